@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+#include "malt-delivery.h"
+#include "malt-request.h"
+
+G_BEGIN_DECLS
+
+typedef struct _MaltCall MaltCall;
+
+/* What made a call climb the ladder. */
+typedef enum
+{
+  MALT_CALL_GOES_ON,
+  MALT_CALL_CANCELLED,
+  MALT_CALL_TIMED_OUT,
+} MaltCallFate;
+
+/* The manager's half of a request: who waits for it, until when, and how it ended.
+ *
+ * The request itself belongs to the backend; the call only looks at it, until the
+ * request is done and tells so (see malt-request.c on why that is safe). */
+struct _MaltCall
+{
+  gatomicrefcount  ref_count;
+
+  /* Immutable once the request is submitted. */
+  MaltWorker      *worker;
+  MaltRequestKind  kind;
+  int              timeout_msec;   /* MALT_TIMEOUT_NONE for none */
+  gint64           deadline;       /* monotonic, if there is one */
+  GCancellable    *cancellable;
+  gulong           cancelled_id;
+  GTask           *task;           /* of an asynchronous call, until it has returned */
+  GMainContext    *blocked;        /* that a blocking call runs, if it has to; see
+                                      malt_worker_begin_blocking() */
+
+  /* Guarded by the worker's calls_lock. */
+  MaltRequest     *request;        /* not owned; NULL once it is done */
+  GList            link;           /* in the worker's calls */
+  GCond            done_cond;
+  gboolean         done;
+  GVariant        *value;
+  GError          *error;
+
+  /* Guarded by the worker's calls_lock; moved on by the library context. */
+  MaltCallFate     fate;
+  MaltRung         rung;           /* the last that was tried */
+  GSource         *rung_source;    /* tries the next one */
+
+  /* Guarded by the ladder's lock. */
+  GList            deadline_link;
+
+  MaltDelivery     delivery;
+};
+
+MaltCall  *malt_call_new       (MaltWorker    *worker,
+                                MaltRequest   *request,
+                                int            timeout_msec,
+                                GCancellable  *cancellable);
+gboolean   malt_call_begin     (MaltCall      *self,
+                                MaltRequest   *request,
+                                GError       **error);
+void       malt_call_wait      (MaltCall      *self);
+MaltCall  *malt_call_ref       (MaltCall      *self);
+void       malt_call_unref     (MaltCall      *self);
+void       malt_call_abandon   (MaltCall      *self,
+                                GError        *error);
+GVariant  *malt_call_propagate (MaltCall      *self,
+                                GError       **error);
+
+/* The ladder. */
+void       malt_ladder_enter   (MaltCall      *call);
+void       malt_ladder_leave   (MaltCall      *call);
+GError    *malt_ladder_explain (MaltCall      *call,
+                                GError        *error,
+                                gboolean       withdrawn);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (MaltCall, malt_call_unref)
+
+G_END_DECLS

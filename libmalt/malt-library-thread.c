@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "malt-worker.h"
+
+/* The one thread of the library's own.  It starts processes, because a worker is
+ * killed by the kernel when the thread that started it ends; it notices their deaths,
+ * and it counts the time of deadlines.  It runs nobody else's code, and lives as long
+ * as the program. */
+static gpointer
+run_library_thread (gpointer user_data)
+{
+  GMainContext *context = user_data;
+
+  g_main_context_push_thread_default (context);
+  for (;;)
+    g_main_context_iteration (context, TRUE);
+
+  return NULL;
+}
+
+/**
+ * malt_get_library_context: (skip)
+ *
+ * Gets the main context of the library's own thread, which runs always.
+ *
+ * It is for backends: to watch descriptors and processes, and to start processes from a
+ * thread that lives as long as the program.  Nothing that blocks and nothing foreign
+ * may run there.
+ *
+ * Returns: (transfer none): the context
+ *
+ * Since: 1.0
+ */
+GMainContext *
+malt_get_library_context (void)
+{
+  static GMainContext *library_context;
+
+  if (g_once_init_enter (&library_context))
+    {
+      GMainContext *context = g_main_context_new ();
+
+      g_thread_unref (g_thread_new ("malt", run_library_thread, context));
+      g_once_init_leave (&library_context, context);
+    }
+
+  return library_context;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+#include "malt-request.h"
+
+G_BEGIN_DECLS
+
+/* Told once how a request ended: with (transfer full) a value or an error.  It runs
+ * no foreign code, and may be called on any thread. */
+typedef void (* MaltRequestResponder) (MaltRequest *request,
+                                       GVariant    *value,
+                                       GError      *error,
+                                       gpointer     user_data);
+
+MaltRequest *malt_request_new_start     (void);
+MaltRequest *malt_request_new_call      (const char            *function,
+                                         GVariant              *arguments,
+                                         GVariant              *keywords,
+                                         MaltRequestFlags       flags);
+MaltRequest *malt_request_new_eval      (const char            *module,
+                                         const char            *source,
+                                         MaltRequestFlags       flags);
+
+void         malt_request_set_responder (MaltRequest           *self,
+                                         MaltRequestResponder   responder,
+                                         gpointer               user_data);
+void         malt_request_set_context   (MaltRequest           *self,
+                                         GMainContext          *context);
+void         malt_request_set_runtime   (MaltRequest           *self,
+                                         MaltRuntime           *runtime);
+
+gboolean     malt_request_abandon       (MaltRequest           *self);
+gboolean     malt_request_is_withdrawn  (MaltRequest           *self);
+void         malt_request_interrupt     (MaltRequest           *self);
+char        *malt_request_describe      (MaltRequest           *self);
+
+G_END_DECLS

@@ -1,0 +1,667 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "malt-request-private.h"
+
+#include "malt-error.h"
+#include "malt-runtime-private.h"
+
+/**
+ * MaltRequest:
+ *
+ * One call or evaluation on its way to a runtime and back.
+ *
+ * A backend gets requests in [vfunc@Malt.Worker.submit], a runtime in
+ * [vfunc@Malt.Runtime.handle].  Whoever has a request keeps a reference to it and
+ * finishes it exactly once, on any thread and at any later time, with
+ * [method@Malt.Request.return_value] or [method@Malt.Request.return_error].  Finishing
+ * never runs the caller's code: callbacks are called later, in the caller's main
+ * context.
+ *
+ * A request that is dropped, that is, whose last reference goes before it was finished,
+ * ends with an error that says so.
+ *
+ * Since: 1.0
+ */
+
+typedef enum
+{
+  STATE_PENDING,
+  STATE_DONE,
+  STATE_ABANDONED, /* its caller was let go; an answer is late, and no mistake */
+} RequestState;
+
+struct _MaltRequest
+{
+  GObject parent_instance;
+
+  /* Immutable once it is submitted. */
+  MaltRequestKind       kind;
+  MaltRequestFlags      flags;
+  char                 *function;  /* of a call; else the source of an evaluation */
+  char                 *module;
+  GVariant             *arguments;
+  GVariant             *keywords;
+  GMainContext         *context;
+  MaltRequestResponder  responder;
+  gpointer              responder_data;
+
+  /* Atomic. */
+  MaltRuntime          *runtime;   /* which handles it, until it is finished */
+  gint                  state;
+  gint                  interrupted;
+  gint                  deferred;
+  gint                  withdrawn;
+  gsize                 id;
+  GCancellable         *cancellable; /* made when somebody asks for it */
+};
+
+G_DEFINE_FINAL_TYPE (MaltRequest, malt_request, G_TYPE_OBJECT)
+
+static void
+malt_request_leave_runtime (MaltRequest *self)
+{
+  MaltRuntime *runtime = g_atomic_pointer_exchange (&self->runtime, NULL);
+
+  if (runtime != NULL)
+    malt_runtime_forget (runtime, self);
+}
+
+/* Finishes the request, unless somebody has been faster.  Takes value and error. */
+static void
+malt_request_complete (MaltRequest *self,
+                       GVariant    *value,
+                       GError      *error)
+{
+  MaltRequestResponder responder;
+
+  malt_request_leave_runtime (self);
+
+  if (g_atomic_int_compare_and_exchange (&self->state, STATE_PENDING, STATE_DONE))
+    {
+      responder = g_steal_pointer (&self->responder);
+      if (responder != NULL)
+        {
+          responder (self, value, error, self->responder_data);
+          return;
+        }
+    }
+  else if (g_atomic_int_get (&self->state) == STATE_DONE)
+    g_critical ("%s was finished twice", self->function != NULL ? self->function : "a request");
+
+  g_clear_pointer (&value, g_variant_unref);
+  g_clear_error (&error);
+}
+
+static void
+malt_request_dispose (GObject *object)
+{
+  MaltRequest *self = MALT_REQUEST (object);
+
+  /* Here and not in finalize, because others may still take a reference now. */
+  if (!malt_request_is_done (self))
+    malt_request_complete (self, NULL,
+                           malt_remote_error_new (MALT_ERROR_REMOTE, "DroppedRequest",
+                                                  "the request was dropped without an answer", NULL));
+  malt_request_leave_runtime (self);
+
+  G_OBJECT_CLASS (malt_request_parent_class)->dispose (object);
+}
+
+static void
+malt_request_finalize (GObject *object)
+{
+  MaltRequest *self = MALT_REQUEST (object);
+
+  g_free (self->function);
+  g_free (self->module);
+  g_clear_pointer (&self->arguments, g_variant_unref);
+  g_clear_pointer (&self->keywords, g_variant_unref);
+  g_clear_pointer (&self->context, g_main_context_unref);
+  g_clear_object (&self->cancellable);
+
+  G_OBJECT_CLASS (malt_request_parent_class)->finalize (object);
+}
+
+static void
+malt_request_class_init (MaltRequestClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+
+  object_class->dispose = malt_request_dispose;
+  object_class->finalize = malt_request_finalize;
+}
+
+static void
+malt_request_init (MaltRequest *self)
+{
+}
+
+MaltRequest *
+malt_request_new_start (void)
+{
+  MaltRequest *self = g_object_new (MALT_TYPE_REQUEST, NULL);
+
+  self->kind = MALT_REQUEST_KIND_START;
+
+  return self;
+}
+
+/* @arguments is a tuple or %NULL, @keywords an a{sv} or %NULL. */
+MaltRequest *
+malt_request_new_call (const char       *function,
+                       GVariant         *arguments,
+                       GVariant         *keywords,
+                       MaltRequestFlags  flags)
+{
+  MaltRequest *self = g_object_new (MALT_TYPE_REQUEST, NULL);
+
+  self->kind = MALT_REQUEST_KIND_CALL;
+  self->flags = flags;
+  self->function = g_strdup (function);
+  self->arguments = g_variant_ref_sink (arguments != NULL ? arguments : g_variant_new_tuple (NULL, 0));
+  if (keywords != NULL)
+    self->keywords = g_variant_ref_sink (keywords);
+
+  return self;
+}
+
+MaltRequest *
+malt_request_new_eval (const char       *module,
+                       const char       *source,
+                       MaltRequestFlags  flags)
+{
+  MaltRequest *self = g_object_new (MALT_TYPE_REQUEST, NULL);
+
+  self->kind = MALT_REQUEST_KIND_EVAL;
+  self->flags = flags;
+  self->module = g_strdup (module);
+  self->function = g_strdup (source);
+
+  return self;
+}
+
+void
+malt_request_set_responder (MaltRequest          *self,
+                            MaltRequestResponder  responder,
+                            gpointer              user_data)
+{
+  self->responder = responder;
+  self->responder_data = user_data;
+}
+
+void
+malt_request_set_context (MaltRequest  *self,
+                          GMainContext *context)
+{
+  g_assert (self->context == NULL);
+  self->context = g_main_context_ref (context);
+}
+
+void
+malt_request_set_runtime (MaltRequest *self,
+                          MaltRuntime *runtime)
+{
+  g_atomic_pointer_set (&self->runtime, runtime);
+}
+
+/* Lets the caller go: from now on the request is done, and an answer is dropped.  The
+ * responder is not called.  FALSE if it was done already. */
+gboolean
+malt_request_abandon (MaltRequest *self)
+{
+  return g_atomic_int_compare_and_exchange (&self->state, STATE_PENDING, STATE_ABANDONED);
+}
+
+gboolean
+malt_request_is_withdrawn (MaltRequest *self)
+{
+  return g_atomic_int_get (&self->withdrawn);
+}
+
+/* Marks it as interrupted, so that being cancelled is reported as that. */
+void
+malt_request_interrupt (MaltRequest *self)
+{
+  g_atomic_int_set (&self->interrupted, TRUE);
+}
+
+/* A short text for people: what was to be done. */
+char *
+malt_request_describe (MaltRequest *self)
+{
+  const char *end;
+
+  switch (self->kind)
+    {
+    case MALT_REQUEST_KIND_CALL:
+      return g_strdup (self->function);
+
+    case MALT_REQUEST_KIND_EVAL:
+      end = self->function;
+      while (*end != '\0' && *end != '\n' && g_utf8_pointer_to_offset (self->function, end) < 60)
+        end = g_utf8_next_char (end);
+      return g_strdup_printf ("%.*s%s", (int) (end - self->function), self->function,
+                              *end != '\0' ? "…" : "");
+
+    case MALT_REQUEST_KIND_START:
+    default:
+      return g_strdup ("start");
+    }
+}
+
+/**
+ * malt_request_get_kind:
+ * @self: a request
+ *
+ * Gets what the request asks for.
+ *
+ * Returns: the kind
+ *
+ * Since: 1.0
+ */
+MaltRequestKind
+malt_request_get_kind (MaltRequest *self)
+{
+  g_return_val_if_fail (MALT_IS_REQUEST (self), MALT_REQUEST_KIND_START);
+
+  return self->kind;
+}
+
+/**
+ * malt_request_get_flags:
+ * @self: a request
+ *
+ * Gets what the caller wants back.
+ *
+ * Returns: the flags
+ *
+ * Since: 1.0
+ */
+MaltRequestFlags
+malt_request_get_flags (MaltRequest *self)
+{
+  g_return_val_if_fail (MALT_IS_REQUEST (self), MALT_REQUEST_FLAGS_NONE);
+
+  return self->flags;
+}
+
+/**
+ * malt_request_get_function:
+ * @self: a request
+ *
+ * Gets the name of the function that is to be called.
+ *
+ * Returns: (nullable): the name as the runtime spells it, or %NULL if the request is
+ *   not a call
+ *
+ * Since: 1.0
+ */
+const char *
+malt_request_get_function (MaltRequest *self)
+{
+  g_return_val_if_fail (MALT_IS_REQUEST (self), NULL);
+
+  return self->kind == MALT_REQUEST_KIND_CALL ? self->function : NULL;
+}
+
+/**
+ * malt_request_get_arguments:
+ * @self: a request
+ *
+ * Gets the positional arguments of a call.
+ *
+ * Returns: (transfer none) (nullable): a tuple, which may be empty, or %NULL if the
+ *   request is not a call
+ *
+ * Since: 1.0
+ */
+GVariant *
+malt_request_get_arguments (MaltRequest *self)
+{
+  g_return_val_if_fail (MALT_IS_REQUEST (self), NULL);
+
+  return self->arguments;
+}
+
+/**
+ * malt_request_get_keywords:
+ * @self: a request
+ *
+ * Gets the keyword arguments of a call.
+ *
+ * Returns: (transfer none) (nullable): an `a{sv}`, or %NULL if there are none
+ *
+ * Since: 1.0
+ */
+GVariant *
+malt_request_get_keywords (MaltRequest *self)
+{
+  g_return_val_if_fail (MALT_IS_REQUEST (self), NULL);
+
+  return self->keywords;
+}
+
+/**
+ * malt_request_get_module:
+ * @self: a request
+ *
+ * Gets the name of the module in which source is to be evaluated.
+ *
+ * Returns: (nullable): the name, or %NULL for the main namespace
+ *
+ * Since: 1.0
+ */
+const char *
+malt_request_get_module (MaltRequest *self)
+{
+  g_return_val_if_fail (MALT_IS_REQUEST (self), NULL);
+
+  return self->module;
+}
+
+/**
+ * malt_request_get_source:
+ * @self: a request
+ *
+ * Gets the source that is to be evaluated.
+ *
+ * Returns: (nullable): the source in UTF-8, or %NULL if the request is not an
+ *   evaluation
+ *
+ * Since: 1.0
+ */
+const char *
+malt_request_get_source (MaltRequest *self)
+{
+  g_return_val_if_fail (MALT_IS_REQUEST (self), NULL);
+
+  return self->kind == MALT_REQUEST_KIND_EVAL ? self->function : NULL;
+}
+
+/**
+ * malt_request_get_cancellable:
+ * @self: a request
+ *
+ * Gets what becomes cancelled when the code behind the request should give up: its
+ * caller has cancelled it, its deadline has passed, or it was interrupted.  On any
+ * thread.
+ *
+ * Returns: (transfer none): the request's own cancellable
+ *
+ * Since: 1.0
+ */
+GCancellable *
+malt_request_get_cancellable (MaltRequest *self)
+{
+  GCancellable *cancellable;
+
+  g_return_val_if_fail (MALT_IS_REQUEST (self), NULL);
+
+  cancellable = g_atomic_pointer_get (&self->cancellable);
+  if (cancellable == NULL)
+    {
+      cancellable = g_cancellable_new ();
+      if (!g_atomic_pointer_compare_and_exchange (&self->cancellable, NULL, cancellable))
+        {
+          g_object_unref (cancellable);
+          cancellable = g_atomic_pointer_get (&self->cancellable);
+        }
+    }
+
+  return cancellable;
+}
+
+/**
+ * malt_request_get_context: (skip)
+ * @self: a request
+ *
+ * Gets the main context in which the caller awaits the result.  A backend that has to
+ * read for its replies sees to it that they are read there.
+ *
+ * Returns: (transfer none) (nullable): the context, or %NULL if a thread blocks or
+ *   nobody waits
+ *
+ * Since: 1.0
+ */
+GMainContext *
+malt_request_get_context (MaltRequest *self)
+{
+  g_return_val_if_fail (MALT_IS_REQUEST (self), NULL);
+
+  return self->context;
+}
+
+/**
+ * malt_request_get_id:
+ * @self: a request
+ *
+ * Gets the number that was set with [method@Malt.Request.set_id].
+ *
+ * Returns: the number, 0 if none was set
+ *
+ * Since: 1.0
+ */
+guint64
+malt_request_get_id (MaltRequest *self)
+{
+  g_return_val_if_fail (MALT_IS_REQUEST (self), 0);
+
+  return (guint64) (gsize) g_atomic_pointer_get (&self->id);
+}
+
+/**
+ * malt_request_set_id:
+ * @self: a request
+ * @id: a number
+ *
+ * Notes the number by which a backend knows the request.  The library makes no use of
+ * it.  On any thread.
+ *
+ * Since: 1.0
+ */
+void
+malt_request_set_id (MaltRequest *self,
+                     guint64      id)
+{
+  g_return_if_fail (MALT_IS_REQUEST (self));
+
+  g_atomic_pointer_set (&self->id, (gsize) id);
+}
+
+/**
+ * malt_request_is_done:
+ * @self: a request
+ *
+ * Whether the request has been finished, or its caller waits no more.  On any thread.
+ *
+ * Returns: whether it is done
+ *
+ * Since: 1.0
+ */
+gboolean
+malt_request_is_done (MaltRequest *self)
+{
+  g_return_val_if_fail (MALT_IS_REQUEST (self), TRUE);
+
+  return g_atomic_int_get (&self->state) != STATE_PENDING;
+}
+
+/**
+ * malt_request_is_interrupted:
+ * @self: a request
+ *
+ * Whether the request was interrupted while it was under way.  On any thread.
+ *
+ * Returns: whether it was interrupted
+ *
+ * Since: 1.0
+ */
+gboolean
+malt_request_is_interrupted (MaltRequest *self)
+{
+  g_return_val_if_fail (MALT_IS_REQUEST (self), FALSE);
+
+  return g_atomic_int_get (&self->interrupted);
+}
+
+/**
+ * malt_request_defer:
+ * @self: a request
+ *
+ * Says, in a [callback@Malt.Function], that the request will be finished later.  The
+ * function keeps a reference and returns %NULL.
+ *
+ * Since: 1.0
+ */
+void
+malt_request_defer (MaltRequest *self)
+{
+  g_return_if_fail (MALT_IS_REQUEST (self));
+
+  g_atomic_int_set (&self->deferred, TRUE);
+}
+
+/**
+ * malt_request_is_deferred:
+ * @self: a request
+ *
+ * Whether [method@Malt.Request.defer] was called.
+ *
+ * Returns: whether it will be finished later
+ *
+ * Since: 1.0
+ */
+gboolean
+malt_request_is_deferred (MaltRequest *self)
+{
+  g_return_val_if_fail (MALT_IS_REQUEST (self), FALSE);
+
+  return g_atomic_int_get (&self->deferred);
+}
+
+/**
+ * malt_request_return_value:
+ * @self: a request
+ * @value: (nullable): the value; if it is floating, it is taken.  %NULL is nothing
+ *
+ * Finishes the request with a value.  On any thread; does not block, and runs no code
+ * of the caller's.
+ *
+ * Since: 1.0
+ */
+void
+malt_request_return_value (MaltRequest *self,
+                           GVariant    *value)
+{
+  g_return_if_fail (MALT_IS_REQUEST (self));
+
+  if (value == NULL)
+    value = g_variant_new_maybe (G_VARIANT_TYPE_VARIANT, NULL);
+
+  malt_request_complete (self, g_variant_ref_sink (value), NULL);
+}
+
+/* What a runtime reports is what code in the worker did: only the manager says that a
+ * worker has ended or a deadline has passed, and errors of other domains mean nothing
+ * at the other end. */
+static GError *
+error_from_runtime (MaltRequest *self,
+                    GError      *error)
+{
+  g_autoptr (GError) own = error;
+  g_autofree char *type = NULL;
+
+  if (g_error_matches (own, G_IO_ERROR, G_IO_ERROR_CANCELLED) && malt_request_is_interrupted (self))
+    return malt_remote_error_new (MALT_ERROR_INTERRUPTED, NULL, own->message, NULL);
+
+  if (own->domain == G_IO_ERROR)
+    return g_steal_pointer (&own);
+
+  if (own->domain == MALT_ERROR &&
+      own->code != MALT_ERROR_TERMINATED &&
+      own->code != MALT_ERROR_TIMEOUT &&
+      own->code != MALT_ERROR_PROTOCOL)
+    return g_steal_pointer (&own);
+
+  type = g_strdup_printf ("%s(%d)", g_quark_to_string (own->domain), own->code);
+  return malt_remote_error_new (MALT_ERROR_REMOTE, type, own->message, NULL);
+}
+
+/**
+ * malt_request_return_error:
+ * @self: a request
+ * @error: (transfer full): what went wrong
+ *
+ * Finishes the request with an error.  On any thread; does not block, and runs no code
+ * of the caller's.
+ *
+ * From a runtime, errors of the domains [error@Malt.Error] and `G_IO_ERROR` arrive as
+ * they are, others as `MALT_ERROR_REMOTE` with the domain and code as the type.
+ * `G_IO_ERROR_CANCELLED` after an interrupt arrives as `MALT_ERROR_INTERRUPTED`.
+ *
+ * Since: 1.0
+ */
+void
+malt_request_return_error (MaltRequest *self,
+                           GError      *error)
+{
+  g_return_if_fail (MALT_IS_REQUEST (self));
+  g_return_if_fail (error != NULL);
+
+  if (g_atomic_pointer_get (&self->runtime) != NULL)
+    error = error_from_runtime (self, error);
+
+  malt_request_complete (self, NULL, error);
+}
+
+/**
+ * malt_request_return_new_error: (skip)
+ * @self: a request
+ * @domain: an error domain
+ * @code: a code of it
+ * @format: a `printf()` format
+ * @...: its arguments
+ *
+ * Finishes the request with a new error, as [method@Malt.Request.return_error] does.
+ *
+ * Since: 1.0
+ */
+void
+malt_request_return_new_error (MaltRequest *self,
+                               GQuark       domain,
+                               int          code,
+                               const char  *format,
+                               ...)
+{
+  GError *error;
+  va_list arguments;
+
+  g_return_if_fail (MALT_IS_REQUEST (self));
+
+  va_start (arguments, format);
+  error = g_error_new_valist (domain, code, format, arguments);
+  va_end (arguments);
+
+  malt_request_return_error (self, error);
+}
+
+/**
+ * malt_request_return_withdrawn:
+ * @self: a request
+ *
+ * Finishes a request that was cancelled before it started.  On any thread.
+ *
+ * Since: 1.0
+ */
+void
+malt_request_return_withdrawn (MaltRequest *self)
+{
+  g_return_if_fail (MALT_IS_REQUEST (self));
+
+  g_atomic_int_set (&self->withdrawn, TRUE);
+  malt_request_complete (self, NULL,
+                         g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CANCELLED,
+                                              "the request was withdrawn before it started"));
+}

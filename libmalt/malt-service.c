@@ -1,0 +1,577 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "malt-service.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "malt-debug.h"
+#include "malt-error.h"
+#include "malt-request-private.h"
+#include "malt-runtime.h"
+#include "wire/malt-frame-reader.h"
+#include "wire/malt-limits.h"
+#include "wire/malt-message.h"
+#include "wire/malt-socket-transport.h"
+
+/* The worker's side of a connection: takes requests off the data road, hands them to the
+ * runtime, and writes down how they end.
+ *
+ * Two threads.  The serving thread (the main one) reads the data road, and runs the
+ * runtime.  The control thread reads the control road, whatever the serving thread is
+ * doing: it cancels, interrupts and stops, and when the manager is gone it ends the
+ * process and everything in its process group.  A reply is written by whichever thread
+ * finishes the request.
+ *
+ * A worker trusts its manager; on a malformed frame it says so and exits. */
+
+#define DATA_FD     3
+#define CONTROL_FD  4
+
+typedef struct
+{
+  /* Immutable once both threads run. */
+  MaltRuntime     *runtime;
+  MaltTransport   *data;
+  MaltTransport   *control;
+  gsize            max_body;
+
+  /* Owned by the serving thread. */
+  MaltFrameReader *reader;
+
+  GMutex           write_lock;   /* held while a frame is written to the data road */
+
+  GMutex           lock;
+  /* Guarded by lock. */
+  guint64          started_id;   /* the last request that was handed to the runtime */
+  GHashTable      *unfinished;   /* id → MaltRequest, not owned */
+  GHashTable      *withdrawn;    /* ids that must not be started */
+} MaltService;
+
+static void
+fail (const char *format,
+      ...) G_GNUC_PRINTF (1, 2) G_GNUC_NORETURN;
+
+static void
+fail (const char *format,
+      ...)
+{
+  g_autofree char *text = NULL;
+  va_list arguments;
+
+  va_start (arguments, format);
+  text = g_strdup_vprintf (format, arguments);
+  va_end (arguments);
+
+  g_printerr ("%s: %s\n", g_get_prgname (), text);
+  _exit (EXIT_FAILURE);
+}
+
+/* Ends this process and, where the process group is its own, all that it has started.
+ * Also in a signal handler. */
+static void
+end_everything (void)
+{
+  if (getpgrp () == getpid ())
+    kill (0, SIGKILL);
+  _exit (EXIT_FAILURE);
+}
+
+static void
+manager_died_cb (int signum)
+{
+  end_everything ();
+}
+
+/* Writing. */
+
+static MaltIo
+write_frame_locked (MaltService      *self,
+                    const MaltFrame  *frame,
+                    gconstpointer     body,
+                    GError          **error)
+{
+  guint8 header[MALT_FRAME_HEADER_SIZE];
+  gsize total = sizeof header + frame->length;
+  gsize done = 0;
+
+  malt_frame_encode (frame, header);
+  while (done < total)
+    {
+      struct iovec vectors[2];
+      gsize n = 0, sent = 0;
+      MaltIo io;
+
+      if (done < sizeof header)
+        vectors[n++] = (struct iovec) { header + done, sizeof header - done };
+      if (frame->length > 0)
+        {
+          gsize skip = MAX (done, sizeof header) - sizeof header;
+
+          vectors[n++] = (struct iovec) { (guint8 *) body + skip, frame->length - skip };
+        }
+
+      io = malt_transport_send (self->data, vectors, n, &sent, error);
+      if (io == MALT_IO_AGAIN)
+        {
+          struct pollfd fd = { .fd = self->data->fd, .events = POLLOUT };
+
+          poll (&fd, 1, -1);
+          continue;
+        }
+      if (io != MALT_IO_DONE)
+        return io;
+      done += sent;
+    }
+
+  return MALT_IO_DONE;
+}
+
+/* Writes a frame, waiting for room; takes the body if it is floating.  On any thread. */
+static void
+send_frame (MaltService   *self,
+            MaltFrameType  type,
+            guint64        id,
+            GVariant      *body)
+{
+  g_autoptr (GVariant) own = g_variant_ref_sink (body);
+  g_autoptr (GError) error = NULL;
+  MaltFrame frame = { .type = type, .id = id, .length = (guint32) g_variant_get_size (own) };
+  MaltIo io;
+
+  g_mutex_lock (&self->write_lock);
+  io = write_frame_locked (self, &frame, g_variant_get_data (own), &error);
+  g_mutex_unlock (&self->write_lock);
+
+  /* With the manager gone the control thread ends the process. */
+  if (io == MALT_IO_FAILED)
+    fail ("%s", error->message);
+}
+
+/* How requests end. */
+
+static void
+print_unheard_error (MaltRequest  *request,
+                     const GError *error)
+{
+  g_autofree char *what = malt_request_describe (request);
+  g_autofree char *traceback = malt_remote_error_dup_traceback (error);
+
+  g_printerr ("%s: %s\n%s", what, error->message, traceback != NULL ? traceback : "");
+}
+
+/* Takes value and error. */
+static void
+respond (MaltRequest *request,
+         GVariant    *value,
+         GError      *error,
+         gpointer     user_data)
+{
+  MaltService *self = user_data;
+  g_autoptr (GVariant) own_value = value;
+  g_autoptr (GError) own_error = error;
+  guint64 id = malt_request_get_id (request);
+
+  g_mutex_lock (&self->lock);
+  g_hash_table_remove (self->unfinished, GSIZE_TO_POINTER (id));
+  g_mutex_unlock (&self->lock);
+
+  if ((malt_request_get_flags (request) & MALT_REQUEST_FLAGS_NO_REPLY) != 0)
+    {
+      if (own_error != NULL)
+        print_unheard_error (request, own_error);
+      return;
+    }
+
+  if (own_value != NULL && (malt_request_get_flags (request) & MALT_REQUEST_FLAGS_NO_VALUE) == 0)
+    {
+      g_autoptr (GVariant) body = g_variant_ref_sink (malt_message_new_value (own_value));
+      gsize size = g_variant_get_size (body);
+
+      if (size <= self->max_body)
+        {
+          send_frame (self, MALT_FRAME_VALUE, id, body);
+          return;
+        }
+      own_error = g_error_new (MALT_ERROR, MALT_ERROR_SERIALIZATION,
+                               "the value is of %" G_GSIZE_FORMAT " bytes (limit %" G_GSIZE_FORMAT ")",
+                               size, self->max_body);
+    }
+
+  if (own_error != NULL)
+    send_frame (self, MALT_FRAME_ERROR, id, malt_message_new_error (own_error));
+  else
+    send_frame (self, MALT_FRAME_VALUE, id, malt_message_new_value (NULL));
+}
+
+/* The control thread. */
+
+static MaltRequest *
+ref_unfinished (MaltService *self,
+                guint64      id)
+{
+  MaltRequest *request;
+
+  g_mutex_lock (&self->lock);
+  request = g_hash_table_lookup (self->unfinished, GSIZE_TO_POINTER (id));
+  if (request != NULL)
+    g_object_ref (request);
+  g_mutex_unlock (&self->lock);
+
+  return request;
+}
+
+static void
+cancel (MaltService *self,
+        guint64      id)
+{
+  g_autoptr (MaltRequest) request = NULL;
+  gboolean withdrawn;
+
+  g_mutex_lock (&self->lock);
+  withdrawn = id > self->started_id && g_hash_table_add (self->withdrawn, GSIZE_TO_POINTER (id));
+  g_mutex_unlock (&self->lock);
+
+  if (withdrawn)
+    {
+      guint8 header[MALT_FRAME_HEADER_SIZE];
+      MaltFrame frame = { .type = MALT_FRAME_WITHDRAWN, .id = id };
+      struct iovec vector = { header, sizeof header };
+      gsize sent;
+
+      malt_frame_encode (&frame, header);
+      while (malt_transport_send (self->control, &vector, 1, &sent, NULL) == MALT_IO_AGAIN)
+        {
+          struct pollfd fd = { .fd = self->control->fd, .events = POLLOUT };
+
+          poll (&fd, 1, -1);
+        }
+      return;
+    }
+
+  request = ref_unfinished (self, id);
+  if (request != NULL)
+    malt_runtime_cancel (self->runtime, request);
+}
+
+static void
+interrupt (MaltService *self,
+           guint64      id)
+{
+  g_autoptr (MaltRequest) request = id != 0 ? ref_unfinished (self, id) : NULL;
+
+  if (id == 0 || request != NULL)
+    malt_runtime_interrupt (self->runtime, request);
+}
+
+/* The serving thread finds the end of the data road, once it is not busy; what it is
+ * busy with is interrupted. */
+static void
+stop (MaltService *self)
+{
+  shutdown (self->data->fd, SHUT_RD);
+  malt_runtime_interrupt (self->runtime, NULL);
+}
+
+static gpointer
+run_control_thread (gpointer user_data)
+{
+  MaltService *self = user_data;
+
+  for (;;)
+    {
+      struct pollfd fd = { .fd = self->control->fd, .events = POLLIN };
+      guint8 header[MALT_FRAME_HEADER_SIZE];
+      g_autoptr (GError) error = NULL;
+      g_autofree char *reason = NULL;
+      MaltFrame frame;
+      gsize n = 0;
+      MaltIo io;
+
+      poll (&fd, 1, -1);
+      io = malt_transport_receive (self->control, header, sizeof header, &n, &error);
+      if (io == MALT_IO_AGAIN)
+        continue;
+      if (io == MALT_IO_CLOSED)
+        end_everything ();
+      if (io == MALT_IO_FAILED)
+        fail ("%s", error->message);
+      if (n != sizeof header)
+        fail ("a part of a frame came on the control road");
+      if (!malt_frame_decode (header, &frame, &reason))
+        fail ("%s", reason);
+
+      MALT_DEBUG (WIRE, "worker: %s for request %" G_GUINT64_FORMAT, malt_frame_type_name (frame.type), frame.id);
+      switch (frame.type)
+        {
+        case MALT_FRAME_CANCEL:
+          cancel (self, frame.id);
+          break;
+        case MALT_FRAME_INTERRUPT:
+          interrupt (self, frame.id);
+          break;
+        case MALT_FRAME_STOP:
+          stop (self);
+          break;
+        default:
+          fail ("a frame of type %s came on the control road", malt_frame_type_name (frame.type));
+        }
+    }
+
+  return NULL;
+}
+
+/* The serving thread. */
+
+/* Reads a frame, letting the runtime go on while there is none.  FALSE when the manager
+ * has closed the road. */
+static gboolean
+read_frame (MaltService  *self,
+            MaltFrame    *frame,
+            GBytes      **body)
+{
+  for (;;)
+    {
+      g_autoptr (GError) error = NULL;
+
+      switch (malt_frame_reader_next (self->reader, self->data, frame, body, &error))
+        {
+        case MALT_IO_DONE:
+          return TRUE;
+        case MALT_IO_CLOSED:
+          return FALSE;
+        case MALT_IO_FAILED:
+          fail ("%s", error->message);
+        case MALT_IO_AGAIN:
+        default:
+          if (self->runtime != NULL)
+            malt_runtime_wait (self->runtime, self->data->fd);
+          else
+            {
+              struct pollfd fd = { .fd = self->data->fd, .events = POLLIN };
+
+              poll (&fd, 1, -1);
+            }
+        }
+    }
+}
+
+static MaltRequest *
+request_from_frame (const MaltFrame *frame,
+                    GBytes          *body)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) arguments = NULL;
+  g_autoptr (GVariant) keywords = NULL;
+  g_autofree char *name = NULL;
+  g_autofree char *source = NULL;
+  MaltRequestFlags flags = MALT_REQUEST_FLAGS_NONE;
+
+  if ((frame->flags & MALT_FRAME_NO_VALUE) != 0)
+    flags |= MALT_REQUEST_FLAGS_NO_VALUE;
+  if ((frame->flags & MALT_FRAME_NO_REPLY) != 0)
+    flags |= MALT_REQUEST_FLAGS_NO_REPLY;
+
+  if (frame->type == MALT_FRAME_CALL)
+    {
+      if (!malt_message_parse_call (body, &name, &arguments, &keywords, &error))
+        fail ("%s", error->message);
+
+      return malt_request_new_call (name, arguments,
+                                    g_variant_n_children (keywords) > 0 ? keywords : NULL, flags);
+    }
+
+  if (frame->type != MALT_FRAME_EVAL)
+    fail ("a frame of type %s came where a request was due", malt_frame_type_name (frame->type));
+
+  if (!malt_message_parse_eval (body, &name, &source, &error))
+    fail ("%s", error->message);
+
+  return malt_request_new_eval (name, source, flags);
+}
+
+static void
+handle_frame (MaltService     *self,
+              const MaltFrame *frame,
+              GBytes          *body)
+{
+  g_autoptr (MaltRequest) request = request_from_frame (frame, body);
+  gboolean withdrawn;
+
+  malt_request_set_id (request, frame->id);
+  malt_request_set_responder (request, respond, self);
+
+  g_mutex_lock (&self->lock);
+  if (frame->id <= self->started_id)
+    fail ("request %" G_GUINT64_FORMAT " came after request %" G_GUINT64_FORMAT, frame->id, self->started_id);
+  self->started_id = frame->id;
+  withdrawn = g_hash_table_remove (self->withdrawn, GSIZE_TO_POINTER (frame->id));
+  if (!withdrawn)
+    g_hash_table_insert (self->unfinished, GSIZE_TO_POINTER (frame->id), request);
+  g_mutex_unlock (&self->lock);
+
+  if (withdrawn)
+    malt_request_abandon (request);
+  else
+    malt_runtime_handle (self->runtime, request);
+}
+
+/* Makes and starts the runtime that the hello names, and tells the manager. */
+static void
+say_hello (MaltService *self)
+{
+  g_autoptr (GBytes) body = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) hello = NULL;
+  g_autoptr (GVariant) options = NULL;
+  g_autofree const char **search_path = NULL;
+  g_auto (GVariantDict) dictionary = { 0 };
+  g_auto (GVariantDict) answer = { 0 };
+  const char *name = NULL;
+  guint64 max_value_size = MALT_LIMIT_VALUE_SIZE;
+  MaltFrame frame;
+
+  if (!read_frame (self, &frame, &body))
+    end_everything ();
+  if (frame.type != MALT_FRAME_HELLO)
+    fail ("a frame of type %s came instead of a hello", malt_frame_type_name (frame.type));
+  hello = malt_message_parse_dictionary (body, &error);
+  if (hello == NULL)
+    fail ("%s", error->message);
+
+  g_variant_dict_init (&dictionary, hello);
+  g_variant_dict_lookup (&dictionary, "runtime", "&s", &name);
+  g_variant_dict_lookup (&dictionary, "search-path", "^a&s", &search_path);
+  g_variant_dict_lookup (&dictionary, "max-value-size", "t", &max_value_size);
+  options = g_variant_dict_lookup_value (&dictionary, "options", G_VARIANT_TYPE_VARDICT);
+  if (name == NULL)
+    fail ("the hello names no runtime");
+  self->max_body = MIN (max_value_size, MALT_LIMIT_BODY_SIZE);
+
+  self->runtime = malt_runtime_new (name, TRUE, search_path, &error);
+  if (self->runtime == NULL || !malt_runtime_start (self->runtime, options, &error))
+    {
+      if (error->domain != MALT_ERROR && error->domain != G_IO_ERROR)
+        {
+          GError *foreign = g_steal_pointer (&error);
+
+          error = g_error_new_literal (MALT_ERROR, MALT_ERROR_START, foreign->message);
+          g_error_free (foreign);
+        }
+      send_frame (self, MALT_FRAME_FAILED, 0, malt_message_new_error (error));
+      exit (EXIT_FAILURE);
+    }
+
+  g_variant_dict_init (&answer, NULL);
+  g_variant_dict_insert (&answer, "pid", "u", (guint32) getpid ());
+  g_variant_dict_insert (&answer, "runtime", "s", name);
+  send_frame (self, MALT_FRAME_HELLO, 0, g_variant_dict_end (&answer));
+}
+
+static void
+serve (MaltService *self)
+{
+  g_autoptr (GThread) control_thread = NULL;
+  MaltFrame frame;
+
+  say_hello (self);
+
+  control_thread = g_thread_new ("malt-control", run_control_thread, self);
+  for (;;)
+    {
+      g_autoptr (GBytes) body = NULL;
+
+      if (!read_frame (self, &frame, &body))
+        break;
+      handle_frame (self, &frame, body);
+    }
+
+  malt_runtime_stop (self->runtime);
+}
+
+/* When the kernel says that the manager has died, and nobody has looked at the control
+ * road yet: even the tightest loop has to let a signal in. */
+static void
+watch_manager (void)
+{
+  struct sigaction action = { .sa_handler = manager_died_cb };
+  int signum = 0;
+
+  if (prctl (PR_GET_PDEATHSIG, &signum) == 0 && signum > 0 && signum != SIGKILL)
+    sigaction (signum, &action, NULL);
+}
+
+static gboolean
+is_socket (int fd)
+{
+  int type;
+  socklen_t size = sizeof type;
+
+  return getsockopt (fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
+}
+
+/**
+ * malt_run_as_worker: (skip)
+ * @argc: what main() was given
+ * @argv: what main() was given
+ *
+ * Makes a program its own worker.  If this process was started as a worker, it serves
+ * its manager and then exits; else the function returns at once.
+ *
+ * It belongs at the top of main(), after [func@Malt.register_function] has been called
+ * for each function that a worker can run.  A launcher whose program is
+ * `MALT_PROGRAM_SELF` then starts the same program again as a worker.
+ *
+ * ```c
+ * int
+ * main (int argc, char **argv)
+ * {
+ *   malt_register_function ("slow", slow, NULL, NULL);
+ *   malt_run_as_worker (argc, argv);
+ *   …
+ * ```
+ *
+ * Since: 1.0
+ */
+void
+malt_run_as_worker (int    argc,
+                    char **argv)
+{
+  MaltService *self;
+
+  if (argc < 2 || strcmp (argv[1], MALT_WORKER_ARGUMENT) != 0)
+    return;
+
+  if (g_get_prgname () == NULL)
+    {
+      g_autofree char *name = g_path_get_basename (argv[0]);
+
+      g_set_prgname (name);
+    }
+  if (!is_socket (DATA_FD) || !is_socket (CONTROL_FD))
+    fail ("this is a worker, to be started by its manager with two sockets as descriptors %d and %d",
+          DATA_FD, CONTROL_FD);
+
+  watch_manager ();
+
+  self = g_new0 (MaltService, 1);
+  g_mutex_init (&self->lock);
+  g_mutex_init (&self->write_lock);
+  self->unfinished = g_hash_table_new (NULL, NULL);
+  self->withdrawn = g_hash_table_new (NULL, NULL);
+  self->data = malt_socket_transport_new (DATA_FD);
+  self->control = malt_socket_transport_new (CONTROL_FD);
+  self->reader = malt_frame_reader_new (MALT_LIMIT_BODY_SIZE);
+
+  serve (self);
+
+  exit (EXIT_SUCCESS);
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+#if !defined(MALT_INSIDE) && !defined(MALT_COMPILATION)
+#error "Only <malt.h> can be included directly."
+#endif
+
+#include <gio/gio.h>
+
+#include "malt-version-macros.h"
+
+G_BEGIN_DECLS
+
+/**
+ * MaltExitKind:
+ * @MALT_EXIT_KIND_UNKNOWN: the worker is gone, and nobody can tell how (another
+ *   part of the program took its exit status)
+ * @MALT_EXIT_KIND_STOPPED: it ended because it was asked to
+ * @MALT_EXIT_KIND_EXITED: it ended on its own, with an exit code
+ * @MALT_EXIT_KIND_SIGNALLED: a signal ended it
+ * @MALT_EXIT_KIND_OUT_OF_MEMORY: the kernel ended it because memory ran out
+ * @MALT_EXIT_KIND_LIMIT: it ran into one of its resource limits
+ * @MALT_EXIT_KIND_FORBIDDEN_SYSTEM_CALL: it made a system call that its sandbox
+ *   forbids
+ * @MALT_EXIT_KIND_CONNECTION_LOST: it broke the protocol or its connection, and
+ *   was ended for that
+ *
+ * How a worker ended.
+ *
+ * Since: 1.0
+ */
+typedef enum
+{
+  MALT_EXIT_KIND_UNKNOWN,
+  MALT_EXIT_KIND_STOPPED,
+  MALT_EXIT_KIND_EXITED,
+  MALT_EXIT_KIND_SIGNALLED,
+  MALT_EXIT_KIND_OUT_OF_MEMORY,
+  MALT_EXIT_KIND_LIMIT,
+  MALT_EXIT_KIND_FORBIDDEN_SYSTEM_CALL,
+  MALT_EXIT_KIND_CONNECTION_LOST,
+} MaltExitKind;
+
+/**
+ * MaltOutput:
+ * @MALT_OUTPUT_FORWARD: line by line to the same stream of the manager, each line
+ *   after `[Worker PID]: ` (in colour on a terminal)
+ * @MALT_OUTPUT_PIPE: as a [class@Gio.InputStream] of the worker
+ * @MALT_OUTPUT_DISCARD: nowhere; the end of it is still kept for
+ *   [class@Malt.ExitInfo]
+ * @MALT_OUTPUT_INHERIT: the worker writes to the manager's own stream
+ *
+ * Where a worker's standard output or standard error goes.
+ *
+ * Since: 1.0
+ */
+typedef enum
+{
+  MALT_OUTPUT_FORWARD,
+  MALT_OUTPUT_PIPE,
+  MALT_OUTPUT_DISCARD,
+  MALT_OUTPUT_INHERIT,
+} MaltOutput;
+
+/**
+ * MaltStopResult:
+ * @MALT_STOP_RESULT_FAILED: the worker could not be ended in time (the error says
+ *   how far it went), or the wait was cancelled
+ * @MALT_STOP_RESULT_WAS_RUNNING: the worker was alive, and is no more
+ * @MALT_STOP_RESULT_WAS_DEAD: the worker had already ended
+ *
+ * What came of [method@Malt.Worker.stop].
+ *
+ * Since: 1.0
+ */
+typedef enum
+{
+  MALT_STOP_RESULT_FAILED,
+  MALT_STOP_RESULT_WAS_RUNNING,
+  MALT_STOP_RESULT_WAS_DEAD,
+} MaltStopResult;
+
+/**
+ * MaltRung:
+ * @MALT_RUNG_NONE: nothing was tried yet
+ * @MALT_RUNG_WITHDRAWN: the request was withdrawn before the worker started it
+ * @MALT_RUNG_CANCELLED: the code in the worker gave up when it was asked to
+ * @MALT_RUNG_INTERRUPTED: the code in the worker was interrupted
+ * @MALT_RUNG_KILLED: the worker was ended (only if the launcher allows it)
+ * @MALT_RUNG_ABANDONED: nothing helped; the caller was let go, and the code may
+ *   still run in the worker
+ *
+ * How far up the ladder a deadline or a cancellation had to climb to end a
+ * request.
+ *
+ * Since: 1.0
+ */
+typedef enum
+{
+  MALT_RUNG_NONE,
+  MALT_RUNG_WITHDRAWN,
+  MALT_RUNG_CANCELLED,
+  MALT_RUNG_INTERRUPTED,
+  MALT_RUNG_KILLED,
+  MALT_RUNG_ABANDONED,
+} MaltRung;
+
+/**
+ * MaltRequestKind:
+ * @MALT_REQUEST_KIND_START: the worker is to start
+ * @MALT_REQUEST_KIND_CALL: a function is to be called
+ * @MALT_REQUEST_KIND_EVAL: source is to be evaluated
+ *
+ * What a request asks for.
+ *
+ * Since: 1.0
+ */
+typedef enum
+{
+  MALT_REQUEST_KIND_START,
+  MALT_REQUEST_KIND_CALL,
+  MALT_REQUEST_KIND_EVAL,
+} MaltRequestKind;
+
+/**
+ * MaltRequestFlags:
+ * @MALT_REQUEST_FLAGS_NONE: the caller wants the value
+ * @MALT_REQUEST_FLAGS_NO_VALUE: the caller wants to know when it is done and
+ *   whether it failed, but not the value, which need not be convertible
+ * @MALT_REQUEST_FLAGS_NO_REPLY: nobody waits; a failure is logged in the worker
+ *
+ * What the caller of a request wants back.
+ *
+ * Since: 1.0
+ */
+typedef enum /*< flags >*/
+{
+  MALT_REQUEST_FLAGS_NONE     = 0,
+  MALT_REQUEST_FLAGS_NO_VALUE = 1 << 0,
+  MALT_REQUEST_FLAGS_NO_REPLY = 1 << 1,
+} MaltRequestFlags;
+
+/**
+ * MaltModuleKind:
+ * @MALT_MODULE_KIND_BACKEND: a kind of worker: it decides where code runs
+ * @MALT_MODULE_KIND_RUNTIME: a language: it decides what a request means
+ *
+ * The two kinds of loadable module.
+ *
+ * Since: 1.0
+ */
+typedef enum
+{
+  MALT_MODULE_KIND_BACKEND,
+  MALT_MODULE_KIND_RUNTIME,
+} MaltModuleKind;
+
+typedef struct _MaltExitInfo MaltExitInfo;
+typedef struct _MaltLauncher MaltLauncher;
+typedef struct _MaltModule   MaltModule;
+typedef struct _MaltRequest  MaltRequest;
+typedef struct _MaltRuntime  MaltRuntime;
+typedef struct _MaltWorker   MaltWorker;
+
+G_END_DECLS

@@ -1,0 +1,1655 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "malt-worker-private.h"
+
+#include <signal.h>
+
+#include "malt-debug.h"
+#include "malt-error-private.h"
+#include "malt-exit-info-private.h"
+#include "malt-launcher-private.h"
+#include "malt-registry.h"
+#include "malt-request-private.h"
+#include "malt-stop.h"
+
+/**
+ * MaltWorker:
+ *
+ * Where code runs: the manager's handle to it.
+ *
+ * A worker comes from [method@Malt.Launcher.spawn].  It is called into with seven
+ * functions, which differ in what is asked for (`call`: a function by its name; `eval`:
+ * source), in what comes back, and in who waits:
+ *
+ * | function                                | who waits             | result    |
+ * |-----------------------------------------|-----------------------|-----------|
+ * | [method@Malt.Worker.remote_call_fetch]  | the calling thread    | the value |
+ * | [method@Malt.Worker.remote_call_wait]   | the calling thread    | none      |
+ * | [method@Malt.Worker.remote_call_async]  | nobody: a callback    | the value |
+ * | [method@Malt.Worker.remote_do]          | nobody                | none      |
+ * | [method@Malt.Worker.remote_eval_fetch]  | the calling thread    | the value |
+ * | [method@Malt.Worker.remote_eval_wait]   | the calling thread    | none      |
+ * | [method@Malt.Worker.remote_eval_async]  | nobody: a callback    | the value |
+ *
+ * A worker may be used from any thread.  Blocking functions need no main loop and run
+ * none.  Callbacks are called in the thread-default main context of the thread that
+ * began the call; signals are emitted in that of the thread that made the worker.
+ *
+ * Requests start in the worker in the order in which they were made.  One that waits for
+ * something (a coroutine, a function that answers later) does not hold up the next.
+ *
+ * The last reference stops the worker, and so does the end of the manager, however it
+ * ends.  How a worker ended is [method@Malt.Worker.get_exit_info].
+ *
+ * Where code runs is decided by a backend, which is a subclass: see
+ * [struct@Malt.WorkerClass], [func@Malt.Worker.register] and the page
+ * [Writing a backend](writing-a-backend.html).
+ *
+ * Since: 1.0
+ */
+
+/* A worker is STARTING until its start request has returned, then RUNNING.  A stop makes
+ * it STOPPING: it takes no more requests.  It is STOPPED once its backend has reported
+ * its end, from whatever state, and stays so; exit_info is set exactly then.  Requests
+ * that are under way then end with TERMINATED, because the calls of a worker are in its
+ * list until they are done (see malt-call.c).
+ *
+ * Virtual functions are called in the context in which the worker was made, unless the
+ * class says that it may be called anywhere: malt_worker_invoke_*() see to that. */
+
+G_DEFINE_ABSTRACT_TYPE_WITH_PRIVATE (MaltWorker, malt_worker, G_TYPE_OBJECT)
+
+enum
+{
+  PROP_LAUNCHER = 1,
+  PROP_PID,
+  PROP_EXIT_INFO,
+  N_PROPERTIES
+};
+
+static GParamSpec *properties[N_PROPERTIES];
+
+enum
+{
+  SIGNAL_TERMINATED,
+  N_SIGNALS
+};
+
+static guint signals[N_SIGNALS];
+
+MaltWorkerPrivate *
+malt_worker_get_private (MaltWorker *self)
+{
+  return malt_worker_get_instance_private (self);
+}
+
+static void
+malt_worker_real_start (MaltWorker  *self,
+                        MaltRequest *request)
+{
+  malt_request_return_value (request, NULL);
+}
+
+static void
+malt_worker_real_cancel (MaltWorker  *self,
+                         MaltRequest *request)
+{
+  g_cancellable_cancel (malt_request_get_cancellable (request));
+}
+
+static void
+malt_worker_real_interrupt (MaltWorker  *self,
+                            MaltRequest *request)
+{
+}
+
+static void
+malt_worker_real_stop (MaltWorker *self)
+{
+  MALT_WORKER_GET_CLASS (self)->kill (self, SIGTERM);
+}
+
+static void
+malt_worker_get_property (GObject    *object,
+                          guint       prop_id,
+                          GValue     *value,
+                          GParamSpec *pspec)
+{
+  MaltWorker *self = MALT_WORKER (object);
+  MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
+
+  switch (prop_id)
+    {
+    case PROP_LAUNCHER:
+      g_value_set_object (value, priv->launcher);
+      break;
+    case PROP_PID:
+      g_value_set_int (value, malt_worker_get_pid (self));
+      break;
+    case PROP_EXIT_INFO:
+      g_value_set_object (value, malt_worker_get_exit_info (self));
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, prop_id, pspec);
+    }
+}
+
+static void
+malt_worker_set_property (GObject      *object,
+                          guint         prop_id,
+                          const GValue *value,
+                          GParamSpec   *pspec)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_instance_private (MALT_WORKER (object));
+
+  switch (prop_id)
+    {
+    case PROP_LAUNCHER:
+      priv->launcher = g_value_dup_object (value);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, prop_id, pspec);
+    }
+}
+
+static void
+malt_worker_constructed (GObject *object)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_instance_private (MALT_WORKER (object));
+
+  G_OBJECT_CLASS (malt_worker_parent_class)->constructed (object);
+
+  if (priv->launcher == NULL)
+    priv->launcher = malt_launcher_new (NULL, NULL);
+}
+
+static void
+malt_worker_dispose (GObject *object)
+{
+  MaltWorker *self = MALT_WORKER (object);
+  MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
+  gboolean alive;
+
+  g_mutex_lock (&priv->calls_lock);
+  alive = priv->state == MALT_WORKER_RUNNING;
+  if (alive)
+    priv->state = MALT_WORKER_STOPPING;
+  g_mutex_unlock (&priv->calls_lock);
+
+  if (alive)
+    MALT_WORKER_GET_CLASS (self)->stop (self);
+
+  G_OBJECT_CLASS (malt_worker_parent_class)->dispose (object);
+}
+
+static void
+malt_worker_finalize (GObject *object)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_instance_private (MALT_WORKER (object));
+
+  /* Every call and stop has a reference. */
+  g_assert (priv->calls.length == 0);
+  g_assert (priv->stops.length == 0);
+
+  g_clear_object (&priv->launcher);
+  g_clear_object (&priv->exit_info);
+  g_clear_object (&priv->stdout_pipe);
+  g_clear_object (&priv->stderr_pipe);
+  g_clear_pointer (&priv->context, g_main_context_unref);
+  g_clear_pointer (&priv->thread, g_thread_unref);
+  g_mutex_clear (&priv->calls_lock);
+
+  G_OBJECT_CLASS (malt_worker_parent_class)->finalize (object);
+}
+
+static void
+malt_worker_class_init (MaltWorkerClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+
+  object_class->get_property = malt_worker_get_property;
+  object_class->set_property = malt_worker_set_property;
+  object_class->constructed = malt_worker_constructed;
+  object_class->dispose = malt_worker_dispose;
+  object_class->finalize = malt_worker_finalize;
+
+  klass->start = malt_worker_real_start;
+  klass->cancel = malt_worker_real_cancel;
+  klass->interrupt = malt_worker_real_interrupt;
+  klass->stop = malt_worker_real_stop;
+
+  /**
+   * MaltWorker:launcher: (getter get_launcher)
+   *
+   * The options with which the worker was started: a copy of its own, not to be changed.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_LAUNCHER] =
+    g_param_spec_object ("launcher", NULL, NULL, MALT_TYPE_LAUNCHER,
+                         G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY | G_PARAM_STATIC_STRINGS);
+
+  /**
+   * MaltWorker:pid: (getter get_pid)
+   *
+   * The number of the process in which the code runs, 0 if it is not known.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_PID] =
+    g_param_spec_int ("pid", NULL, NULL, 0, G_MAXINT, 0,
+                      G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+
+  /**
+   * MaltWorker:exit-info: (getter get_exit_info)
+   *
+   * How the worker ended, %NULL as long as it has not.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_EXIT_INFO] =
+    g_param_spec_object ("exit-info", NULL, NULL, MALT_TYPE_EXIT_INFO,
+                         G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
+
+  g_object_class_install_properties (object_class, N_PROPERTIES, properties);
+
+  /**
+   * MaltWorker::terminated:
+   * @self: the worker
+   * @exit_info: how it ended
+   *
+   * Emitted once, when the worker has ended, in the main context that was the
+   * thread-default one where it was made.  Calls that were under way have failed by then.
+   *
+   * Since: 1.0
+   */
+  signals[SIGNAL_TERMINATED] =
+    g_signal_new ("terminated", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
+                  G_TYPE_NONE, 1, MALT_TYPE_EXIT_INFO);
+}
+
+static void
+malt_worker_init (MaltWorker *self)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
+
+  g_mutex_init (&priv->calls_lock);
+  priv->context = g_main_context_ref_thread_default ();
+  priv->thread = g_thread_ref (g_thread_self ());
+}
+
+/* Calling the virtual functions where they may be called. */
+
+typedef enum
+{
+  INVOKE_START,
+  INVOKE_SUBMIT,
+  INVOKE_CANCEL,
+  INVOKE_INTERRUPT,
+  INVOKE_STOP,
+  INVOKE_KILL,
+} Invocation;
+
+typedef struct
+{
+  Invocation   invocation;
+  MaltWorker  *worker;
+  MaltRequest *request;
+  int          signum;
+} Invoke;
+
+static void
+invoke_free (Invoke *invoke)
+{
+  g_clear_object (&invoke->worker);
+  g_clear_object (&invoke->request);
+  g_free (invoke);
+}
+
+static gboolean
+invoke_cb (gpointer user_data)
+{
+  Invoke *invoke = user_data;
+  MaltWorkerClass *klass = MALT_WORKER_GET_CLASS (invoke->worker);
+
+  if (invoke->request != NULL && malt_request_is_done (invoke->request))
+    return G_SOURCE_REMOVE;
+
+  switch (invoke->invocation)
+    {
+    case INVOKE_START:
+      klass->start (invoke->worker, invoke->request);
+      break;
+    case INVOKE_SUBMIT:
+      klass->submit (invoke->worker, invoke->request);
+      break;
+    case INVOKE_CANCEL:
+      klass->cancel (invoke->worker, invoke->request);
+      break;
+    case INVOKE_INTERRUPT:
+      klass->interrupt (invoke->worker, invoke->request);
+      break;
+    case INVOKE_STOP:
+      klass->stop (invoke->worker);
+      break;
+    case INVOKE_KILL:
+    default:
+      klass->kill (invoke->worker, invoke->signum);
+      break;
+    }
+
+  return G_SOURCE_REMOVE;
+}
+
+/* Whether the current thread may call the virtual functions. */
+static gboolean
+is_at_home (MaltWorker *self)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
+
+  return MALT_WORKER_GET_CLASS (self)->any_thread ||
+         priv->thread == g_thread_self () ||
+         g_main_context_is_owner (priv->context);
+}
+
+static void
+invoke (MaltWorker  *self,
+        Invocation   invocation,
+        MaltRequest *request,
+        int          signum)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
+  g_autoptr (GSource) source = NULL;
+  Invoke *data;
+
+  if (is_at_home (self))
+    {
+      Invoke here = { invocation, self, request, signum };
+
+      invoke_cb (&here);
+      return;
+    }
+
+  data = g_new0 (Invoke, 1);
+  data->invocation = invocation;
+  data->worker = g_object_ref (self);
+  g_set_object (&data->request, request);
+  data->signum = signum;
+
+  source = g_idle_source_new ();
+  g_source_set_static_name (source, "[malt] backend");
+  g_source_set_priority (source, G_PRIORITY_DEFAULT);
+  g_source_set_callback (source, invoke_cb, data, (GDestroyNotify) invoke_free);
+  g_source_attach (source, priv->context);
+}
+
+void
+malt_worker_invoke_submit (MaltWorker  *self,
+                           MaltRequest *request)
+{
+  invoke (self, INVOKE_SUBMIT, request, 0);
+}
+
+void
+malt_worker_invoke_cancel (MaltWorker  *self,
+                           MaltRequest *request)
+{
+  invoke (self, INVOKE_CANCEL, request, 0);
+}
+
+void
+malt_worker_invoke_interrupt (MaltWorker  *self,
+                              MaltRequest *request)
+{
+  invoke (self, INVOKE_INTERRUPT, request, 0);
+}
+
+void
+malt_worker_invoke_stop (MaltWorker *self)
+{
+  invoke (self, INVOKE_STOP, NULL, 0);
+}
+
+void
+malt_worker_invoke_kill (MaltWorker *self,
+                         int         signum)
+{
+  invoke (self, INVOKE_KILL, NULL, signum);
+}
+
+/* The request was finished by somebody who does not know its waiting thread. */
+void
+malt_worker_wake (MaltWorker  *self,
+                  MaltRequest *request)
+{
+  MaltWorkerClass *klass = MALT_WORKER_GET_CLASS (self);
+
+  if (klass->wake != NULL)
+    klass->wake (self, request);
+}
+
+/* Before a thread blocks on a backend that lives in that very thread: what the backend
+ * attaches to the thread-default main context from now on, the blocking thread itself
+ * runs.  The caller's own context is not run.  %NULL where there is no need. */
+GMainContext *
+malt_worker_begin_blocking (MaltWorker *self)
+{
+  GMainContext *blocked;
+
+  if (MALT_WORKER_GET_CLASS (self)->any_thread || !is_at_home (self))
+    return NULL;
+
+  blocked = g_main_context_new ();
+  g_main_context_push_thread_default (blocked);
+
+  return blocked;
+}
+
+void
+malt_worker_end_blocking (GMainContext *blocked)
+{
+  if (blocked == NULL)
+    return;
+
+  g_main_context_pop_thread_default (blocked);
+  g_main_context_unref (blocked);
+}
+
+/* The two ways in which a request is run; everything that is public is a front of
+ * these. */
+
+static int
+timeout_of_call (MaltWorker *self,
+                 int         timeout_msec)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
+
+  if (timeout_msec < 0)
+    timeout_msec = malt_launcher_get_call_timeout (priv->launcher);
+
+  return timeout_msec < 0 ? MALT_TIMEOUT_NONE : timeout_msec;
+}
+
+/* Runs the request and blocks until it is done.  Takes the request. */
+static GVariant *
+run_blocking (MaltWorker    *self,
+              MaltRequest   *request,
+              Invocation     invocation,
+              int            timeout_msec,
+              GCancellable  *cancellable,
+              GError       **error)
+{
+  MaltWorkerClass *klass = MALT_WORKER_GET_CLASS (self);
+  g_autoptr (MaltRequest) own = request;
+  g_autoptr (MaltCall) call = NULL;
+  GMainContext *blocked;
+
+  if (g_cancellable_set_error_if_cancelled (cancellable, error))
+    return NULL;
+
+  call = malt_call_new (self, own, timeout_msec, cancellable);
+  blocked = malt_worker_begin_blocking (self);
+  call->blocked = blocked;
+
+  if (malt_call_begin (call, own, error))
+    {
+      invoke (self, invocation, own, 0);
+      if (klass->wait != NULL && invocation == INVOKE_SUBMIT)
+        klass->wait (self, own);
+
+      /* So that a request which the backend drops is seen to be dropped. */
+      g_clear_object (&own);
+      malt_call_wait (call);
+    }
+
+  malt_worker_end_blocking (blocked);
+  return malt_call_propagate (call, error);
+}
+
+static void
+return_to_task (MaltDelivery *delivery)
+{
+  g_autoptr (MaltCall) call = (MaltCall *) ((char *) delivery - G_STRUCT_OFFSET (MaltCall, delivery));
+  g_autoptr (GTask) task = g_steal_pointer (&call->task);
+  GError *error = NULL;
+  GVariant *value;
+
+  value = malt_call_propagate (call, &error);
+  if (error != NULL)
+    g_task_return_error (task, error);
+  else
+    g_task_return_pointer (task, value, (GDestroyNotify) g_variant_unref);
+}
+
+/* Runs the request and returns to the task when it is done.  Takes request and task. */
+static void
+run_async (MaltWorker  *self,
+           MaltRequest *request,
+           Invocation   invocation,
+           int          timeout_msec,
+           GTask       *task)
+{
+  g_autoptr (MaltRequest) own = request;
+  g_autoptr (MaltCall) call = NULL;
+  GError *error = NULL;
+
+  /* What cancels the call is the ladder, which says in its error how it did. */
+  g_task_set_check_cancellable (task, FALSE);
+
+  if (g_cancellable_set_error_if_cancelled (g_task_get_cancellable (task), &error))
+    {
+      g_task_return_error (task, error);
+      g_object_unref (task);
+      return;
+    }
+
+  call = malt_call_new (self, own, timeout_msec, g_task_get_cancellable (task));
+  call->task = task;
+  call->delivery.func = return_to_task;
+  malt_request_set_context (own, g_task_get_context (task));
+
+  if (malt_call_begin (call, own, &error))
+    invoke (self, invocation, own, 0);
+  else
+    {
+      g_task_return_error (task, error);
+      g_clear_object (&call->task);
+    }
+}
+
+/* Making requests of what callers say. */
+
+static MaltRequest *
+new_call (const char        *function,
+          GVariant          *arguments,
+          GVariant          *keywords,
+          MaltRequestFlags   flags,
+          GError           **error)
+{
+  g_autoptr (GVariant) own_arguments = arguments != NULL ? g_variant_ref_sink (arguments) : NULL;
+  g_autoptr (GVariant) own_keywords = keywords != NULL ? g_variant_ref_sink (keywords) : NULL;
+
+  if (!g_utf8_validate (function, -1, NULL))
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                         "the name of the function is not valid UTF-8");
+  else if (*function == '\0')
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                         "the name of the function is empty");
+  else if (own_arguments != NULL && !g_variant_is_container (own_arguments))
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                 "the arguments are of type %s instead of a tuple", g_variant_get_type_string (own_arguments));
+  else if (own_arguments != NULL && !g_variant_type_is_tuple (g_variant_get_type (own_arguments)))
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                 "the arguments are of type %s instead of a tuple", g_variant_get_type_string (own_arguments));
+  else if (own_keywords != NULL && !g_variant_is_of_type (own_keywords, G_VARIANT_TYPE_VARDICT))
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                 "the keyword arguments are of type %s instead of a{sv}",
+                 g_variant_get_type_string (own_keywords));
+  else
+    return malt_request_new_call (function, own_arguments, own_keywords, flags);
+
+  return NULL;
+}
+
+static MaltRequest *
+new_eval (const char        *module,
+          const char        *source,
+          MaltRequestFlags   flags,
+          GError           **error)
+{
+  const char *end;
+
+  if (!g_utf8_validate (source, -1, &end))
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                 "the source is not valid UTF-8 at byte %" G_GSIZE_FORMAT, (gsize) (end - source));
+  else if (module != NULL && (!g_utf8_validate (module, -1, NULL) || *module == '\0'))
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                         "the name of the module is empty or not valid UTF-8");
+  else
+    return malt_request_new_eval (module, source, flags);
+
+  return NULL;
+}
+
+static GVariant *
+submit_blocking (MaltWorker    *self,
+                 MaltRequest   *request,
+                 int            timeout_msec,
+                 GCancellable  *cancellable,
+                 GError       **error)
+{
+  if (request == NULL)
+    return NULL;
+
+  return run_blocking (self, request, INVOKE_SUBMIT, timeout_of_call (self, timeout_msec),
+                       cancellable, error);
+}
+
+/* Takes request, task and error. */
+static void
+submit_async (MaltWorker  *self,
+              MaltRequest *request,
+              int          timeout_msec,
+              GTask       *task,
+              GError      *error)
+{
+  if (request != NULL)
+    {
+      run_async (self, request, INVOKE_SUBMIT, timeout_of_call (self, timeout_msec), task);
+      return;
+    }
+
+  g_task_return_error (task, error);
+  g_object_unref (task);
+}
+
+/* Starting, for the launcher. */
+
+static void
+set_running (MaltWorker *self)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
+
+  g_mutex_lock (&priv->calls_lock);
+  if (priv->state == MALT_WORKER_STARTING)
+    priv->state = MALT_WORKER_RUNNING;
+  g_mutex_unlock (&priv->calls_lock);
+}
+
+static int
+timeout_of_start (MaltWorker *self)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
+  int timeout_msec = malt_launcher_get_start_timeout (priv->launcher);
+
+  return timeout_msec < 0 ? MALT_TIMEOUT_NONE : timeout_msec;
+}
+
+gboolean
+malt_worker_start_blocking (MaltWorker    *self,
+                            GCancellable  *cancellable,
+                            GError       **error)
+{
+  g_autoptr (GVariant) value = NULL;
+
+  value = run_blocking (self, malt_request_new_start (), INVOKE_START, timeout_of_start (self),
+                        cancellable, error);
+  if (value != NULL)
+    set_running (self);
+
+  return value != NULL;
+}
+
+void
+malt_worker_start_async (MaltWorker          *self,
+                         GCancellable        *cancellable,
+                         GAsyncReadyCallback  callback,
+                         gpointer             user_data)
+{
+  GTask *task = g_task_new (self, cancellable, callback, user_data);
+
+  g_task_set_source_tag (task, malt_worker_start_async);
+  run_async (self, malt_request_new_start (), INVOKE_START, timeout_of_start (self), task);
+}
+
+gboolean
+malt_worker_start_finish (MaltWorker    *self,
+                          GAsyncResult  *result,
+                          GError       **error)
+{
+  g_autoptr (GVariant) value = g_task_propagate_pointer (G_TASK (result), error);
+
+  if (value != NULL)
+    set_running (self);
+
+  return value != NULL;
+}
+
+/**
+ * malt_worker_remote_call_fetch:
+ * @self: a worker
+ * @function: the name of the function, as the worker's runtime spells it, for instance
+ *   `"math.sqrt"`
+ * @arguments: (nullable): the positional arguments, a tuple; if it is floating, it is
+ *   taken.  %NULL for none
+ * @keywords: (nullable): the keyword arguments, an `a{sv}`; if it is floating, it is
+ *   taken.  %NULL for none
+ * @timeout_msec: the deadline in milliseconds, `MALT_TIMEOUT_DEFAULT` or
+ *   `MALT_TIMEOUT_NONE`
+ * @cancellable: (nullable): makes the call climb the ladder
+ * @error: return location for an error
+ *
+ * Calls a function in the worker and gives its value.
+ *
+ * Blocks the calling thread.  It needs no main loop, and runs none.
+ *
+ * Cancelling, and the deadline, withdraw the request if it has not started; else they
+ * ask the code to give up, interrupt it, and at last kill the worker (only if
+ * [property@Malt.Launcher:kill-on-timeout] allows it) or let the caller go.  The error,
+ * `G_IO_ERROR_CANCELLED` or `MALT_ERROR_TIMEOUT`, says how far it went.
+ *
+ * Fails with `MALT_ERROR_REMOTE` if the code raises an exception,
+ * `MALT_ERROR_INTERRUPTED`, `MALT_ERROR_TERMINATED` if the worker has ended or ends
+ * meanwhile, `MALT_ERROR_SERIALIZATION` if a value cannot cross,
+ * `MALT_ERROR_NOT_FOUND`, `MALT_ERROR_NOT_SUPPORTED`, `MALT_ERROR_PROTOCOL`, or
+ * `G_IO_ERROR_INVALID_ARGUMENT` before anything is sent.
+ *
+ * Returns: (transfer full): the value, `mv` nothing where there is none; or %NULL with
+ *   @error set
+ *
+ * Since: 1.0
+ */
+GVariant *
+malt_worker_remote_call_fetch (MaltWorker    *self,
+                               const char    *function,
+                               GVariant      *arguments,
+                               GVariant      *keywords,
+                               int            timeout_msec,
+                               GCancellable  *cancellable,
+                               GError       **error)
+{
+  g_return_val_if_fail (MALT_IS_WORKER (self), NULL);
+  g_return_val_if_fail (function != NULL, NULL);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  return submit_blocking (self, new_call (function, arguments, keywords, MALT_REQUEST_FLAGS_NONE, error),
+                          timeout_msec, cancellable, error);
+}
+
+/**
+ * malt_worker_remote_call_wait:
+ * @self: a worker
+ * @function: the name of the function, as the worker's runtime spells it, for instance
+ *   `"math.sqrt"`
+ * @arguments: (nullable): the positional arguments, a tuple; if it is floating, it is
+ *   taken.  %NULL for none
+ * @keywords: (nullable): the keyword arguments, an `a{sv}`; if it is floating, it is
+ *   taken.  %NULL for none
+ * @timeout_msec: the deadline in milliseconds, `MALT_TIMEOUT_DEFAULT` or
+ *   `MALT_TIMEOUT_NONE`
+ * @cancellable: (nullable): makes the call climb the ladder
+ * @error: return location for an error
+ *
+ * Calls a function in the worker and waits for it to end.  A value, if there is
+ * one, stays in the worker and need not be convertible.
+ *
+ * Blocks the calling thread.  It needs no main loop, and runs none.
+ *
+ * Cancelling, and the deadline, withdraw the request if it has not started; else they
+ * ask the code to give up, interrupt it, and at last kill the worker (only if
+ * [property@Malt.Launcher:kill-on-timeout] allows it) or let the caller go.  The error,
+ * `G_IO_ERROR_CANCELLED` or `MALT_ERROR_TIMEOUT`, says how far it went.
+ *
+ * Fails with `MALT_ERROR_REMOTE` if the code raises an exception,
+ * `MALT_ERROR_INTERRUPTED`, `MALT_ERROR_TERMINATED` if the worker has ended or ends
+ * meanwhile, `MALT_ERROR_SERIALIZATION` if a value cannot cross,
+ * `MALT_ERROR_NOT_FOUND`, `MALT_ERROR_NOT_SUPPORTED`, `MALT_ERROR_PROTOCOL`, or
+ * `G_IO_ERROR_INVALID_ARGUMENT` before anything is sent.
+ *
+ * Returns: whether it went well; if not, @error is set
+ *
+ * Since: 1.0
+ */
+gboolean
+malt_worker_remote_call_wait (MaltWorker    *self,
+                              const char    *function,
+                              GVariant      *arguments,
+                              GVariant      *keywords,
+                              int            timeout_msec,
+                              GCancellable  *cancellable,
+                              GError       **error)
+{
+  g_autoptr (GVariant) value = NULL;
+
+  g_return_val_if_fail (MALT_IS_WORKER (self), FALSE);
+  g_return_val_if_fail (function != NULL, FALSE);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  value = submit_blocking (self, new_call (function, arguments, keywords, MALT_REQUEST_FLAGS_NO_VALUE, error),
+                           timeout_msec, cancellable, error);
+
+  return value != NULL;
+}
+
+/**
+ * malt_worker_remote_call_async:
+ * @self: a worker
+ * @function: the name of the function, as the worker's runtime spells it, for instance
+ *   `"math.sqrt"`
+ * @arguments: (nullable): the positional arguments, a tuple; if it is floating, it is
+ *   taken.  %NULL for none
+ * @keywords: (nullable): the keyword arguments, an `a{sv}`; if it is floating, it is
+ *   taken.  %NULL for none
+ * @timeout_msec: the deadline in milliseconds, `MALT_TIMEOUT_DEFAULT` or
+ *   `MALT_TIMEOUT_NONE`
+ * @cancellable: (nullable): makes the call climb the ladder
+ * @callback: (scope async): called when the result is there, in the thread-default main
+ *   context of the calling thread
+ * @user_data: data for @callback
+ *
+ * Calls a function in the worker; the value comes with
+ * [method@Malt.Worker.remote_call_finish].
+ *
+ * Does not block.
+ *
+ * Cancelling, and the deadline, withdraw the request if it has not started; else they
+ * ask the code to give up, interrupt it, and at last kill the worker (only if
+ * [property@Malt.Launcher:kill-on-timeout] allows it) or let the caller go.  The error,
+ * `G_IO_ERROR_CANCELLED` or `MALT_ERROR_TIMEOUT`, says how far it went.
+ *
+ * Fails with `MALT_ERROR_REMOTE` if the code raises an exception,
+ * `MALT_ERROR_INTERRUPTED`, `MALT_ERROR_TERMINATED` if the worker has ended or ends
+ * meanwhile, `MALT_ERROR_SERIALIZATION` if a value cannot cross,
+ * `MALT_ERROR_NOT_FOUND`, `MALT_ERROR_NOT_SUPPORTED`, `MALT_ERROR_PROTOCOL`, or
+ * `G_IO_ERROR_INVALID_ARGUMENT` before anything is sent.
+ *
+ * Since: 1.0
+ */
+void
+malt_worker_remote_call_async (MaltWorker          *self,
+                               const char          *function,
+                               GVariant            *arguments,
+                               GVariant            *keywords,
+                               int                  timeout_msec,
+                               GCancellable        *cancellable,
+                               GAsyncReadyCallback  callback,
+                               gpointer             user_data)
+{
+  GError *error = NULL;
+  MaltRequest *request;
+  GTask *task;
+
+  g_return_if_fail (MALT_IS_WORKER (self));
+  g_return_if_fail (function != NULL);
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  task = g_task_new (self, cancellable, callback, user_data);
+  g_task_set_source_tag (task, malt_worker_remote_call_async);
+  request = new_call (function, arguments, keywords, MALT_REQUEST_FLAGS_NONE, &error);
+  submit_async (self, request, timeout_msec, task, error);
+}
+
+/**
+ * malt_worker_remote_call_finish:
+ * @self: a worker
+ * @result: what the callback was given
+ * @error: return location for an error
+ *
+ * Gets what came of [method@Malt.Worker.remote_call_async], which tells what the errors
+ * are.
+ *
+ * Returns: (transfer full): the value, `mv` nothing where there is none; or %NULL with
+ *   @error set
+ *
+ * Since: 1.0
+ */
+GVariant *
+malt_worker_remote_call_finish (MaltWorker    *self,
+                                GAsyncResult  *result,
+                                GError       **error)
+{
+  g_return_val_if_fail (MALT_IS_WORKER (self), NULL);
+  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+/**
+ * malt_worker_remote_do:
+ * @self: a worker
+ * @function: the name of the function, as the worker's runtime spells it, for instance
+ *   `"math.sqrt"`
+ * @arguments: (nullable): the positional arguments, a tuple; if it is floating, it is
+ *   taken.  %NULL for none
+ * @keywords: (nullable): the keyword arguments, an `a{sv}`; if it is floating, it is
+ *   taken.  %NULL for none
+ * @error: return location for an error
+ *
+ * Has a function called in the worker, and does not care what comes of it.  What it
+ * raises is printed by the worker.
+ *
+ * Does not block.
+ *
+ * Fails with what can be known at once: `MALT_ERROR_TERMINATED`,
+ * `MALT_ERROR_SERIALIZATION`, `G_IO_ERROR_INVALID_ARGUMENT`.
+ *
+ * Returns: whether it is on its way; if not, @error is set
+ *
+ * Since: 1.0
+ */
+gboolean
+malt_worker_remote_do (MaltWorker  *self,
+                       const char  *function,
+                       GVariant    *arguments,
+                       GVariant    *keywords,
+                       GError     **error)
+{
+  g_autoptr (MaltRequest) request = NULL;
+  g_autoptr (MaltCall) call = NULL;
+  g_autoptr (GVariant) value = NULL;
+
+  g_return_val_if_fail (MALT_IS_WORKER (self), FALSE);
+  g_return_val_if_fail (function != NULL, FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  request = new_call (function, arguments, keywords, MALT_REQUEST_FLAGS_NO_REPLY, error);
+  if (request == NULL)
+    return FALSE;
+
+  call = malt_call_new (self, request, MALT_TIMEOUT_NONE, NULL);
+  if (!malt_call_begin (call, request, error))
+    return FALSE;
+
+  invoke (self, INVOKE_SUBMIT, request, 0);
+  if (!malt_request_is_done (request))
+    return TRUE;
+
+  malt_call_wait (call);
+  value = malt_call_propagate (call, error);
+
+  return value != NULL;
+}
+
+/**
+ * malt_worker_remote_eval_fetch:
+ * @self: a worker
+ * @module: (nullable): the namespace to evaluate in, made when it is first named, or
+ *   %NULL for the main one
+ * @source: the source, in the worker's language
+ * @timeout_msec: the deadline in milliseconds, `MALT_TIMEOUT_DEFAULT` or
+ *   `MALT_TIMEOUT_NONE`
+ * @cancellable: (nullable): makes the call climb the ladder
+ * @error: return location for an error
+ *
+ * Evaluates source in the worker and gives its value.
+ *
+ * Blocks the calling thread.  It needs no main loop, and runs none.
+ *
+ * Cancelling, and the deadline, withdraw the request if it has not started; else they
+ * ask the code to give up, interrupt it, and at last kill the worker (only if
+ * [property@Malt.Launcher:kill-on-timeout] allows it) or let the caller go.  The error,
+ * `G_IO_ERROR_CANCELLED` or `MALT_ERROR_TIMEOUT`, says how far it went.
+ *
+ * Fails with `MALT_ERROR_REMOTE` if the code raises an exception,
+ * `MALT_ERROR_INTERRUPTED`, `MALT_ERROR_TERMINATED` if the worker has ended or ends
+ * meanwhile, `MALT_ERROR_SERIALIZATION` if a value cannot cross,
+ * `MALT_ERROR_NOT_FOUND`, `MALT_ERROR_NOT_SUPPORTED`, `MALT_ERROR_PROTOCOL`, or
+ * `G_IO_ERROR_INVALID_ARGUMENT` before anything is sent.
+ *
+ * Returns: (transfer full): the value, `mv` nothing where there is none; or %NULL with
+ *   @error set
+ *
+ * Since: 1.0
+ */
+GVariant *
+malt_worker_remote_eval_fetch (MaltWorker    *self,
+                               const char    *module,
+                               const char    *source,
+                               int            timeout_msec,
+                               GCancellable  *cancellable,
+                               GError       **error)
+{
+  g_return_val_if_fail (MALT_IS_WORKER (self), NULL);
+  g_return_val_if_fail (source != NULL, NULL);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  return submit_blocking (self, new_eval (module, source, MALT_REQUEST_FLAGS_NONE, error),
+                          timeout_msec, cancellable, error);
+}
+
+/**
+ * malt_worker_remote_eval_wait:
+ * @self: a worker
+ * @module: (nullable): the namespace to evaluate in, made when it is first named, or
+ *   %NULL for the main one
+ * @source: the source, in the worker's language
+ * @timeout_msec: the deadline in milliseconds, `MALT_TIMEOUT_DEFAULT` or
+ *   `MALT_TIMEOUT_NONE`
+ * @cancellable: (nullable): makes the call climb the ladder
+ * @error: return location for an error
+ *
+ * Evaluates source in the worker and waits for it to end.  A value, if there is
+ * one, stays in the worker and need not be convertible.
+ *
+ * Blocks the calling thread.  It needs no main loop, and runs none.
+ *
+ * Cancelling, and the deadline, withdraw the request if it has not started; else they
+ * ask the code to give up, interrupt it, and at last kill the worker (only if
+ * [property@Malt.Launcher:kill-on-timeout] allows it) or let the caller go.  The error,
+ * `G_IO_ERROR_CANCELLED` or `MALT_ERROR_TIMEOUT`, says how far it went.
+ *
+ * Fails with `MALT_ERROR_REMOTE` if the code raises an exception,
+ * `MALT_ERROR_INTERRUPTED`, `MALT_ERROR_TERMINATED` if the worker has ended or ends
+ * meanwhile, `MALT_ERROR_SERIALIZATION` if a value cannot cross,
+ * `MALT_ERROR_NOT_FOUND`, `MALT_ERROR_NOT_SUPPORTED`, `MALT_ERROR_PROTOCOL`, or
+ * `G_IO_ERROR_INVALID_ARGUMENT` before anything is sent.
+ *
+ * Returns: whether it went well; if not, @error is set
+ *
+ * Since: 1.0
+ */
+gboolean
+malt_worker_remote_eval_wait (MaltWorker    *self,
+                              const char    *module,
+                              const char    *source,
+                              int            timeout_msec,
+                              GCancellable  *cancellable,
+                              GError       **error)
+{
+  g_autoptr (GVariant) value = NULL;
+
+  g_return_val_if_fail (MALT_IS_WORKER (self), FALSE);
+  g_return_val_if_fail (source != NULL, FALSE);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  value = submit_blocking (self, new_eval (module, source, MALT_REQUEST_FLAGS_NO_VALUE, error),
+                           timeout_msec, cancellable, error);
+
+  return value != NULL;
+}
+
+/**
+ * malt_worker_remote_eval_async:
+ * @self: a worker
+ * @module: (nullable): the namespace to evaluate in, made when it is first named, or
+ *   %NULL for the main one
+ * @source: the source, in the worker's language
+ * @timeout_msec: the deadline in milliseconds, `MALT_TIMEOUT_DEFAULT` or
+ *   `MALT_TIMEOUT_NONE`
+ * @cancellable: (nullable): makes the call climb the ladder
+ * @callback: (scope async): called when the result is there, in the thread-default main
+ *   context of the calling thread
+ * @user_data: data for @callback
+ *
+ * Evaluates source in the worker; the value comes with
+ * [method@Malt.Worker.remote_eval_finish].
+ *
+ * Does not block.
+ *
+ * Cancelling, and the deadline, withdraw the request if it has not started; else they
+ * ask the code to give up, interrupt it, and at last kill the worker (only if
+ * [property@Malt.Launcher:kill-on-timeout] allows it) or let the caller go.  The error,
+ * `G_IO_ERROR_CANCELLED` or `MALT_ERROR_TIMEOUT`, says how far it went.
+ *
+ * Fails with `MALT_ERROR_REMOTE` if the code raises an exception,
+ * `MALT_ERROR_INTERRUPTED`, `MALT_ERROR_TERMINATED` if the worker has ended or ends
+ * meanwhile, `MALT_ERROR_SERIALIZATION` if a value cannot cross,
+ * `MALT_ERROR_NOT_FOUND`, `MALT_ERROR_NOT_SUPPORTED`, `MALT_ERROR_PROTOCOL`, or
+ * `G_IO_ERROR_INVALID_ARGUMENT` before anything is sent.
+ *
+ * Since: 1.0
+ */
+void
+malt_worker_remote_eval_async (MaltWorker          *self,
+                               const char          *module,
+                               const char          *source,
+                               int                  timeout_msec,
+                               GCancellable        *cancellable,
+                               GAsyncReadyCallback  callback,
+                               gpointer             user_data)
+{
+  GError *error = NULL;
+  MaltRequest *request;
+  GTask *task;
+
+  g_return_if_fail (MALT_IS_WORKER (self));
+  g_return_if_fail (source != NULL);
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  task = g_task_new (self, cancellable, callback, user_data);
+  g_task_set_source_tag (task, malt_worker_remote_eval_async);
+  request = new_eval (module, source, MALT_REQUEST_FLAGS_NONE, &error);
+  submit_async (self, request, timeout_msec, task, error);
+}
+
+/**
+ * malt_worker_remote_eval_finish:
+ * @self: a worker
+ * @result: what the callback was given
+ * @error: return location for an error
+ *
+ * Gets what came of [method@Malt.Worker.remote_eval_async], which tells what the errors
+ * are.
+ *
+ * Returns: (transfer full): the value, `mv` nothing where there is none; or %NULL with
+ *   @error set
+ *
+ * Since: 1.0
+ */
+GVariant *
+malt_worker_remote_eval_finish (MaltWorker    *self,
+                                GAsyncResult  *result,
+                                GError       **error)
+{
+  g_return_val_if_fail (MALT_IS_WORKER (self), NULL);
+  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+/**
+ * malt_worker_is_running:
+ * @self: a worker
+ *
+ * Whether the worker is alive: it has started, and has not ended.  Does not block.  That
+ * it has ended may become known a moment later; calls fail rightly all the same.
+ *
+ * Returns: whether it is alive
+ *
+ * Since: 1.0
+ */
+gboolean
+malt_worker_is_running (MaltWorker *self)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
+  gboolean running;
+
+  g_return_val_if_fail (MALT_IS_WORKER (self), FALSE);
+
+  g_mutex_lock (&priv->calls_lock);
+  running = priv->state == MALT_WORKER_RUNNING || priv->state == MALT_WORKER_STOPPING;
+  g_mutex_unlock (&priv->calls_lock);
+
+  return running;
+}
+
+/**
+ * malt_worker_interrupt:
+ * @self: a worker
+ *
+ * Interrupts what the worker is doing: what executes now; if nothing executes but
+ * requests wait for something, the latest of them; else nothing.  That call fails with
+ * `MALT_ERROR_INTERRUPTED`, unless its code goes on in spite of it.
+ *
+ * Does not block.  Other calls are not affected.  To break off one call and no other,
+ * cancel it.
+ *
+ * Since: 1.0
+ */
+void
+malt_worker_interrupt (MaltWorker *self)
+{
+  g_return_if_fail (MALT_IS_WORKER (self));
+
+  if (malt_worker_is_running (self))
+    malt_worker_invoke_interrupt (self, NULL);
+}
+
+/* The default where the caller gives a negative time. */
+#define STOP_MSEC 15000
+
+/**
+ * malt_worker_stop:
+ * @self: a worker
+ * @exit_timeout_msec: how long the worker may take to end when it is asked to, in
+ *   milliseconds; -1 for 15 s, 0 to not ask
+ * @term_timeout_msec: how long it may take to end after `SIGTERM` then; -1 for 15 s, 0 to
+ *   not send it
+ * @cancellable: (nullable): ends the wait; the worker is stopped all the same
+ * @error: return location for an error
+ *
+ * Stops the worker: asks it to end, then sends `SIGTERM`, then `SIGKILL`.  Calls that
+ * are under way fail with `MALT_ERROR_TERMINATED`, and so do later ones.
+ *
+ * Blocks the calling thread; runs no main loop.  It may be called at any time, from any
+ * thread, and more than once.
+ *
+ * Fails with `MALT_ERROR_TIMEOUT` if the worker is still there some seconds after
+ * `SIGKILL` (or, in process, cannot be ended), and `G_IO_ERROR_CANCELLED`.
+ *
+ * Returns: whether the worker was alive; `MALT_STOP_RESULT_FAILED` with @error set
+ *
+ * Since: 1.0
+ */
+MaltStopResult
+malt_worker_stop (MaltWorker    *self,
+                  int            exit_timeout_msec,
+                  int            term_timeout_msec,
+                  GCancellable  *cancellable,
+                  GError       **error)
+{
+  g_autoptr (MaltStop) stop = NULL;
+
+  g_return_val_if_fail (MALT_IS_WORKER (self), MALT_STOP_RESULT_FAILED);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), MALT_STOP_RESULT_FAILED);
+  g_return_val_if_fail (error == NULL || *error == NULL, MALT_STOP_RESULT_FAILED);
+
+  stop = malt_stop_new (self,
+                        exit_timeout_msec < 0 ? STOP_MSEC : exit_timeout_msec,
+                        term_timeout_msec < 0 ? STOP_MSEC : term_timeout_msec,
+                        NULL);
+  malt_stop_begin (stop, cancellable);
+
+  return malt_stop_wait (stop, error);
+}
+
+/**
+ * malt_worker_stop_async:
+ * @self: a worker
+ * @exit_timeout_msec: how long the worker may take to end when it is asked to, in
+ *   milliseconds; -1 for 15 s, 0 to not ask
+ * @term_timeout_msec: how long it may take to end after `SIGTERM` then; -1 for 15 s, 0 to
+ *   not send it
+ * @cancellable: (nullable): ends the wait; the worker is stopped all the same
+ * @callback: (scope async): called when the worker has ended, in the thread-default main
+ *   context of the calling thread
+ * @user_data: data for @callback
+ *
+ * Stops the worker, as [method@Malt.Worker.stop] does, without blocking.
+ *
+ * Since: 1.0
+ */
+void
+malt_worker_stop_async (MaltWorker          *self,
+                        int                  exit_timeout_msec,
+                        int                  term_timeout_msec,
+                        GCancellable        *cancellable,
+                        GAsyncReadyCallback  callback,
+                        gpointer             user_data)
+{
+  g_autoptr (GTask) task = NULL;
+  MaltStop *stop;
+
+  g_return_if_fail (MALT_IS_WORKER (self));
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  task = g_task_new (self, cancellable, callback, user_data);
+  g_task_set_source_tag (task, malt_worker_stop_async);
+  g_task_set_check_cancellable (task, FALSE);
+  stop = malt_stop_new (self,
+                        exit_timeout_msec < 0 ? STOP_MSEC : exit_timeout_msec,
+                        term_timeout_msec < 0 ? STOP_MSEC : term_timeout_msec,
+                        task);
+  g_task_set_task_data (task, stop, (GDestroyNotify) malt_stop_unref);
+  malt_stop_begin (stop, cancellable);
+}
+
+/**
+ * malt_worker_stop_finish:
+ * @self: a worker
+ * @result: what the callback was given
+ * @error: return location for an error
+ *
+ * Gets what came of [method@Malt.Worker.stop_async].
+ *
+ * Returns: whether the worker was alive; `MALT_STOP_RESULT_FAILED` with @error set
+ *
+ * Since: 1.0
+ */
+MaltStopResult
+malt_worker_stop_finish (MaltWorker    *self,
+                         GAsyncResult  *result,
+                         GError       **error)
+{
+  gssize stop_result;
+
+  g_return_val_if_fail (MALT_IS_WORKER (self), MALT_STOP_RESULT_FAILED);
+  g_return_val_if_fail (g_task_is_valid (result, self), MALT_STOP_RESULT_FAILED);
+  g_return_val_if_fail (error == NULL || *error == NULL, MALT_STOP_RESULT_FAILED);
+
+  malt_stop_let_go (g_task_get_task_data (G_TASK (result)));
+  stop_result = g_task_propagate_int (G_TASK (result), error);
+
+  return stop_result < 0 ? MALT_STOP_RESULT_FAILED : (MaltStopResult) stop_result;
+}
+
+/**
+ * malt_worker_kill:
+ * @self: a worker
+ * @signum: a signal, for instance `SIGTERM` or `SIGKILL`
+ *
+ * Sends the worker a signal, or ends it as the signal would where it has no process of
+ * its own.  Does not block; [signal@Malt.Worker::terminated] tells when it has ended.
+ *
+ * Since: 1.0
+ */
+void
+malt_worker_kill (MaltWorker *self,
+                  int         signum)
+{
+  g_return_if_fail (MALT_IS_WORKER (self));
+  g_return_if_fail (signum > 0 && signum < NSIG);
+
+  if (malt_worker_is_running (self))
+    malt_worker_invoke_kill (self, signum);
+}
+
+/**
+ * malt_worker_get_launcher: (get-property launcher)
+ * @self: a worker
+ *
+ * Gets the options with which the worker was started.  Not to be changed.
+ *
+ * Returns: (transfer none): the options
+ *
+ * Since: 1.0
+ */
+MaltLauncher *
+malt_worker_get_launcher (MaltWorker *self)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
+
+  g_return_val_if_fail (MALT_IS_WORKER (self), NULL);
+
+  return priv->launcher;
+}
+
+/**
+ * malt_worker_dup_name:
+ * @self: a worker
+ *
+ * Says for people which worker it is, as error messages do, for instance
+ * `process worker (python) with PID 1234`.
+ *
+ * Returns: (transfer full): the name
+ *
+ * Since: 1.0
+ */
+char *
+malt_worker_dup_name (MaltWorker *self)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
+  const char *backend, *runtime;
+
+  g_return_val_if_fail (MALT_IS_WORKER (self), NULL);
+
+  backend = malt_launcher_get_backend (priv->launcher);
+  runtime = malt_launcher_get_runtime (priv->launcher);
+
+  return g_strdup_printf ("%s worker (%s) with PID %d",
+                          backend != NULL ? backend : G_OBJECT_TYPE_NAME (self),
+                          runtime != NULL ? runtime : "no runtime",
+                          malt_worker_get_pid (self));
+}
+
+/**
+ * malt_worker_get_pid: (get-property pid)
+ * @self: a worker
+ *
+ * Gets the number of the process in which the code runs.  It is for people and logs; to
+ * end or watch the worker use its methods, which cannot hit another process.
+ *
+ * Returns: the process number, 0 if it is not known
+ *
+ * Since: 1.0
+ */
+int
+malt_worker_get_pid (MaltWorker *self)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
+  int pid;
+
+  g_return_val_if_fail (MALT_IS_WORKER (self), 0);
+
+  g_mutex_lock (&priv->calls_lock);
+  pid = priv->pid;
+  g_mutex_unlock (&priv->calls_lock);
+
+  return pid;
+}
+
+/**
+ * malt_worker_get_exit_info: (get-property exit-info)
+ * @self: a worker
+ *
+ * Gets how the worker ended.
+ *
+ * Returns: (transfer none) (nullable): how it ended, or %NULL if it has not
+ *
+ * Since: 1.0
+ */
+MaltExitInfo *
+malt_worker_get_exit_info (MaltWorker *self)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
+  MaltExitInfo *exit_info;
+
+  g_return_val_if_fail (MALT_IS_WORKER (self), NULL);
+
+  /* Set once and kept as long as the worker. */
+  g_mutex_lock (&priv->calls_lock);
+  exit_info = priv->exit_info;
+  g_mutex_unlock (&priv->calls_lock);
+
+  return exit_info;
+}
+
+/**
+ * malt_worker_get_stdout_pipe:
+ * @self: a worker
+ *
+ * Gets what the worker writes to its standard output, if
+ * [property@Malt.Launcher:stdout] is `MALT_OUTPUT_PIPE`.
+ *
+ * Returns: (transfer none) (nullable): the stream, or %NULL
+ *
+ * Since: 1.0
+ */
+GInputStream *
+malt_worker_get_stdout_pipe (MaltWorker *self)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
+
+  g_return_val_if_fail (MALT_IS_WORKER (self), NULL);
+
+  return priv->stdout_pipe;
+}
+
+/**
+ * malt_worker_get_stderr_pipe:
+ * @self: a worker
+ *
+ * Gets what the worker writes to its standard error, if
+ * [property@Malt.Launcher:stderr] is `MALT_OUTPUT_PIPE`.
+ *
+ * Returns: (transfer none) (nullable): the stream, or %NULL
+ *
+ * Since: 1.0
+ */
+GInputStream *
+malt_worker_get_stderr_pipe (MaltWorker *self)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
+
+  g_return_val_if_fail (MALT_IS_WORKER (self), NULL);
+
+  return priv->stderr_pipe;
+}
+
+/**
+ * malt_worker_register:
+ * @name: a name for the backend
+ * @type: a type derived from [class@Malt.Worker] that is not abstract
+ * @error: return location for an error
+ *
+ * Makes a backend known that was not loaded from a module, for instance one written in
+ * Python or JavaScript.  Launchers find it under @name from then on, as long as the
+ * program runs.
+ *
+ * Fails with `G_IO_ERROR_INVALID_ARGUMENT` if the type is not of that kind, and
+ * `G_IO_ERROR_EXISTS` if another one has the name.
+ *
+ * Returns: whether it is known now; if not, @error is set
+ *
+ * Since: 1.0
+ */
+gboolean
+malt_worker_register (const char  *name,
+                      GType        type,
+                      GError     **error)
+{
+  g_return_val_if_fail (name != NULL, FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  return malt_registry_register (MALT_MODULE_KIND_BACKEND, name, type, error);
+}
+
+/**
+ * malt_worker_set_pid:
+ * @self: a worker
+ * @pid: a process number
+ *
+ * Notes in which process the code runs; for backends, while they start.
+ *
+ * Since: 1.0
+ */
+void
+malt_worker_set_pid (MaltWorker *self,
+                     int         pid)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
+
+  g_return_if_fail (MALT_IS_WORKER (self));
+
+  g_mutex_lock (&priv->calls_lock);
+  priv->pid = pid;
+  g_mutex_unlock (&priv->calls_lock);
+}
+
+/**
+ * malt_worker_set_pipes:
+ * @self: a worker
+ * @stdout_pipe: (nullable): what comes from the worker's standard output
+ * @stderr_pipe: (nullable): what comes from its standard error
+ *
+ * Notes the streams that the worker hands out; for backends, while they start.
+ *
+ * Since: 1.0
+ */
+void
+malt_worker_set_pipes (MaltWorker   *self,
+                       GInputStream *stdout_pipe,
+                       GInputStream *stderr_pipe)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
+
+  g_return_if_fail (MALT_IS_WORKER (self));
+
+  g_mutex_lock (&priv->calls_lock);
+  g_set_object (&priv->stdout_pipe, stdout_pipe);
+  g_set_object (&priv->stderr_pipe, stderr_pipe);
+  g_mutex_unlock (&priv->calls_lock);
+}
+
+typedef struct
+{
+  MaltWorker   *worker;
+  MaltExitInfo *exit_info;
+} Termination;
+
+static void
+termination_free (Termination *termination)
+{
+  g_clear_object (&termination->worker);
+  g_clear_object (&termination->exit_info);
+  g_free (termination);
+}
+
+static gboolean
+terminated_cb (gpointer user_data)
+{
+  Termination *termination = user_data;
+
+  g_object_notify_by_pspec (G_OBJECT (termination->worker), properties[PROP_EXIT_INFO]);
+  g_signal_emit (termination->worker, signals[SIGNAL_TERMINATED], 0, termination->exit_info);
+
+  return G_SOURCE_REMOVE;
+}
+
+/* A source would keep a worker alive in a program that never runs the context, so it is
+ * only made for those who listen. */
+static void
+emit_terminated (MaltWorker   *self,
+                 MaltExitInfo *exit_info)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
+  g_autoptr (GSource) source = NULL;
+  Termination *termination;
+
+  if (!g_signal_has_handler_pending (self, signals[SIGNAL_TERMINATED], 0, FALSE) &&
+      !g_signal_has_handler_pending (self, g_signal_lookup ("notify", G_TYPE_OBJECT), 0, FALSE))
+    return;
+
+  termination = g_new (Termination, 1);
+  *termination = (Termination) { g_object_ref (self), g_object_ref (exit_info) };
+  source = g_idle_source_new ();
+  g_source_set_static_name (source, "[malt] terminated");
+  g_source_set_priority (source, G_PRIORITY_DEFAULT);
+  g_source_set_callback (source, terminated_cb, termination, (GDestroyNotify) termination_free);
+  g_source_attach (source, priv->context);
+}
+
+/**
+ * malt_worker_report_terminated:
+ * @self: a worker
+ * @exit_info: (transfer none): how it ended
+ *
+ * Says that the worker has ended; for backends, once.  Requests that are not finished
+ * fail with `MALT_ERROR_TERMINATED`; the backend need not finish them.
+ *
+ * On any thread.  Does not block.
+ *
+ * Since: 1.0
+ */
+void
+malt_worker_report_terminated (MaltWorker   *self,
+                               MaltExitInfo *exit_info)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
+  g_autoptr (GPtrArray) calls = g_ptr_array_new_with_free_func ((GDestroyNotify) malt_call_unref);
+  g_autoptr (GStrvBuilder) requests = g_strv_builder_new ();
+  g_autofree char *name = NULL;
+  MaltStop *stop;
+  GList *link;
+  guint i;
+
+  g_return_if_fail (MALT_IS_WORKER (self));
+  g_return_if_fail (MALT_IS_EXIT_INFO (exit_info));
+
+  g_mutex_lock (&priv->calls_lock);
+  if (priv->state == MALT_WORKER_STOPPED)
+    {
+      g_mutex_unlock (&priv->calls_lock);
+      g_critical ("a worker reported its end twice");
+      return;
+    }
+
+  priv->state = MALT_WORKER_STOPPED;
+  priv->exit_info = g_object_ref (exit_info);
+  for (link = priv->calls.head; link != NULL; link = link->next)
+    {
+      MaltCall *call = link->data;
+      g_autofree char *text = malt_request_describe (call->request);
+
+      g_strv_builder_add (requests, text);
+      g_ptr_array_add (calls, malt_call_ref (call));
+    }
+  malt_exit_info_set_requests (exit_info, g_strv_builder_end (requests));
+  g_mutex_unlock (&priv->calls_lock);
+
+  name = malt_worker_dup_name (self);
+  MALT_DEBUG (PROCESS, "%s ended, %u calls were under way", name, calls->len);
+
+  for (i = 0; i < calls->len; i++)
+    malt_call_abandon (g_ptr_array_index (calls, i), malt_error_new_terminated (name, exit_info, TRUE));
+
+  for (;;)
+    {
+      g_mutex_lock (&priv->calls_lock);
+      stop = malt_stop_pop_locked (&priv->stops);
+      g_mutex_unlock (&priv->calls_lock);
+      if (stop == NULL)
+        break;
+      malt_stop_ended (stop);
+    }
+
+  emit_terminated (self, exit_info);
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+#if !defined(MALT_INSIDE) && !defined(MALT_COMPILATION)
+#error "Only <malt.h> can be included directly."
+#endif
+
+#include "malt-types.h"
+
+G_BEGIN_DECLS
+
+#define MALT_TYPE_WORKER (malt_worker_get_type ())
+
+/**
+ * MALT_WORKER_EXTENSION_POINT:
+ *
+ * The name of the extension point that backends implement; the name of the
+ * extension is the name of the backend.
+ *
+ * Since: 1.0
+ */
+#define MALT_WORKER_EXTENSION_POINT "malt-worker"
+
+/**
+ * MALT_TIMEOUT_DEFAULT:
+ *
+ * As the deadline of a call: [property@Malt.Launcher:call-timeout].
+ *
+ * Since: 1.0
+ */
+#define MALT_TIMEOUT_DEFAULT (-1)
+
+/**
+ * MALT_TIMEOUT_NONE:
+ *
+ * As the deadline of a call: no deadline.
+ *
+ * Since: 1.0
+ */
+#define MALT_TIMEOUT_NONE G_MAXINT
+
+MALT_AVAILABLE_IN_1_0
+G_DECLARE_DERIVABLE_TYPE (MaltWorker, malt_worker, MALT, WORKER, GObject)
+
+/**
+ * MaltWorkerClass:
+ * @start: starts the worker, and finishes the request when it is ready or has
+ *   failed.  The default finishes it at once.
+ * @submit: takes a request on its way, and finishes it now or later.
+ * @cancel: asks the worker to give up a request: withdraw it with
+ *   [method@Malt.Request.return_withdrawn] if it has not started, else tell the
+ *   code behind it.  The request's own cancellable is cancelled already.  The
+ *   default does nothing more.
+ * @interrupt: breaks off what runs behind a request, or whatever runs now where
+ *   the request is %NULL.  The default does nothing.
+ * @stop: asks the worker politely to end.  The default is @kill with `SIGTERM`.
+ * @kill: ends the worker as the signal would.  When it has ended, by this or
+ *   otherwise, the backend calls [method@Malt.Worker.report_terminated].
+ * @any_thread: whether the functions of this class may be called on any thread; if
+ *   not, they are called in the main context in which the worker was made.
+ * @wait: (skip): blocks the calling thread until a request is done, reading replies
+ *   itself; %NULL to be waited for by the library.  Only with @any_thread.
+ * @wake: (skip): makes @wait look again whether its request is done.
+ *
+ * A backend implements these.  Only @submit and @kill have no default.
+ *
+ * Since: 1.0
+ */
+struct _MaltWorkerClass
+{
+  GObjectClass parent_class;
+
+  void     (* start)     (MaltWorker  *self,
+                          MaltRequest *request);
+  void     (* submit)    (MaltWorker  *self,
+                          MaltRequest *request);
+  void     (* cancel)    (MaltWorker  *self,
+                          MaltRequest *request);
+  void     (* interrupt) (MaltWorker  *self,
+                          MaltRequest *request);
+  void     (* stop)      (MaltWorker  *self);
+  void     (* kill)      (MaltWorker  *self,
+                          int          signum);
+
+  gboolean    any_thread;
+
+  void     (* wait)      (MaltWorker  *self,
+                          MaltRequest *request);
+  void     (* wake)      (MaltWorker  *self,
+                          MaltRequest *request);
+
+  /*< private >*/
+  gpointer padding[12];
+};
+
+/* Calling */
+
+MALT_AVAILABLE_IN_1_0
+GVariant       *malt_worker_remote_call_fetch  (MaltWorker           *self,
+                                                const char           *function,
+                                                GVariant             *arguments,
+                                                GVariant             *keywords,
+                                                int                   timeout_msec,
+                                                GCancellable         *cancellable,
+                                                GError              **error);
+MALT_AVAILABLE_IN_1_0
+gboolean        malt_worker_remote_call_wait   (MaltWorker           *self,
+                                                const char           *function,
+                                                GVariant             *arguments,
+                                                GVariant             *keywords,
+                                                int                   timeout_msec,
+                                                GCancellable         *cancellable,
+                                                GError              **error);
+MALT_AVAILABLE_IN_1_0
+void            malt_worker_remote_call_async  (MaltWorker           *self,
+                                                const char           *function,
+                                                GVariant             *arguments,
+                                                GVariant             *keywords,
+                                                int                   timeout_msec,
+                                                GCancellable         *cancellable,
+                                                GAsyncReadyCallback   callback,
+                                                gpointer              user_data);
+MALT_AVAILABLE_IN_1_0
+GVariant       *malt_worker_remote_call_finish (MaltWorker           *self,
+                                                GAsyncResult         *result,
+                                                GError              **error);
+MALT_AVAILABLE_IN_1_0
+gboolean        malt_worker_remote_do          (MaltWorker           *self,
+                                                const char           *function,
+                                                GVariant             *arguments,
+                                                GVariant             *keywords,
+                                                GError              **error);
+MALT_AVAILABLE_IN_1_0
+GVariant       *malt_worker_remote_eval_fetch  (MaltWorker           *self,
+                                                const char           *module,
+                                                const char           *source,
+                                                int                   timeout_msec,
+                                                GCancellable         *cancellable,
+                                                GError              **error);
+MALT_AVAILABLE_IN_1_0
+gboolean        malt_worker_remote_eval_wait   (MaltWorker           *self,
+                                                const char           *module,
+                                                const char           *source,
+                                                int                   timeout_msec,
+                                                GCancellable         *cancellable,
+                                                GError              **error);
+MALT_AVAILABLE_IN_1_0
+void            malt_worker_remote_eval_async  (MaltWorker           *self,
+                                                const char           *module,
+                                                const char           *source,
+                                                int                   timeout_msec,
+                                                GCancellable         *cancellable,
+                                                GAsyncReadyCallback   callback,
+                                                gpointer              user_data);
+MALT_AVAILABLE_IN_1_0
+GVariant       *malt_worker_remote_eval_finish (MaltWorker           *self,
+                                                GAsyncResult         *result,
+                                                GError              **error);
+
+/* Lifecycle */
+
+MALT_AVAILABLE_IN_1_0
+gboolean        malt_worker_is_running         (MaltWorker           *self);
+MALT_AVAILABLE_IN_1_0
+void            malt_worker_interrupt          (MaltWorker           *self);
+MALT_AVAILABLE_IN_1_0
+MaltStopResult  malt_worker_stop               (MaltWorker           *self,
+                                                int                   exit_timeout_msec,
+                                                int                   term_timeout_msec,
+                                                GCancellable         *cancellable,
+                                                GError              **error);
+MALT_AVAILABLE_IN_1_0
+void            malt_worker_stop_async         (MaltWorker           *self,
+                                                int                   exit_timeout_msec,
+                                                int                   term_timeout_msec,
+                                                GCancellable         *cancellable,
+                                                GAsyncReadyCallback   callback,
+                                                gpointer              user_data);
+MALT_AVAILABLE_IN_1_0
+MaltStopResult  malt_worker_stop_finish        (MaltWorker           *self,
+                                                GAsyncResult         *result,
+                                                GError              **error);
+MALT_AVAILABLE_IN_1_0
+void            malt_worker_kill               (MaltWorker           *self,
+                                                int                   signum);
+
+/* What it is */
+
+MALT_AVAILABLE_IN_1_0
+MaltLauncher   *malt_worker_get_launcher       (MaltWorker           *self);
+MALT_AVAILABLE_IN_1_0
+char           *malt_worker_dup_name           (MaltWorker           *self);
+MALT_AVAILABLE_IN_1_0
+int             malt_worker_get_pid            (MaltWorker           *self);
+MALT_AVAILABLE_IN_1_0
+MaltExitInfo   *malt_worker_get_exit_info      (MaltWorker           *self);
+MALT_AVAILABLE_IN_1_0
+GInputStream   *malt_worker_get_stdout_pipe    (MaltWorker           *self);
+MALT_AVAILABLE_IN_1_0
+GInputStream   *malt_worker_get_stderr_pipe    (MaltWorker           *self);
+
+/* For backends */
+
+MALT_AVAILABLE_IN_1_0
+gboolean        malt_worker_register           (const char           *name,
+                                                GType                 type,
+                                                GError              **error);
+MALT_AVAILABLE_IN_1_0
+GMainContext   *malt_get_library_context       (void);
+MALT_AVAILABLE_IN_1_0
+void            malt_worker_set_pid            (MaltWorker           *self,
+                                                int                   pid);
+MALT_AVAILABLE_IN_1_0
+void            malt_worker_set_pipes          (MaltWorker           *self,
+                                                GInputStream         *stdout_pipe,
+                                                GInputStream         *stderr_pipe);
+MALT_AVAILABLE_IN_1_0
+void            malt_worker_report_terminated  (MaltWorker           *self,
+                                                MaltExitInfo         *exit_info);
+
+G_END_DECLS

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+#include <malt.h>
+
+#include "malt-frame-reader.h"
+#include "malt-transport.h"
+
+G_BEGIN_DECLS
+
+typedef struct _MaltConnection MaltConnection;
+
+/* Called once, on any thread, without locks, when nothing more can come from the
+ * worker: with what it did wrong, or with %NULL when it only closed its end. */
+typedef void (* MaltConnectionLost) (const char *reason,
+                                     gpointer    user_data);
+
+MaltConnection *malt_connection_new       (MaltTransport       *transport,
+                                           MaltFrameReader     *reader,
+                                           int                  control_fd,
+                                           guint64              max_value_size,
+                                           MaltConnectionLost   lost,
+                                           gpointer             user_data,
+                                           GDestroyNotify       destroy,
+                                           GError             **error);
+MaltConnection *malt_connection_ref       (MaltConnection      *self);
+void            malt_connection_unref     (MaltConnection      *self);
+
+void            malt_connection_submit    (MaltConnection      *self,
+                                           MaltRequest         *request);
+void            malt_connection_wait      (MaltConnection      *self,
+                                           MaltRequest         *request);
+void            malt_connection_wake      (MaltConnection      *self);
+void            malt_connection_cancel    (MaltConnection      *self,
+                                           MaltRequest         *request);
+void            malt_connection_interrupt (MaltConnection      *self,
+                                           MaltRequest         *request);
+void            malt_connection_stop      (MaltConnection      *self);
+void            malt_connection_close     (MaltConnection      *self);
+void            malt_connection_clear     (MaltConnection      *self);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (MaltConnection, malt_connection_unref)
+
+G_END_DECLS

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+/* What goes over the wire: a header of fixed size, then a body.  docs/protocol.md
+ * is normative. */
+
+#define MALT_FRAME_HEADER_SIZE  24
+#define MALT_FRAME_MAGIC        0x746c616du /* "malt" */
+#define MALT_PROTOCOL_VERSION   1
+
+typedef enum
+{
+  MALT_FRAME_HELLO = 1, /* both ways, first */
+  MALT_FRAME_FAILED,    /* to the manager, instead of its hello: why not */
+  MALT_FRAME_CALL,      /* to the worker */
+  MALT_FRAME_EVAL,      /* to the worker */
+  MALT_FRAME_VALUE,     /* to the manager: how a request ended */
+  MALT_FRAME_ERROR,     /* to the manager: how a request ended */
+  MALT_FRAME_CANCEL,    /* to the worker, control road */
+  MALT_FRAME_WITHDRAWN, /* to the manager, control road: it had not started */
+  MALT_FRAME_INTERRUPT, /* to the worker, control road */
+  MALT_FRAME_STOP,      /* to the worker, control road */
+  MALT_FRAME_N_TYPES
+} MaltFrameType;
+
+/* Flags of a call or evaluation. */
+enum
+{
+  MALT_FRAME_NO_VALUE = 1 << 0,
+  MALT_FRAME_NO_REPLY = 1 << 1,
+};
+
+typedef struct
+{
+  guint8  type;
+  guint16 flags;
+  guint64 id;
+  guint32 length;        /* of the body, in bytes */
+  guint16 n_descriptors;
+} MaltFrame;
+
+void          malt_frame_encode    (const MaltFrame  *frame,
+                                    guint8            header[MALT_FRAME_HEADER_SIZE]);
+gboolean      malt_frame_decode    (const guint8      header[MALT_FRAME_HEADER_SIZE],
+                                    MaltFrame        *frame,
+                                    char            **reason);
+const char   *malt_frame_type_name (guint8            type);
+
+G_END_DECLS
