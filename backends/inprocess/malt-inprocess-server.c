@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "malt-inprocess-server.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* So many requests are begun one after the other before those that wait for something
+ * get their turn; else a full queue could hold them up for ever. */
+#define MAX_IN_A_ROW 64
+
+/* Where the server is in its life; it only ever goes down this list.
+ *
+ * NEW: there is no thread yet.
+ * SERVING: the thread makes the runtime and takes requests.
+ * STOPPING: the thread ends after what it runs now, and reports that.
+ * ENDED: the end has been reported, or is being.  If the worker was killed the
+ *   thread may still be inside a function that it cannot leave: nobody waits for it,
+ *   it touches nothing but this struct, and frees it when the function returns. */
+typedef enum
+{
+  STATE_NEW,
+  STATE_SERVING,
+  STATE_STOPPING,
+  STATE_ENDED,
+} State;
+
+/* Shared by the worker object and the thread, each of which holds a reference.  The
+ * thread has no strong reference to the worker, or the worker's last unref would
+ * never come. */
+struct _MaltInprocessServer
+{
+  gatomicrefcount  ref_count;
+  GWeakRef         worker;      /* locked by itself */
+
+  /* Set before the thread is made, not changed after. */
+  char            *runtime_name;
+  char           **search_path;
+  GVariant        *options;
+
+  GMutex           lock;
+  GCond            left;        /* visitors went down to none */
+  State            state;       /* (mutex lock) */
+  int              wake_fd;     /* (mutex lock) eventfd: the thread is to look at queue
+                                   and state; -1 if there is no thread */
+  GQueue           queue;       /* (mutex lock) of MaltRequest, owned */
+  MaltRequest     *current;     /* (mutex lock) (owned) what the thread runs now */
+  MaltRuntime     *runtime;     /* (mutex lock) (owned) while others may call it */
+  guint            visitors;    /* (mutex lock) calls into runtime from other threads */
+};
+
+static void
+wake_locked (MaltInprocessServer *self)
+{
+  const guint64 one = 1;
+
+  if (self->wake_fd < 0)
+    return;
+
+  /* It can only fail if the counter is full, and then the thread is awake. */
+  while (write (self->wake_fd, &one, sizeof one) < 0 && errno == EINTR)
+    ;
+}
+
+static void
+forget_wakes (MaltInprocessServer *self)
+{
+  guint64 count;
+
+  while (read (self->wake_fd, &count, sizeof count) < 0 && errno == EINTR)
+    ;
+}
+
+MaltInprocessServer *
+malt_inprocess_server_new (MaltWorker *worker)
+{
+  MaltInprocessServer *self = g_new0 (MaltInprocessServer, 1);
+
+  g_atomic_ref_count_init (&self->ref_count);
+  g_weak_ref_init (&self->worker, worker);
+  self->wake_fd = -1;
+  g_mutex_init (&self->lock);
+  g_cond_init (&self->left);
+  g_queue_init (&self->queue);
+
+  return self;
+}
+
+MaltInprocessServer *
+malt_inprocess_server_ref (MaltInprocessServer *self)
+{
+  g_atomic_ref_count_inc (&self->ref_count);
+
+  return self;
+}
+
+void
+malt_inprocess_server_unref (MaltInprocessServer *self)
+{
+  if (!g_atomic_ref_count_dec (&self->ref_count))
+    return;
+
+  g_assert (self->wake_fd < 0 && self->runtime == NULL && self->current == NULL);
+
+  g_weak_ref_clear (&self->worker);
+  g_free (self->runtime_name);
+  g_strfreev (self->search_path);
+  g_clear_pointer (&self->options, g_variant_unref);
+  g_mutex_clear (&self->lock);
+  g_cond_clear (&self->left);
+  g_queue_clear_full (&self->queue, g_object_unref);
+  g_free (self);
+}
+
+/* Calling the runtime from other threads.  The runtime is not stopped while anybody
+ * is between enter() and leave(). */
+
+static MaltRuntime *
+enter (MaltInprocessServer *self)
+{
+  MaltRuntime *runtime;
+
+  g_mutex_lock (&self->lock);
+  runtime = self->runtime;
+  if (runtime != NULL)
+    self->visitors++;
+  g_mutex_unlock (&self->lock);
+
+  return runtime;
+}
+
+static void
+leave (MaltInprocessServer *self)
+{
+  g_mutex_lock (&self->lock);
+  if (--self->visitors == 0)
+    g_cond_signal (&self->left);
+  g_mutex_unlock (&self->lock);
+}
+
+void
+malt_inprocess_server_cancel (MaltInprocessServer *self,
+                              MaltRequest         *request)
+{
+  MaltRuntime *runtime = enter (self);
+
+  if (runtime == NULL)
+    return;
+
+  malt_runtime_cancel (runtime, request);
+  leave (self);
+}
+
+void
+malt_inprocess_server_interrupt (MaltInprocessServer *self,
+                                 MaltRequest         *request)
+{
+  MaltRuntime *runtime = enter (self);
+
+  if (runtime == NULL)
+    return;
+
+  malt_runtime_interrupt (runtime, request);
+  leave (self);
+}
+
+/* Breaks off what runs now, and nothing that waits.  Naming the request reaches it also
+ * in the moment between the queue and the runtime. */
+static void
+interrupt_current (MaltInprocessServer *self)
+{
+  g_autoptr (MaltRequest) current = NULL;
+
+  g_mutex_lock (&self->lock);
+  if (self->current != NULL)
+    current = g_object_ref (self->current);
+  g_mutex_unlock (&self->lock);
+
+  if (current != NULL)
+    malt_inprocess_server_interrupt (self, current);
+}
+
+/* The thread. */
+
+static gboolean
+start_runtime (MaltInprocessServer  *self,
+               GError              **error)
+{
+  g_autoptr (MaltRuntime) runtime = NULL;
+
+  runtime = malt_runtime_new (self->runtime_name, FALSE,
+                              (const char * const *) self->search_path, error);
+  if (runtime == NULL || !malt_runtime_start (runtime, self->options, error))
+    return FALSE;
+
+  g_mutex_lock (&self->lock);
+  self->runtime = g_steal_pointer (&runtime);
+  g_mutex_unlock (&self->lock);
+
+  return TRUE;
+}
+
+static void
+stop_runtime (MaltInprocessServer *self)
+{
+  g_autoptr (MaltRuntime) runtime = NULL;
+
+  g_mutex_lock (&self->lock);
+  runtime = g_steal_pointer (&self->runtime);
+  while (self->visitors > 0)
+    g_cond_wait (&self->left, &self->lock);
+  g_mutex_unlock (&self->lock);
+
+  malt_runtime_stop (runtime);
+}
+
+/* Makes the next request the current one, unless there is none.  The server holds it
+ * while it runs.  In a pause none is taken, and the wait that follows is a short one.
+ * FALSE if there are to be no more. */
+static gboolean
+take_next (MaltInprocessServer *self,
+           gboolean             pause)
+{
+  g_autoptr (MaltRequest) last = NULL;
+  gboolean serving;
+
+  g_mutex_lock (&self->lock);
+  last = g_steal_pointer (&self->current);
+  serving = self->state == STATE_SERVING;
+  if (serving && !pause)
+    self->current = g_queue_pop_head (&self->queue);
+  if (pause)
+    wake_locked (self);
+  g_mutex_unlock (&self->lock);
+
+  return serving;
+}
+
+static void
+serve (MaltInprocessServer *self)
+{
+  guint in_a_row = 0;
+
+  /* Only this thread changes what it reads here, so it needs no lock. */
+  while (take_next (self, in_a_row == MAX_IN_A_ROW))
+    {
+      if (self->current != NULL)
+        {
+          if (!malt_request_is_done (self->current))
+            malt_runtime_handle (self->runtime, self->current);
+          in_a_row++;
+        }
+      else
+        {
+          malt_runtime_wait (self->runtime, self->wake_fd);
+          forget_wakes (self);
+          in_a_row = 0;
+        }
+    }
+}
+
+/* Says that the worker has ended, unless that was said when it was killed. */
+static void
+report_end (MaltInprocessServer *self)
+{
+  g_autoptr (MaltWorker) worker = g_weak_ref_get (&self->worker);
+  gboolean unreported;
+
+  g_mutex_lock (&self->lock);
+  unreported = self->state != STATE_ENDED;
+  self->state = STATE_ENDED;
+  close (self->wake_fd);
+  self->wake_fd = -1;
+  g_mutex_unlock (&self->lock);
+
+  if (worker != NULL && unreported)
+    {
+      g_autoptr (MaltExitInfo) exit_info = malt_exit_info_new (MALT_EXIT_KIND_STOPPED, 0);
+
+      malt_worker_report_terminated (worker, exit_info);
+    }
+}
+
+typedef struct
+{
+  MaltInprocessServer *server;
+  MaltRequest         *request; /* until it is finished */
+  GMainContext        *context; /* the thread's own */
+} Start;
+
+static void
+start_free (Start *start)
+{
+  malt_inprocess_server_unref (start->server);
+  g_clear_object (&start->request);
+  g_main_context_unref (start->context);
+  g_free (start);
+}
+
+static gpointer
+thread_main (gpointer data)
+{
+  Start *start = data;
+  MaltInprocessServer *self = start->server;
+  GError *error = NULL;
+
+  g_main_context_push_thread_default (start->context);
+
+  if (start_runtime (self, &error))
+    {
+      malt_request_return_value (start->request, NULL);
+      g_clear_object (&start->request);
+      serve (self);
+      stop_runtime (self);
+    }
+  else
+    {
+      malt_request_return_error (start->request, error);
+    }
+
+  g_main_context_pop_thread_default (start->context);
+  report_end (self);
+  start_free (start);
+
+  return NULL;
+}
+
+/* A context for the thread, and the descriptor with which to wake it.  FALSE with
+ * @error set if the system has no more descriptors. */
+static gboolean
+open_descriptors (int           *wake_fd,
+                  GMainContext **context,
+                  GError       **error)
+{
+  int fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  int spare = fd >= 0 ? eventfd (0, EFD_CLOEXEC) : -1;
+
+  if (spare < 0)
+    {
+      g_set_error (error, MALT_ERROR, MALT_ERROR_START,
+                   "an in-process worker could not open an eventfd: %s", g_strerror (errno));
+      if (fd >= 0)
+        close (fd);
+      return FALSE;
+    }
+
+  /* GLib ends the program if it has no descriptor for a context; so see first that
+   * there is one. */
+  close (spare);
+  *context = g_main_context_new ();
+  *wake_fd = fd;
+
+  return TRUE;
+}
+
+/* Makes the thread, which finishes @request when the runtime is ready or has failed.
+ * If there is no thread it is left to the caller, with @error set. */
+gboolean
+malt_inprocess_server_start (MaltInprocessServer  *self,
+                             MaltLauncher         *launcher,
+                             MaltRequest          *request,
+                             GError              **error)
+{
+  g_autoptr (GError) reason = NULL;
+  g_autoptr (GThread) thread = NULL;
+  GMainContext *context;
+  Start *start;
+  gboolean stopped;
+  int wake_fd;
+
+  if (!open_descriptors (&wake_fd, &context, error))
+    return FALSE;
+
+  self->runtime_name = g_strdup (malt_launcher_get_runtime (launcher));
+  self->search_path = g_strdupv ((char **) malt_launcher_get_search_path (launcher));
+  self->options = malt_launcher_get_runtime_options (launcher);
+  if (self->options != NULL)
+    g_variant_ref (self->options);
+
+  start = g_new (Start, 1);
+  start->server = malt_inprocess_server_ref (self);
+  start->request = g_object_ref (request);
+  start->context = context;
+
+  /* Under the lock, so that a worker that was stopped by now gets no thread, and one
+   * that is stopped a moment later has one that sees it. */
+  g_mutex_lock (&self->lock);
+  stopped = self->state != STATE_NEW;
+  if (!stopped)
+    thread = g_thread_try_new ("malt-inprocess", thread_main, start, &reason);
+  if (thread != NULL)
+    {
+      self->state = STATE_SERVING;
+      self->wake_fd = wake_fd;
+    }
+  g_mutex_unlock (&self->lock);
+
+  if (thread != NULL)
+    return TRUE;
+
+  start_free (start);
+  close (wake_fd);
+  if (stopped)
+    g_set_error (error, MALT_ERROR, MALT_ERROR_TERMINATED, "the worker was stopped before it had started");
+  else
+    g_set_error (error, MALT_ERROR, MALT_ERROR_START,
+                 "an in-process worker could not start its thread: %s", reason->message);
+  return FALSE;
+}
+
+/* Puts the request at the end of the queue; FALSE if no more are taken. */
+gboolean
+malt_inprocess_server_push (MaltInprocessServer *self,
+                            MaltRequest         *request)
+{
+  gboolean serving;
+
+  g_mutex_lock (&self->lock);
+  serving = self->state == STATE_SERVING;
+  if (serving)
+    {
+      g_queue_push_tail (&self->queue, g_object_ref (request));
+      wake_locked (self);
+    }
+  g_mutex_unlock (&self->lock);
+
+  return serving;
+}
+
+/* Takes the request out of the queue; FALSE if it is not there (any more). */
+gboolean
+malt_inprocess_server_withdraw (MaltInprocessServer *self,
+                                MaltRequest         *request)
+{
+  gboolean was_there;
+
+  g_mutex_lock (&self->lock);
+  was_there = g_queue_remove (&self->queue, request);
+  g_mutex_unlock (&self->lock);
+
+  if (was_there)
+    g_object_unref (request);
+
+  return was_there;
+}
+
+/* Asks the thread to end.  TRUE if there is none that would report the end. */
+gboolean
+malt_inprocess_server_stop (MaltInprocessServer *self)
+{
+  State before;
+
+  g_mutex_lock (&self->lock);
+  before = self->state;
+  if (before == STATE_NEW)
+    self->state = STATE_ENDED;
+  else if (before == STATE_SERVING)
+    self->state = STATE_STOPPING;
+  wake_locked (self);
+  g_mutex_unlock (&self->lock);
+
+  if (before == STATE_SERVING)
+    interrupt_current (self);
+
+  return before == STATE_NEW;
+}
+
+/* Lets the thread go: it ends when it can, and reports nothing.  TRUE if the end had
+ * not been reported yet, which is then up to the caller. */
+gboolean
+malt_inprocess_server_abandon (MaltInprocessServer *self)
+{
+  State before;
+
+  g_mutex_lock (&self->lock);
+  before = self->state;
+  self->state = STATE_ENDED;
+  wake_locked (self);
+  g_mutex_unlock (&self->lock);
+
+  return before != STATE_ENDED;
+}

@@ -1,0 +1,737 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "malt-process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gunixinputstream.h>
+#include <glib-unix.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "malt-debug.h"
+#include "malt-exit-status.h"
+#include "malt-limits.h"
+#include "malt-message.h"
+#include "malt-output-pump.h"
+#include "malt-socket-transport.h"
+#include "malt-spawn.h"
+
+/* A worker's process, from before it exists until nothing of it is left.
+ *
+ * It begins as a plan.  On the library context it is spawned, and sent a hello; then the
+ * first of these decides: its hello (the start request is answered, and the connection
+ * takes over the data road), its refusal, the start helper's report that something went
+ * wrong, or its death.  A start that has failed is answered when the process is gone and
+ * has said all that it has to say on its standard error.
+ *
+ * Its death is what the pidfd says, and nothing else: a child may keep its sockets open,
+ * and a process that only closes its connection is given a moment to die by itself.  Then
+ * its process group is ended, what it has sent is read to the end and delivered, and the
+ * worker object, if there is still one, reports it.
+ *
+ * Sources on the library context hold a reference each. */
+
+/* How long a process that has closed its connection may take to die. */
+#define CLOSED_MSEC 1000
+/* How long a process whose worker object is gone may take to stop. */
+#define LET_GO_MSEC 5000
+
+#define DEATH_SIGNAL SIGHUP
+
+struct _MaltProcess
+{
+  gatomicrefcount  ref_count;
+
+  GWeakRef         worker;
+  /* Set once, when it is started. */
+  MaltProcessPlan *plan;
+  /* Set once, before the start request is answered. */
+  MaltConnection  *connection;
+
+  /* Owned by the library context. */
+  MaltRequest     *start_request;  /* until it is answered */
+  GError          *start_error;    /* what it will be answered with */
+  MaltTransport   *transport;      /* until the connection takes it over, as the two below */
+  MaltFrameReader *reader;
+  int              control_fd;
+  int              status_fd;
+  int              stderr_fd;      /* only until it is handed out */
+  GSource         *status_source;
+  GSource         *hello_source;
+  GSource         *exit_source;
+  GSource         *kill_source;    /* a moment's grace */
+  gboolean         is_closed;      /* it has closed its connection */
+  MaltOutputPump  *stdout_pump;
+  MaltOutputPump  *stderr_pump;
+  guint64          inherited_peak;
+  guint64          oom_kills;
+
+  GMutex           lock;
+  /* Guarded by lock: whether and how the process can be sent signals. */
+  int              pidfd;          /* -1 before it exists and after it was reaped */
+  pid_t            pid;
+  guint64          signals_sent;
+  gboolean         stop_requested;
+  gboolean         connection_lost;
+  char            *protocol_failure;
+};
+
+static MaltProcess *
+malt_process_ref (MaltProcess *self)
+{
+  g_atomic_ref_count_inc (&self->ref_count);
+  return self;
+}
+
+static void
+malt_process_unref (MaltProcess *self)
+{
+  if (!g_atomic_ref_count_dec (&self->ref_count))
+    return;
+
+  g_assert (self->pidfd == -1);
+  g_assert (self->start_request == NULL);
+
+  g_clear_pointer (&self->connection, malt_connection_unref);
+  g_clear_pointer (&self->plan, malt_process_plan_free);
+  g_clear_error (&self->start_error);
+  g_free (self->protocol_failure);
+  g_weak_ref_clear (&self->worker);
+  g_mutex_clear (&self->lock);
+  g_free (self);
+}
+
+MaltProcess *
+malt_process_new (MaltWorker *worker)
+{
+  MaltProcess *self = g_new0 (MaltProcess, 1);
+
+  g_atomic_ref_count_init (&self->ref_count);
+  g_mutex_init (&self->lock);
+  g_weak_ref_init (&self->worker, worker);
+  self->control_fd = self->status_fd = self->stderr_fd = self->pidfd = -1;
+
+  return self;
+}
+
+static GSource *
+attach (MaltProcess *self,
+        GSource     *source,
+        const char  *name,
+        GSourceFunc  func)
+{
+  g_source_set_static_name (source, name);
+  g_source_set_callback (source, func, malt_process_ref (self), (GDestroyNotify) malt_process_unref);
+  g_source_attach (source, malt_get_library_context ());
+
+  return source;
+}
+
+static void
+detach (GSource **source)
+{
+  if (*source != NULL)
+    {
+      g_source_destroy (*source);
+      g_clear_pointer (source, g_source_unref);
+    }
+}
+
+/* Signals. */
+
+/* Sends the signal, if there is still somebody to get it.  SIGKILL goes to everything in
+ * the process group, and keeps a process from being started that does not exist yet.  On
+ * any thread. */
+void
+malt_process_kill (MaltProcess *self,
+                   int          signum)
+{
+  g_mutex_lock (&self->lock);
+  self->signals_sent |= MALT_EXIT_SIGNAL_BIT (signum);
+  if (self->pidfd != -1)
+    {
+      if (signum == SIGKILL && !self->plan->share_process_group)
+        kill (-self->pid, SIGKILL); /* not reaped, so that the number is still its own */
+      syscall (SYS_pidfd_send_signal, self->pidfd, signum, NULL, 0);
+      if (signum == SIGTERM)
+        syscall (SYS_pidfd_send_signal, self->pidfd, SIGCONT, NULL, 0);
+      MALT_DEBUG (PROCESS, "sent signal %d to %d", signum, (int) self->pid);
+    }
+  g_mutex_unlock (&self->lock);
+}
+
+static gboolean
+is_killed (MaltProcess *self)
+{
+  gboolean result;
+
+  g_mutex_lock (&self->lock);
+  result = (self->signals_sent & MALT_EXIT_SIGNAL_BIT (SIGKILL)) != 0;
+  g_mutex_unlock (&self->lock);
+
+  return result;
+}
+
+static gboolean
+kill_cb (gpointer user_data)
+{
+  MaltProcess *self = user_data;
+
+  g_clear_pointer (&self->kill_source, g_source_unref);
+  if (self->is_closed)
+    {
+      g_mutex_lock (&self->lock);
+      self->connection_lost = TRUE;
+      g_mutex_unlock (&self->lock);
+    }
+  malt_process_kill (self, SIGKILL);
+
+  return G_SOURCE_REMOVE;
+}
+
+/* Kills the process unless it dies by itself soon. */
+static void
+kill_later (MaltProcess *self,
+            guint        msec)
+{
+  if (self->kill_source == NULL && self->exit_source != NULL)
+    self->kill_source = attach (self, g_timeout_source_new (msec), "[malt] grace", kill_cb);
+}
+
+/* Losing the connection. */
+
+typedef struct
+{
+  MaltProcess *process;
+  char        *reason;
+} Loss;
+
+static void
+loss_free (Loss *loss)
+{
+  malt_process_unref (loss->process);
+  g_free (loss->reason);
+  g_free (loss);
+}
+
+static gboolean
+lost_on_library_cb (gpointer user_data)
+{
+  Loss *loss = user_data;
+  MaltProcess *self = loss->process;
+
+  if (self->exit_source == NULL)
+    return G_SOURCE_REMOVE;
+
+  if (loss->reason == NULL)
+    {
+      /* Most likely it is dying right now, and its exit status will tell. */
+      self->is_closed = TRUE;
+      kill_later (self, CLOSED_MSEC);
+      return G_SOURCE_REMOVE;
+    }
+
+  g_mutex_lock (&self->lock);
+  self->connection_lost = TRUE;
+  if (self->protocol_failure == NULL)
+    self->protocol_failure = g_strdup (loss->reason);
+  g_mutex_unlock (&self->lock);
+  malt_process_kill (self, SIGKILL);
+
+  return G_SOURCE_REMOVE;
+}
+
+static void
+lost_cb (const char *reason,
+         gpointer    user_data)
+{
+  Loss *loss = g_new (Loss, 1);
+
+  *loss = (Loss) { malt_process_ref (user_data), g_strdup (reason) };
+  g_main_context_invoke_full (malt_get_library_context (), G_PRIORITY_DEFAULT, lost_on_library_cb,
+                              loss, (GDestroyNotify) loss_free);
+}
+
+/* The end of a process. */
+
+static void
+close_fd (int *fd)
+{
+  if (*fd != -1)
+    close (*fd);
+  *fd = -1;
+}
+
+/* What the process has printed on its standard error, as far as it was not handed out. */
+static char *
+dup_stderr_tail (MaltProcess *self)
+{
+  char buffer[4096];
+  gssize n;
+
+  if (self->stderr_pump != NULL)
+    return malt_output_pump_dup_tail (self->stderr_pump);
+  if (self->stderr_fd == -1)
+    return NULL;
+
+  n = read (self->stderr_fd, buffer, sizeof buffer);
+  return n > 0 ? g_utf8_make_valid (buffer, n) : NULL;
+}
+
+/* Answers a start request that has failed. */
+static void
+answer_failed_start (MaltProcess  *self,
+                     MaltExitInfo *exit_info)
+{
+  g_autoptr (MaltRequest) request = g_steal_pointer (&self->start_request);
+  const char *tail = malt_exit_info_get_stderr (exit_info);
+  g_autofree char *text = tail != NULL ? g_strchomp (g_strdup (tail)) : NULL;
+  g_autofree char *how = NULL;
+  GError *error = g_steal_pointer (&self->start_error);
+
+  if (error == NULL)
+    {
+      how = malt_exit_info_to_string (exit_info);
+      error = g_error_new (MALT_ERROR, MALT_ERROR_START, "%s %s before it was ready", self->plan->program, how);
+    }
+  if (text != NULL && *text != '\0')
+    {
+      g_autofree char *message = g_steal_pointer (&error->message);
+
+      error->message = g_strdup_printf ("%s; it printed: %s", message, text);
+    }
+
+  malt_request_return_error (request, error);
+}
+
+static MaltExitInfo *
+make_exit_info (MaltProcess          *self,
+                const MaltExitStatus *status)
+{
+  g_autofree char *tail = dup_stderr_tail (self);
+  MaltExitCircumstances circumstances = {
+    .stop_requested = self->stop_requested,
+    .signals_sent = self->signals_sent,
+    .connection_lost = self->connection_lost,
+    .protocol_failure = self->protocol_failure,
+    .inherited_peak = self->inherited_peak,
+    .oom_kills = self->oom_kills,
+  };
+
+  return malt_exit_status_to_info (status, &circumstances, tail);
+}
+
+static gboolean
+exited_cb (int           fd,
+           GIOCondition  condition,
+           gpointer      user_data)
+{
+  MaltProcess *self = user_data;
+  g_autoptr (MaltExitInfo) exit_info = NULL;
+  g_autoptr (MaltWorker) worker = NULL;
+  MaltExitStatus status;
+  gboolean reaped;
+
+  /* What it has started goes with it, while its number is still taken. */
+  g_mutex_lock (&self->lock);
+  if (!self->plan->share_process_group)
+    kill (-self->pid, SIGKILL);
+  reaped = malt_exit_status_reap (self->pidfd, &status);
+  if (reaped)
+    close_fd (&self->pidfd);
+  g_mutex_unlock (&self->lock);
+  if (!reaped)
+    return G_SOURCE_CONTINUE;
+
+  detach (&self->status_source);
+  detach (&self->hello_source);
+  detach (&self->kill_source);
+  g_clear_pointer (&self->exit_source, g_source_unref);
+
+  if (self->connection != NULL)
+    malt_connection_close (self->connection);
+  if (self->stdout_pump != NULL)
+    malt_output_pump_drain (self->stdout_pump);
+  if (self->stderr_pump != NULL)
+    malt_output_pump_drain (self->stderr_pump);
+
+  exit_info = make_exit_info (self, &status);
+  MALT_DEBUG (PROCESS, "%d has ended", (int) self->pid);
+
+  g_clear_pointer (&self->stdout_pump, malt_output_pump_unref);
+  g_clear_pointer (&self->stderr_pump, malt_output_pump_unref);
+  g_clear_pointer (&self->transport, malt_transport_free);
+  g_clear_pointer (&self->reader, malt_frame_reader_free);
+  close_fd (&self->control_fd);
+  close_fd (&self->status_fd);
+  close_fd (&self->stderr_fd);
+
+  if (self->start_request != NULL)
+    answer_failed_start (self, exit_info);
+  else
+    {
+      worker = g_weak_ref_get (&self->worker);
+      if (worker != NULL)
+        malt_worker_report_terminated (worker, exit_info);
+      malt_connection_clear (self->connection);
+    }
+
+  return G_SOURCE_REMOVE;
+}
+
+/* The start.  All of it on the library context. */
+
+/* Gives the start up.  Takes the error; the request is answered once the process is
+ * gone. */
+static void
+fail_start (MaltProcess *self,
+            GError      *error)
+{
+  if (self->start_error == NULL)
+    self->start_error = error;
+  else
+    g_error_free (error);
+
+  detach (&self->status_source);
+  detach (&self->hello_source);
+  malt_process_kill (self, SIGKILL);
+}
+
+static gboolean
+status_cb (int           fd,
+           GIOCondition  condition,
+           gpointer      user_data)
+{
+  MaltProcess *self = user_data;
+  GError *error = NULL;
+
+  switch (malt_spawn_read_status (fd, self->plan->program,
+                                  self->plan->directory != NULL ? self->plan->directory : "/", &error))
+    {
+    case MALT_SPAWN_STATE_STARTING:
+      return G_SOURCE_CONTINUE;
+    case MALT_SPAWN_STATE_FAILED:
+      fail_start (self, error);
+      return G_SOURCE_REMOVE;
+    case MALT_SPAWN_STATE_STARTED:
+    default:
+      g_clear_pointer (&self->status_source, g_source_unref);
+      close_fd (&self->status_fd);
+      return G_SOURCE_REMOVE;
+    }
+}
+
+static void
+finish_start (MaltProcess *self)
+{
+  g_autoptr (MaltRequest) request = NULL;
+  GError *error = NULL;
+
+  self->connection = malt_connection_new (g_steal_pointer (&self->transport),
+                                          g_steal_pointer (&self->reader),
+                                          self->control_fd,
+                                          self->plan->max_value_size,
+                                          lost_cb, malt_process_ref (self),
+                                          (GDestroyNotify) malt_process_unref,
+                                          &error);
+  self->control_fd = -1;
+  if (self->connection == NULL)
+    {
+      fail_start (self, error);
+      return;
+    }
+
+  detach (&self->hello_source);
+  detach (&self->status_source);
+  close_fd (&self->status_fd);
+  close_fd (&self->stderr_fd);
+  request = g_steal_pointer (&self->start_request);
+  malt_request_return_value (request, NULL);
+}
+
+static gboolean
+hello_cb (int           fd,
+          GIOCondition  condition,
+          gpointer      user_data)
+{
+  MaltProcess *self = user_data;
+  g_autoptr (GBytes) body = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) hello = NULL;
+  GError *refusal = NULL;
+  MaltFrame frame;
+
+  switch (malt_frame_reader_next (self->reader, self->transport, &frame, &body, &error))
+    {
+    case MALT_IO_AGAIN:
+      return G_SOURCE_CONTINUE;
+    case MALT_IO_CLOSED:
+      g_clear_pointer (&self->hello_source, g_source_unref);
+      self->is_closed = TRUE;
+      kill_later (self, CLOSED_MSEC);
+      return G_SOURCE_REMOVE;
+    case MALT_IO_FAILED:
+      break;
+    case MALT_IO_DONE:
+    default:
+      if (frame.type == MALT_FRAME_HELLO)
+        hello = malt_message_parse_dictionary (body, &error);
+      else if (frame.type == MALT_FRAME_FAILED)
+        refusal = malt_message_parse_error (body, &error);
+      else
+        g_set_error (&error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                     "a frame of type %s came instead of a hello", malt_frame_type_name (frame.type));
+    }
+
+  if (refusal != NULL)
+    fail_start (self, refusal);
+  else if (hello != NULL)
+    finish_start (self);
+  else
+    fail_start (self, g_error_new (MALT_ERROR, MALT_ERROR_START,
+                                   "%s does not speak the protocol: %s", self->plan->program, error->message));
+
+  return G_SOURCE_REMOVE;
+}
+
+/* The hello is far smaller than what a socket has room for. */
+static gboolean
+send_hello (MaltProcess  *self,
+            GError      **error)
+{
+  guint8 header[MALT_FRAME_HEADER_SIZE];
+  gsize size = g_variant_get_size (self->plan->hello);
+  MaltFrame frame = { .type = MALT_FRAME_HELLO, .length = (guint32) size };
+  struct iovec vectors[2] = {
+    { header, sizeof header },
+    { (gpointer) g_variant_get_data (self->plan->hello), size },
+  };
+  gsize sent = 0;
+
+  malt_frame_encode (&frame, header);
+  if (malt_transport_send (self->transport, vectors, 2, &sent, error) == MALT_IO_FAILED)
+    return FALSE;
+  if (sent != sizeof header + size)
+    {
+      g_set_error (error, MALT_ERROR, MALT_ERROR_START,
+                   "the hello could not be sent: %" G_GSIZE_FORMAT " of %" G_GSIZE_FORMAT " bytes went",
+                   sent, sizeof header + size);
+      return FALSE;
+    }
+
+  return TRUE;
+}
+
+static MaltSpawnStream
+stream_of_output (MaltOutput output)
+{
+  return output == MALT_OUTPUT_INHERIT ? MALT_SPAWN_STREAM_INHERIT : MALT_SPAWN_STREAM_PIPE;
+}
+
+static gboolean
+make_socket_pair (int      fds[2],
+                  GError **error)
+{
+  int code;
+
+  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0)
+    return TRUE;
+
+  code = errno;
+  if (code == EMFILE || code == ENFILE)
+    g_set_error (error, MALT_ERROR, MALT_ERROR_START,
+                 "the manager has no free descriptors for a connection: %s", g_strerror (code));
+  else
+    g_set_error (error, MALT_ERROR, MALT_ERROR_START, "could not make a socket pair: %s", g_strerror (code));
+  return FALSE;
+}
+
+static gboolean
+spawn (MaltProcess  *self,
+       MaltSpawned  *spawned,
+       int           data[2],
+       int           control[2],
+       GError      **error)
+{
+  MaltSpawnOptions options = {
+    .helper = self->plan->helper,
+    .program = self->plan->program,
+    .argv = (const char * const *) self->plan->argv,
+    .environment = (const char * const *) self->plan->environment,
+    .directory = self->plan->directory,
+    .stdout_stream = stream_of_output (self->plan->stdout_output),
+    .stderr_stream = stream_of_output (self->plan->stderr_output),
+    .share_process_group = self->plan->share_process_group,
+    .death_signal = DEATH_SIGNAL,
+  };
+
+  if (is_killed (self))
+    {
+      g_set_error_literal (error, MALT_ERROR, MALT_ERROR_START, "it was killed before it was started");
+      return FALSE;
+    }
+  if (!make_socket_pair (data, error) || !make_socket_pair (control, error))
+    return FALSE;
+
+  options.data_fd = data[1];
+  options.control_fd = control[1];
+  return malt_spawn (&options, spawned, error);
+}
+
+/* Begins to read one of the process's output streams, or hands it out.  Takes the
+ * descriptor, which is -1 if there is none. */
+static gboolean
+take_stream (MaltProcess     *self,
+             int              fd,
+             int              target,
+             MaltOutput       output,
+             MaltOutputPump **pump,
+             GInputStream   **stream,
+             GError         **error)
+{
+  if (fd == -1)
+    return TRUE;
+
+  if (output == MALT_OUTPUT_PIPE)
+    {
+      *stream = g_unix_input_stream_new (fd, TRUE);
+      return TRUE;
+    }
+
+  *pump = malt_output_pump_new (fd, target, output, (int) self->pid, malt_get_library_context (), error);
+  return *pump != NULL;
+}
+
+static gboolean
+take_streams (MaltProcess  *self,
+              MaltSpawned  *spawned,
+              GError      **error)
+{
+  g_autoptr (MaltWorker) worker = g_weak_ref_get (&self->worker);
+  g_autoptr (GInputStream) stdout_pipe = NULL;
+  g_autoptr (GInputStream) stderr_pipe = NULL;
+  int stdout_fd = spawned->stdout_fd, stderr_fd = spawned->stderr_fd;
+
+  spawned->stdout_fd = spawned->stderr_fd = -1;
+  if (self->plan->stderr_output == MALT_OUTPUT_PIPE && stderr_fd != -1)
+    self->stderr_fd = fcntl (stderr_fd, F_DUPFD_CLOEXEC, 0);
+
+  if (!take_stream (self, stdout_fd, STDOUT_FILENO, self->plan->stdout_output,
+                    &self->stdout_pump, &stdout_pipe, error))
+    {
+      close_fd (&stderr_fd);
+      return FALSE;
+    }
+  if (!take_stream (self, stderr_fd, STDERR_FILENO, self->plan->stderr_output,
+                    &self->stderr_pump, &stderr_pipe, error))
+    return FALSE;
+
+  if (worker != NULL)
+    malt_worker_set_pipes (worker, stdout_pipe, stderr_pipe);
+
+  return TRUE;
+}
+
+static gboolean
+start_on_library_cb (gpointer user_data)
+{
+  MaltProcess *self = user_data;
+  g_autoptr (MaltWorker) worker = g_weak_ref_get (&self->worker);
+  MaltSpawned spawned = MALT_SPAWNED_INIT;
+  int data[2] = { -1, -1 }, control[2] = { -1, -1 };
+  GError *error = NULL;
+  gboolean ok;
+
+  ok = spawn (self, &spawned, data, control, &error);
+  close_fd (&data[1]);
+  close_fd (&control[1]);
+  if (!ok)
+    {
+      g_autoptr (MaltRequest) request = g_steal_pointer (&self->start_request);
+
+      close_fd (&data[0]);
+      close_fd (&control[0]);
+      malt_request_return_error (request, error);
+      return G_SOURCE_REMOVE;
+    }
+
+  MALT_DEBUG (PROCESS, "started %s as %d", self->plan->program, (int) spawned.pid);
+  g_mutex_lock (&self->lock);
+  self->pid = spawned.pid;
+  self->pidfd = spawned.pidfd;
+  g_mutex_unlock (&self->lock);
+  self->status_fd = spawned.status_fd;
+  self->inherited_peak = spawned.inherited_peak;
+  self->oom_kills = spawned.oom_kills;
+  self->transport = malt_socket_transport_new (data[0]);
+  self->reader = malt_frame_reader_new (MIN (self->plan->max_value_size, MALT_LIMIT_BODY_SIZE));
+  self->control_fd = control[0];
+  if (worker != NULL)
+    malt_worker_set_pid (worker, (int) self->pid);
+
+  self->exit_source = attach (self, g_unix_fd_source_new (self->pidfd, G_IO_IN), "[malt] exit",
+                              G_SOURCE_FUNC (exited_cb));
+  self->status_source = attach (self, g_unix_fd_source_new (self->status_fd, G_IO_IN), "[malt] status",
+                                G_SOURCE_FUNC (status_cb));
+  self->hello_source = attach (self, g_unix_fd_source_new (self->transport->fd, G_IO_IN), "[malt] hello",
+                               G_SOURCE_FUNC (hello_cb));
+
+  if (!take_streams (self, &spawned, &error) || !send_hello (self, &error))
+    fail_start (self, error);
+
+  return G_SOURCE_REMOVE;
+}
+
+/* Starts the process; the request is finished when it is ready or has failed.  Takes the
+ * plan. */
+void
+malt_process_start (MaltProcess     *self,
+                    MaltProcessPlan *plan,
+                    MaltRequest     *request)
+{
+  self->plan = plan;
+  self->start_request = g_object_ref (request);
+  g_main_context_invoke_full (malt_get_library_context (), G_PRIORITY_DEFAULT, start_on_library_cb,
+                              malt_process_ref (self), (GDestroyNotify) malt_process_unref);
+}
+
+/* The connection of a process that is ready.  On any thread. */
+MaltConnection *
+malt_process_get_connection (MaltProcess *self)
+{
+  return self->connection;
+}
+
+/* Asks the process to end.  On any thread. */
+void
+malt_process_stop (MaltProcess *self)
+{
+  g_mutex_lock (&self->lock);
+  self->stop_requested = TRUE;
+  g_mutex_unlock (&self->lock);
+
+  if (self->connection != NULL)
+    malt_connection_stop (self->connection);
+}
+
+static gboolean
+let_go_on_library_cb (gpointer user_data)
+{
+  kill_later (user_data, LET_GO_MSEC);
+  return G_SOURCE_REMOVE;
+}
+
+/* The worker object is gone, which has asked the process to end: sees to it that it does.
+ * Takes the reference. */
+void
+malt_process_let_go (MaltProcess *self)
+{
+  g_main_context_invoke_full (malt_get_library_context (), G_PRIORITY_DEFAULT, let_go_on_library_cb,
+                              self, (GDestroyNotify) malt_process_unref);
+}
