@@ -99,7 +99,7 @@ malt_call_respond (MaltRequest *request,
 {
   MaltCall *self = user_data;
   MaltWorkerPrivate *priv = malt_worker_get_private (self->worker);
-  gboolean on_ladder;
+  gboolean on_ladder, stopping;
 
   g_mutex_lock (&priv->calls_lock);
   g_queue_unlink (&priv->calls, &self->link);
@@ -110,6 +110,7 @@ malt_call_respond (MaltRequest *request,
 
   g_mutex_lock (&priv->calls_lock);
   on_ladder = self->fate != MALT_CALL_GOES_ON;
+  stopping = priv->state == MALT_WORKER_STOPPING;
   g_mutex_unlock (&priv->calls_lock);
 
   if (on_ladder)
@@ -121,7 +122,16 @@ malt_call_respond (MaltRequest *request,
     {
       g_autofree char *name = malt_worker_dup_name (self->worker);
 
-      error = malt_error_with_worker (error, name);
+      /* A worker that stops interrupts what it is doing; what the caller should hear of
+       * is the stop. */
+      if (stopping && g_error_matches (error, MALT_ERROR, MALT_ERROR_INTERRUPTED))
+        {
+          g_error_free (error);
+          error = g_error_new (MALT_ERROR, MALT_ERROR_TERMINATED,
+                               "%s was stopped while the call was under way", name);
+        }
+      else
+        error = malt_error_with_worker (error, name);
     }
 
   MALT_DEBUG (CALL, "%p: %s", (gpointer) self, error != NULL ? error->message : "has its value");

@@ -102,7 +102,7 @@ climb (MaltCall     *call,
       malt_worker_invoke_interrupt (call->worker, request);
       break;
     case MALT_RUNG_KILLED:
-      malt_worker_invoke_kill (call->worker, SIGKILL);
+      malt_worker_invoke_kill (call->worker, SIGKILL, NULL);
       break;
     case MALT_RUNG_ABANDONED:
       malt_call_abandon (call, malt_ladder_explain (call, NULL, FALSE));

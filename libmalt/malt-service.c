@@ -194,16 +194,12 @@ respond (MaltRequest *request,
   if (own_value != NULL && (malt_request_get_flags (request) & MALT_REQUEST_FLAGS_NO_VALUE) == 0)
     {
       g_autoptr (GVariant) body = g_variant_ref_sink (malt_message_new_value (own_value));
-      gsize size = g_variant_get_size (body);
 
-      if (size <= self->max_body)
+      if (malt_message_check (body, "value", self->max_body, &own_error))
         {
           send_frame (self, MALT_FRAME_VALUE, id, body);
           return;
         }
-      own_error = g_error_new (MALT_ERROR, MALT_ERROR_SERIALIZATION,
-                               "the value is of %" G_GSIZE_FORMAT " bytes (limit %" G_GSIZE_FORMAT ")",
-                               size, self->max_body);
     }
 
   if (own_error != NULL)

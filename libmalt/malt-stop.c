@@ -36,9 +36,9 @@ struct _MaltStop
   int              term_timeout_msec;
   GCancellable    *cancellable;
   gulong           cancelled_id;
-  GMainContext    *blocked;        /* see malt_worker_begin_blocking() */
 
   /* Guarded by the worker's calls_lock. */
+  GMainContext    *blocked;        /* while a thread blocks; see malt_worker_begin_blocking() */
   GTask           *task;           /* until it has its result */
   GList            link;           /* in the worker's stops */
   gboolean         is_listed;
@@ -85,7 +85,6 @@ malt_stop_unref (MaltStop *self)
   g_clear_object (&self->task);
   g_clear_object (&self->cancellable);
   g_clear_object (&self->worker);
-  g_clear_pointer (&self->blocked, g_main_context_unref);
   g_clear_error (&self->error);
   g_cond_clear (&self->done_cond);
   g_free (self);
@@ -157,6 +156,7 @@ next_stage_cb (gpointer user_data)
 {
   MaltStop *self = user_data;
   MaltWorkerPrivate *priv = malt_worker_get_private (self->worker);
+  g_autoptr (GMainContext) blocked = NULL;
   g_autofree char *name = NULL;
   gboolean was_listed = FALSE;
   int timeout_msec = 0;
@@ -164,6 +164,8 @@ next_stage_cb (gpointer user_data)
 
   g_mutex_lock (&priv->calls_lock);
   g_clear_pointer (&self->source, g_source_unref);
+  if (self->blocked != NULL)
+    blocked = g_main_context_ref (self->blocked);
   if (priv->state == MALT_WORKER_STOPPED)
     {
       g_mutex_unlock (&priv->calls_lock);
@@ -200,13 +202,13 @@ next_stage_cb (gpointer user_data)
   switch (stage)
     {
     case STAGE_POLITE:
-      malt_worker_invoke_stop (self->worker);
+      malt_worker_invoke_stop (self->worker, blocked);
       break;
     case STAGE_TERM:
-      malt_worker_invoke_kill (self->worker, SIGTERM);
+      malt_worker_invoke_kill (self->worker, SIGTERM, blocked);
       break;
     case STAGE_KILL:
-      malt_worker_invoke_kill (self->worker, SIGKILL);
+      malt_worker_invoke_kill (self->worker, SIGKILL, blocked);
       break;
     case STAGE_GIVE_UP:
     default:
@@ -288,16 +290,19 @@ malt_stop_let_go (MaltStop *self)
   self->cancelled_id = 0;
 }
 
-/* Blocks until the stop has its result. */
+/* Stops, and blocks until there is a result. */
 MaltStopResult
-malt_stop_wait (MaltStop  *self,
-                GError   **error)
+malt_stop_run (MaltStop      *self,
+               GCancellable  *cancellable,
+               GError       **error)
 {
   MaltWorkerPrivate *priv = malt_worker_get_private (self->worker);
   GMainContext *blocked = malt_worker_begin_blocking (self->worker);
 
+  self->blocked = blocked;
+  malt_stop_begin (self, cancellable);
+
   g_mutex_lock (&priv->calls_lock);
-  self->blocked = blocked != NULL ? g_main_context_ref (blocked) : NULL;
   while (!self->done)
     {
       if (blocked == NULL)
@@ -309,6 +314,7 @@ malt_stop_wait (MaltStop  *self,
           g_mutex_lock (&priv->calls_lock);
         }
     }
+  self->blocked = NULL;
   g_mutex_unlock (&priv->calls_lock);
   malt_worker_end_blocking (blocked);
   malt_stop_let_go (self);

@@ -15,7 +15,8 @@ MaltStop       *malt_stop_new       (MaltWorker    *worker,
 void            malt_stop_unref     (MaltStop      *self);
 void            malt_stop_begin     (MaltStop      *self,
                                      GCancellable  *cancellable);
-MaltStopResult  malt_stop_wait      (MaltStop      *self,
+MaltStopResult  malt_stop_run       (MaltStop      *self,
+                                     GCancellable  *cancellable,
                                      GError       **error);
 void            malt_stop_let_go    (MaltStop      *self);
 MaltStop       *malt_stop_pop_locked (GQueue       *stops);

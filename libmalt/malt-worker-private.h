@@ -43,9 +43,11 @@ void               malt_worker_invoke_cancel       (MaltWorker   *self,
                                                     MaltRequest  *request);
 void               malt_worker_invoke_interrupt    (MaltWorker   *self,
                                                     MaltRequest  *request);
-void               malt_worker_invoke_stop         (MaltWorker   *self);
+void               malt_worker_invoke_stop         (MaltWorker   *self,
+                                                    GMainContext *context);
 void               malt_worker_invoke_kill         (MaltWorker   *self,
-                                                    int           signum);
+                                                    int           signum,
+                                                    GMainContext *context);
 void               malt_worker_wake                (MaltWorker   *self,
                                                     MaltRequest  *request);
 GMainContext      *malt_worker_begin_blocking      (MaltWorker   *self);

@@ -178,8 +178,10 @@ malt_worker_dispose (GObject *object)
     priv->state = MALT_WORKER_STOPPING;
   g_mutex_unlock (&priv->calls_lock);
 
+  /* On its way to another thread this takes a reference, and the object lives that bit
+   * longer. */
   if (alive)
-    MALT_WORKER_GET_CLASS (self)->stop (self);
+    malt_worker_invoke_stop (self, NULL);
 
   G_OBJECT_CLASS (malt_worker_parent_class)->dispose (object);
 }
@@ -354,11 +356,13 @@ is_at_home (MaltWorker *self)
          g_main_context_is_owner (priv->context);
 }
 
+/* Calls it now if that may be, else in @context, which is the worker's own if %NULL. */
 static void
-invoke (MaltWorker  *self,
-        Invocation   invocation,
-        MaltRequest *request,
-        int          signum)
+invoke (MaltWorker   *self,
+        Invocation    invocation,
+        MaltRequest  *request,
+        int           signum,
+        GMainContext *context)
 {
   MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
   g_autoptr (GSource) source = NULL;
@@ -382,41 +386,43 @@ invoke (MaltWorker  *self,
   g_source_set_static_name (source, "[malt] backend");
   g_source_set_priority (source, G_PRIORITY_DEFAULT);
   g_source_set_callback (source, invoke_cb, data, (GDestroyNotify) invoke_free);
-  g_source_attach (source, priv->context);
+  g_source_attach (source, context != NULL ? context : priv->context);
 }
 
 void
 malt_worker_invoke_submit (MaltWorker  *self,
                            MaltRequest *request)
 {
-  invoke (self, INVOKE_SUBMIT, request, 0);
+  invoke (self, INVOKE_SUBMIT, request, 0, NULL);
 }
 
 void
 malt_worker_invoke_cancel (MaltWorker  *self,
                            MaltRequest *request)
 {
-  invoke (self, INVOKE_CANCEL, request, 0);
+  invoke (self, INVOKE_CANCEL, request, 0, NULL);
 }
 
 void
 malt_worker_invoke_interrupt (MaltWorker  *self,
                               MaltRequest *request)
 {
-  invoke (self, INVOKE_INTERRUPT, request, 0);
+  invoke (self, INVOKE_INTERRUPT, request, 0, NULL);
 }
 
 void
-malt_worker_invoke_stop (MaltWorker *self)
+malt_worker_invoke_stop (MaltWorker   *self,
+                         GMainContext *context)
 {
-  invoke (self, INVOKE_STOP, NULL, 0);
+  invoke (self, INVOKE_STOP, NULL, 0, context);
 }
 
 void
-malt_worker_invoke_kill (MaltWorker *self,
-                         int         signum)
+malt_worker_invoke_kill (MaltWorker   *self,
+                         int           signum,
+                         GMainContext *context)
 {
-  invoke (self, INVOKE_KILL, NULL, signum);
+  invoke (self, INVOKE_KILL, NULL, signum, context);
 }
 
 /* The request was finished by somebody who does not know its waiting thread. */
@@ -495,7 +501,7 @@ run_blocking (MaltWorker    *self,
 
   if (malt_call_begin (call, own, error))
     {
-      invoke (self, invocation, own, 0);
+      invoke (self, invocation, own, 0, NULL);
       if (klass->wait != NULL && invocation == INVOKE_SUBMIT)
         klass->wait (self, own);
 
@@ -551,7 +557,7 @@ run_async (MaltWorker  *self,
   malt_request_set_context (own, g_task_get_context (task));
 
   if (malt_call_begin (call, own, &error))
-    invoke (self, invocation, own, 0);
+    invoke (self, invocation, own, 0, NULL);
   else
     {
       g_task_return_error (task, error);
@@ -945,7 +951,7 @@ malt_worker_remote_do (MaltWorker  *self,
   if (!malt_call_begin (call, request, error))
     return FALSE;
 
-  invoke (self, INVOKE_SUBMIT, request, 0);
+  invoke (self, INVOKE_SUBMIT, request, 0, NULL);
   if (!malt_request_is_done (request))
     return TRUE;
 
@@ -1226,9 +1232,8 @@ malt_worker_stop (MaltWorker    *self,
                         exit_timeout_msec < 0 ? STOP_MSEC : exit_timeout_msec,
                         term_timeout_msec < 0 ? STOP_MSEC : term_timeout_msec,
                         NULL);
-  malt_stop_begin (stop, cancellable);
 
-  return malt_stop_wait (stop, error);
+  return malt_stop_run (stop, cancellable, error);
 }
 
 /**
@@ -1319,7 +1324,7 @@ malt_worker_kill (MaltWorker *self,
   g_return_if_fail (signum > 0 && signum < NSIG);
 
   if (malt_worker_is_running (self))
-    malt_worker_invoke_kill (self, signum);
+    malt_worker_invoke_kill (self, signum, NULL);
 }
 
 /**

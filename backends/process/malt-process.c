@@ -258,8 +258,6 @@ lost_cb (const char *reason,
                               loss, (GDestroyNotify) loss_free);
 }
 
-/* The end of a process. */
-
 static void
 close_fd (int *fd)
 {
@@ -267,6 +265,123 @@ close_fd (int *fd)
     close (*fd);
   *fd = -1;
 }
+
+/* What becomes of a start.  All of it on the library context. */
+
+/* Gives the start up.  Takes the error; the request is answered once the process is
+ * gone. */
+static void
+fail_start (MaltProcess *self,
+            GError      *error)
+{
+  if (self->start_error == NULL)
+    self->start_error = error;
+  else
+    g_error_free (error);
+
+  detach (&self->status_source);
+  detach (&self->hello_source);
+  malt_process_kill (self, SIGKILL);
+}
+
+static gboolean
+status_cb (int           fd,
+           GIOCondition  condition,
+           gpointer      user_data)
+{
+  MaltProcess *self = user_data;
+  GError *error = NULL;
+
+  switch (malt_spawn_read_status (fd, self->plan->program,
+                                  self->plan->directory != NULL ? self->plan->directory : "/", &error))
+    {
+    case MALT_SPAWN_STATE_STARTING:
+      return G_SOURCE_CONTINUE;
+    case MALT_SPAWN_STATE_FAILED:
+      fail_start (self, error);
+      return G_SOURCE_REMOVE;
+    case MALT_SPAWN_STATE_STARTED:
+    default:
+      detach (&self->status_source);
+      close_fd (&self->status_fd);
+      return G_SOURCE_REMOVE;
+    }
+}
+
+static void
+finish_start (MaltProcess *self)
+{
+  g_autoptr (MaltRequest) request = NULL;
+  GError *error = NULL;
+
+  self->connection = malt_connection_new (g_steal_pointer (&self->transport),
+                                          g_steal_pointer (&self->reader),
+                                          self->control_fd,
+                                          self->plan->max_value_size,
+                                          lost_cb, malt_process_ref (self),
+                                          (GDestroyNotify) malt_process_unref,
+                                          &error);
+  self->control_fd = -1;
+  if (self->connection == NULL)
+    {
+      fail_start (self, error);
+      return;
+    }
+
+  detach (&self->hello_source);
+  detach (&self->status_source);
+  close_fd (&self->status_fd);
+  close_fd (&self->stderr_fd);
+  request = g_steal_pointer (&self->start_request);
+  malt_request_return_value (request, NULL);
+}
+
+static gboolean
+hello_cb (int           fd,
+          GIOCondition  condition,
+          gpointer      user_data)
+{
+  MaltProcess *self = user_data;
+  g_autoptr (GBytes) body = NULL;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) hello = NULL;
+  GError *refusal = NULL;
+  MaltFrame frame;
+
+  switch (malt_frame_reader_next (self->reader, self->transport, &frame, &body, &error))
+    {
+    case MALT_IO_AGAIN:
+      return G_SOURCE_CONTINUE;
+    case MALT_IO_CLOSED:
+      detach (&self->hello_source);
+      self->is_closed = TRUE;
+      kill_later (self, CLOSED_MSEC);
+      return G_SOURCE_REMOVE;
+    case MALT_IO_FAILED:
+      break;
+    case MALT_IO_DONE:
+    default:
+      if (frame.type == MALT_FRAME_HELLO)
+        hello = malt_message_parse_dictionary (body, &error);
+      else if (frame.type == MALT_FRAME_FAILED)
+        refusal = malt_message_parse_error (body, &error);
+      else
+        g_set_error (&error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                     "a frame of type %s came instead of a hello", malt_frame_type_name (frame.type));
+    }
+
+  if (refusal != NULL)
+    fail_start (self, refusal);
+  else if (hello != NULL)
+    finish_start (self);
+  else
+    fail_start (self, g_error_new (MALT_ERROR, MALT_ERROR_START,
+                                   "%s does not speak the protocol: %s", self->plan->program, error->message));
+
+  return G_SOURCE_REMOVE;
+}
+
+/* The end of a process. */
 
 /* What the process has printed on its standard error, as far as it was not handed out. */
 static char *
@@ -349,6 +464,12 @@ exited_cb (int           fd,
   if (!reaped)
     return G_SOURCE_CONTINUE;
 
+  /* It may have said why before it went. */
+  if (self->status_source != NULL)
+    status_cb (self->status_fd, G_IO_IN, self);
+  if (self->hello_source != NULL)
+    hello_cb (self->transport->fd, G_IO_IN, self);
+
   detach (&self->status_source);
   detach (&self->hello_source);
   detach (&self->kill_source);
@@ -385,120 +506,7 @@ exited_cb (int           fd,
   return G_SOURCE_REMOVE;
 }
 
-/* The start.  All of it on the library context. */
-
-/* Gives the start up.  Takes the error; the request is answered once the process is
- * gone. */
-static void
-fail_start (MaltProcess *self,
-            GError      *error)
-{
-  if (self->start_error == NULL)
-    self->start_error = error;
-  else
-    g_error_free (error);
-
-  detach (&self->status_source);
-  detach (&self->hello_source);
-  malt_process_kill (self, SIGKILL);
-}
-
-static gboolean
-status_cb (int           fd,
-           GIOCondition  condition,
-           gpointer      user_data)
-{
-  MaltProcess *self = user_data;
-  GError *error = NULL;
-
-  switch (malt_spawn_read_status (fd, self->plan->program,
-                                  self->plan->directory != NULL ? self->plan->directory : "/", &error))
-    {
-    case MALT_SPAWN_STATE_STARTING:
-      return G_SOURCE_CONTINUE;
-    case MALT_SPAWN_STATE_FAILED:
-      fail_start (self, error);
-      return G_SOURCE_REMOVE;
-    case MALT_SPAWN_STATE_STARTED:
-    default:
-      g_clear_pointer (&self->status_source, g_source_unref);
-      close_fd (&self->status_fd);
-      return G_SOURCE_REMOVE;
-    }
-}
-
-static void
-finish_start (MaltProcess *self)
-{
-  g_autoptr (MaltRequest) request = NULL;
-  GError *error = NULL;
-
-  self->connection = malt_connection_new (g_steal_pointer (&self->transport),
-                                          g_steal_pointer (&self->reader),
-                                          self->control_fd,
-                                          self->plan->max_value_size,
-                                          lost_cb, malt_process_ref (self),
-                                          (GDestroyNotify) malt_process_unref,
-                                          &error);
-  self->control_fd = -1;
-  if (self->connection == NULL)
-    {
-      fail_start (self, error);
-      return;
-    }
-
-  detach (&self->hello_source);
-  detach (&self->status_source);
-  close_fd (&self->status_fd);
-  close_fd (&self->stderr_fd);
-  request = g_steal_pointer (&self->start_request);
-  malt_request_return_value (request, NULL);
-}
-
-static gboolean
-hello_cb (int           fd,
-          GIOCondition  condition,
-          gpointer      user_data)
-{
-  MaltProcess *self = user_data;
-  g_autoptr (GBytes) body = NULL;
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) hello = NULL;
-  GError *refusal = NULL;
-  MaltFrame frame;
-
-  switch (malt_frame_reader_next (self->reader, self->transport, &frame, &body, &error))
-    {
-    case MALT_IO_AGAIN:
-      return G_SOURCE_CONTINUE;
-    case MALT_IO_CLOSED:
-      g_clear_pointer (&self->hello_source, g_source_unref);
-      self->is_closed = TRUE;
-      kill_later (self, CLOSED_MSEC);
-      return G_SOURCE_REMOVE;
-    case MALT_IO_FAILED:
-      break;
-    case MALT_IO_DONE:
-    default:
-      if (frame.type == MALT_FRAME_HELLO)
-        hello = malt_message_parse_dictionary (body, &error);
-      else if (frame.type == MALT_FRAME_FAILED)
-        refusal = malt_message_parse_error (body, &error);
-      else
-        g_set_error (&error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                     "a frame of type %s came instead of a hello", malt_frame_type_name (frame.type));
-    }
-
-  if (refusal != NULL)
-    fail_start (self, refusal);
-  else if (hello != NULL)
-    finish_start (self);
-  else
-    fail_start (self, g_error_new (MALT_ERROR, MALT_ERROR_START,
-                                   "%s does not speak the protocol: %s", self->plan->program, error->message));
-
-  return G_SOURCE_REMOVE;
-}
+/* Starting it. */
 
 /* The hello is far smaller than what a socket has room for. */
 static gboolean
@@ -515,8 +523,17 @@ send_hello (MaltProcess  *self,
   gsize sent = 0;
 
   malt_frame_encode (&frame, header);
-  if (malt_transport_send (self->transport, vectors, 2, &sent, error) == MALT_IO_FAILED)
-    return FALSE;
+  switch (malt_transport_send (self->transport, vectors, 2, &sent, error))
+    {
+    case MALT_IO_FAILED:
+      return FALSE;
+    case MALT_IO_CLOSED:
+      return TRUE; /* it has ended already, and will be asked how */
+    case MALT_IO_DONE:
+    case MALT_IO_AGAIN:
+    default:
+      break;
+    }
   if (sent != sizeof header + size)
     {
       g_set_error (error, MALT_ERROR, MALT_ERROR_START,

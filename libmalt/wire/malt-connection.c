@@ -50,6 +50,9 @@ struct _MaltConnection
   /* Owned by whoever has the reader's role. */
   MaltFrameReader    *reader;
 
+  gint                has_more;       /* atomic: the reader may have whole frames that the
+                                         descriptor does not tell of */
+
   GMutex              lock;
 
   /* Guarded by lock. */
@@ -296,6 +299,26 @@ read_replies (MaltConnection  *self,
   return MALT_IO_DONE;
 }
 
+/* Lets the contexts that await results know that there is more to read than the
+ * descriptor tells. */
+static void
+wake_contexts (MaltConnection *self)
+{
+  guint i;
+
+  g_mutex_lock (&self->lock);
+  for (i = 0; i < self->reply_sources->len; i++)
+    {
+      GSource *source = g_ptr_array_index (self->reply_sources, i);
+      GMainContext *context = g_source_is_destroyed (source) ? NULL : g_source_get_context (source);
+
+      if (context != NULL && !g_main_context_is_owner (context) &&
+          g_atomic_int_get (&((MaltReplySource *) source)->n_awaited) > 0)
+        g_main_context_wakeup (context);
+    }
+  g_mutex_unlock (&self->lock);
+}
+
 /* Gives the reader's role back, and the connection up if it is of no more use. */
 static void
 finish_read (MaltConnection *self,
@@ -311,7 +334,10 @@ finish_read (MaltConnection *self,
       g_mutex_unlock (&self->lock);
     }
 
+  g_atomic_int_set (&self->has_more, io == MALT_IO_DONE);
   give_role_back (self);
+  if (io == MALT_IO_DONE)
+    wake_contexts (self);
 
   if (lost)
     connection_lose (self, io == MALT_IO_FAILED ? error->message : NULL);
@@ -406,7 +432,7 @@ reply_source_prepare (GSource *source,
   *timeout = -1;
   self->poll_fd.events = g_atomic_int_get (&self->n_awaited) > 0 ? G_IO_IN : 0;
 
-  return FALSE;
+  return self->poll_fd.events != 0 && g_atomic_int_get (&self->connection->has_more);
 }
 
 static gboolean
@@ -414,7 +440,8 @@ reply_source_check (GSource *source)
 {
   MaltReplySource *self = (MaltReplySource *) source;
 
-  return (self->poll_fd.revents & (G_IO_IN | G_IO_HUP | G_IO_ERR)) != 0;
+  return (self->poll_fd.revents & (G_IO_IN | G_IO_HUP | G_IO_ERR)) != 0 ||
+         (self->poll_fd.events != 0 && g_atomic_int_get (&self->connection->has_more));
 }
 
 static gboolean
@@ -678,24 +705,21 @@ malt_connection_submit (MaltConnection *self,
   gboolean is_call = malt_request_get_kind (request) == MALT_REQUEST_KIND_CALL;
   gboolean closed;
   Outgoing outgoing = { 0 };
-  gsize size;
+  GError *error = NULL;
 
+  /* Built, serialised and checked before the lock is taken. */
   outgoing.body = body_of_request (request);
-  size = g_variant_get_size (outgoing.body);
-  if (size > self->max_body)
+  if (!malt_message_check (outgoing.body, is_call ? "call with its arguments" : "source",
+                           self->max_body, &error))
     {
       g_variant_unref (outgoing.body);
-      malt_request_return_new_error (request, MALT_ERROR, MALT_ERROR_SERIALIZATION,
-                                     "the %s is of %" G_GSIZE_FORMAT " bytes (limit %" G_GSIZE_FORMAT ")",
-                                     is_call ? "call with its arguments" : "source", size, self->max_body);
+      malt_request_return_error (request, error);
       return;
     }
-  if (size > 0)
-    g_variant_get_data (outgoing.body); /* serialises it before the lock is taken */
 
   outgoing.frame.type = is_call ? MALT_FRAME_CALL : MALT_FRAME_EVAL;
   outgoing.frame.flags = flags_of_request (request);
-  outgoing.frame.length = (guint32) size;
+  outgoing.frame.length = (guint32) g_variant_get_size (outgoing.body);
   outgoing.request = g_object_ref (request);
 
   g_mutex_lock (&self->lock);

@@ -28,20 +28,41 @@ parse (GBytes      *body,
        GError     **error)
 {
   const GVariantType *type = G_VARIANT_TYPE (type_string);
+  g_autoptr (GBytes) bytes = body != NULL ? g_bytes_ref (body) : g_bytes_new_static ("", 0);
   g_autofree char *reason = NULL;
-  gconstpointer data = NULL;
-  gsize size = 0;
+  gconstpointer data;
+  gsize size;
 
-  if (body != NULL)
-    data = g_bytes_get_data (body, &size);
-
+  data = g_bytes_get_data (bytes, &size);
   if (!malt_value_scan (type, data, size, &reason))
     {
       g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "a body is not valid: %s", reason);
       return NULL;
     }
 
-  return g_variant_ref_sink (g_variant_new_from_bytes (type, body, TRUE));
+  return g_variant_ref_sink (g_variant_new_from_bytes (type, bytes, TRUE));
+}
+
+/* Whether a body that was built here is one that the other end will take.  Fails with
+ * MALT_ERROR_SERIALIZATION; @what is what the body holds. */
+gboolean
+malt_message_check (GVariant    *body,
+                    const char  *what,
+                    gsize        max_size,
+                    GError     **error)
+{
+  gsize size = g_variant_get_size (body);
+  g_autofree char *reason = NULL;
+
+  if (size > max_size)
+    g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION,
+                 "the %s is of %" G_GSIZE_FORMAT " bytes (limit %" G_GSIZE_FORMAT ")", what, size, max_size);
+  else if (!malt_value_scan (g_variant_get_type (body), g_variant_get_data (body), size, &reason))
+    g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "the %s cannot cross: %s", what, reason);
+  else
+    return TRUE;
+
+  return FALSE;
 }
 
 GVariant *

@@ -34,6 +34,11 @@ GVariant *malt_message_new_error        (const GError  *failure);
 GError   *malt_message_parse_error      (GBytes        *body,
                                          GError       **error);
 
+gboolean  malt_message_check            (GVariant      *body,
+                                         const char    *what,
+                                         gsize          max_size,
+                                         GError       **error);
+
 GVariant *malt_message_parse_dictionary (GBytes        *body,
                                          GError       **error);
 
