@@ -75,7 +75,8 @@ malt_call_finish (MaltCall *self,
   self->error = error;
   self->done = TRUE;
   blocked = self->blocked != NULL ? g_main_context_ref (self->blocked) : NULL;
-  g_cond_signal (&self->done_cond);
+  if (self->is_awaited) /* GCond makes a system call even if nobody waits */
+    g_cond_signal (&self->done_cond);
   g_mutex_unlock (&priv->calls_lock);
 
   if (blocked != NULL)
@@ -122,9 +123,9 @@ malt_call_respond (MaltRequest *request,
     {
       g_autofree char *name = malt_worker_dup_name (self->worker);
 
-      /* A worker that stops interrupts what it is doing; what the caller should hear of
-       * is the stop. */
-      if (stopping && g_error_matches (error, MALT_ERROR, MALT_ERROR_INTERRUPTED))
+      /* A worker that stops breaks off what it is doing, in whatever way; what the caller
+       * should hear of is the stop. */
+      if (stopping)
         {
           g_error_free (error);
           error = g_error_new (MALT_ERROR, MALT_ERROR_TERMINATED,
@@ -139,13 +140,15 @@ malt_call_respond (MaltRequest *request,
 }
 
 /* Ends a call whose request is not done, and lets its caller go.  Takes the error, and
- * drops it if the call is ending on its own.  On any thread. */
+ * drops it if the call is ending on its own; a call on the ladder needs none.  On any
+ * thread. */
 void
 malt_call_abandon (MaltCall *self,
                    GError   *error)
 {
   MaltWorkerPrivate *priv = malt_worker_get_private (self->worker);
   g_autoptr (MaltRequest) request = NULL;
+  gboolean on_ladder;
 
   g_mutex_lock (&priv->calls_lock);
   if (self->request != NULL && malt_request_abandon (self->request))
@@ -154,14 +157,17 @@ malt_call_abandon (MaltCall *self,
       self->request = NULL;
       g_queue_unlink (&priv->calls, &self->link);
     }
+  on_ladder = self->fate != MALT_CALL_GOES_ON;
   g_mutex_unlock (&priv->calls_lock);
 
   if (request == NULL)
     {
-      g_error_free (error);
+      g_clear_error (&error);
       return;
     }
 
+  if (on_ladder)
+    error = malt_ladder_explain (self, error, FALSE);
   MALT_DEBUG (CALL, "%p: let go: %s", (gpointer) self, error->message);
   malt_ladder_leave (self);
   malt_call_ref (self);
@@ -231,6 +237,7 @@ malt_call_wait (MaltCall *self)
   g_mutex_lock (&priv->calls_lock);
   while (!self->done)
     {
+      self->is_awaited = TRUE;
       if (self->blocked == NULL)
         g_cond_wait (&self->done_cond, &priv->calls_lock);
       else

@@ -40,6 +40,7 @@ struct _MaltCall
   MaltRequest     *request;        /* not owned; NULL once it is done */
   GList            link;           /* in the worker's calls */
   GCond            done_cond;
+  gboolean         is_awaited;
   gboolean         done;
   GVariant        *value;
   GError          *error;

@@ -105,7 +105,7 @@ climb (MaltCall     *call,
       malt_worker_invoke_kill (call->worker, SIGKILL, NULL);
       break;
     case MALT_RUNG_ABANDONED:
-      malt_call_abandon (call, malt_ladder_explain (call, NULL, FALSE));
+      malt_call_abandon (call, NULL);
       break;
     case MALT_RUNG_NONE:
     case MALT_RUNG_WITHDRAWN:

@@ -4,8 +4,6 @@
 
 #include "malt-runtime-private.h"
 
-#include <glib-unix.h>
-
 #include "malt-error.h"
 #include "malt-registry.h"
 #include "malt-request-private.h"
@@ -34,6 +32,9 @@ typedef struct
   gboolean   own_process;
   char     **search_path;
 
+  /* Owned by the serving thread. */
+  GSource   *wait_source;
+
   GMutex     lock;
   /* Guarded by lock: not owned, because a request leaves here before it is gone. */
   GPtrArray *unfinished; /* in the order in which they started */
@@ -58,15 +59,77 @@ malt_runtime_real_start (MaltRuntime  *self,
   return TRUE;
 }
 
-static gboolean
-readable_cb (int           fd,
-             GIOCondition  condition,
-             gpointer      user_data)
+/* The source with which the default of wait() watches its descriptor.  It stays where it
+ * is between the waits, because to attach one costs a wake-up of the context, and polls
+ * only during them. */
+typedef struct
 {
-  gboolean *readable = user_data;
+  GSource  source;
 
-  *readable = TRUE;
+  /* Owned by the serving thread. */
+  GPollFD  poll_fd;
+  gboolean is_waiting;
+} MaltWaitSource;
+
+static gboolean
+wait_source_prepare (GSource *source,
+                     int     *timeout)
+{
+  MaltWaitSource *self = (MaltWaitSource *) source;
+
+  *timeout = -1;
+  self->poll_fd.events = self->is_waiting ? G_IO_IN : 0;
+
+  return FALSE;
+}
+
+static gboolean
+wait_source_check (GSource *source)
+{
+  MaltWaitSource *self = (MaltWaitSource *) source;
+
+  return self->is_waiting && self->poll_fd.revents != 0;
+}
+
+static gboolean
+wait_source_dispatch (GSource     *source,
+                      GSourceFunc  callback,
+                      gpointer     user_data)
+{
+  ((MaltWaitSource *) source)->is_waiting = FALSE;
+
   return G_SOURCE_CONTINUE;
+}
+
+static GSourceFuncs wait_source_funcs = {
+  .prepare = wait_source_prepare,
+  .check = wait_source_check,
+  .dispatch = wait_source_dispatch,
+};
+
+static MaltWaitSource *
+get_wait_source (MaltRuntime  *self,
+                 GMainContext *context,
+                 int           fd)
+{
+  MaltRuntimePrivate *priv = malt_runtime_get_instance_private (self);
+  MaltWaitSource *source = (MaltWaitSource *) priv->wait_source;
+
+  if (source != NULL && source->poll_fd.fd == fd && g_source_get_context (priv->wait_source) == context)
+    return source;
+
+  if (priv->wait_source != NULL)
+    g_source_destroy (priv->wait_source);
+  g_clear_pointer (&priv->wait_source, g_source_unref);
+
+  priv->wait_source = g_source_new (&wait_source_funcs, sizeof (MaltWaitSource));
+  g_source_set_static_name (priv->wait_source, "[malt] request");
+  source = (MaltWaitSource *) priv->wait_source;
+  source->poll_fd.fd = fd;
+  g_source_add_poll (priv->wait_source, &source->poll_fd);
+  g_source_attach (priv->wait_source, context);
+
+  return source;
 }
 
 static void
@@ -74,15 +137,11 @@ malt_runtime_real_wait (MaltRuntime *self,
                         int          fd)
 {
   g_autoptr (GMainContext) context = g_main_context_ref_thread_default ();
-  g_autoptr (GSource) source = g_unix_fd_source_new (fd, G_IO_IN);
-  gboolean readable = FALSE;
+  MaltWaitSource *source = get_wait_source (self, context, fd);
 
-  g_source_set_static_name (source, "[malt] request");
-  g_source_set_callback (source, G_SOURCE_FUNC (readable_cb), &readable, NULL);
-  g_source_attach (source, context);
-  while (!readable)
+  source->is_waiting = TRUE;
+  while (source->is_waiting)
     g_main_context_iteration (context, TRUE);
-  g_source_destroy (source);
 }
 
 static void
@@ -171,6 +230,9 @@ malt_runtime_finalize (GObject *object)
 {
   MaltRuntimePrivate *priv = malt_runtime_get_instance_private (MALT_RUNTIME (object));
 
+  if (priv->wait_source != NULL)
+    g_source_destroy (priv->wait_source);
+  g_clear_pointer (&priv->wait_source, g_source_unref);
   g_clear_pointer (&priv->search_path, g_strfreev);
   g_clear_pointer (&priv->unfinished, g_ptr_array_unref);
   g_mutex_clear (&priv->lock);

@@ -54,6 +54,7 @@ typedef struct
   guint64          started_id;   /* the last request that was handed to the runtime */
   GHashTable      *unfinished;   /* id → MaltRequest, not owned */
   GHashTable      *withdrawn;    /* ids that must not be started */
+  guint64          interrupted_id; /* one that was interrupted before it came */
 } MaltService;
 
 static void
@@ -258,13 +259,57 @@ cancel (MaltService *self,
     malt_runtime_cancel (self->runtime, request);
 }
 
-static void
-interrupt (MaltService *self,
-           guint64      id)
+/* The latest unfinished request up to @id. */
+static MaltRequest *
+ref_latest_unfinished (MaltService *self,
+                       guint64      id)
 {
-  g_autoptr (MaltRequest) request = id != 0 ? ref_unfinished (self, id) : NULL;
+  MaltRequest *latest = NULL;
+  GHashTableIter iter;
+  gpointer request;
 
-  if (id == 0 || request != NULL)
+  g_mutex_lock (&self->lock);
+  g_hash_table_iter_init (&iter, self->unfinished);
+  while (g_hash_table_iter_next (&iter, NULL, &request))
+    if (malt_request_get_id (request) <= id &&
+        (latest == NULL || malt_request_get_id (request) > malt_request_get_id (latest)))
+      latest = request;
+  if (latest != NULL)
+    g_object_ref (latest);
+  g_mutex_unlock (&self->lock);
+
+  return latest;
+}
+
+/* An interrupt of whatever runs must not hit what was not yet under way when the manager
+ * asked for it, and must hit what was, even if it has yet to come: neither road waits for
+ * the other. */
+static void
+interrupt (MaltService     *self,
+           const MaltFrame *frame)
+{
+  g_autoptr (MaltRequest) request = NULL;
+  gboolean up_to_date, is_early;
+
+  g_mutex_lock (&self->lock);
+  up_to_date = self->started_id <= frame->id;
+  is_early = self->started_id < frame->id && g_hash_table_size (self->unfinished) == 0;
+  if (is_early)
+    self->interrupted_id = frame->id;
+  g_mutex_unlock (&self->lock);
+  if (is_early)
+    return;
+
+  if ((frame->flags & MALT_FRAME_UP_TO) == 0)
+    request = ref_unfinished (self, frame->id);
+  else
+    request = ref_latest_unfinished (self, frame->id);
+  if (request == NULL)
+    return;
+
+  if ((frame->flags & MALT_FRAME_UP_TO) != 0 && up_to_date)
+    malt_runtime_interrupt (self->runtime, NULL);
+  else
     malt_runtime_interrupt (self->runtime, request);
 }
 
@@ -312,7 +357,7 @@ run_control_thread (gpointer user_data)
           cancel (self, frame.id);
           break;
         case MALT_FRAME_INTERRUPT:
-          interrupt (self, frame.id);
+          interrupt (self, &frame);
           break;
         case MALT_FRAME_STOP:
           stop (self);
@@ -400,7 +445,7 @@ handle_frame (MaltService     *self,
               GBytes          *body)
 {
   g_autoptr (MaltRequest) request = request_from_frame (frame, body);
-  gboolean withdrawn;
+  gboolean withdrawn, interrupted;
 
   malt_request_set_id (request, frame->id);
   malt_request_set_responder (request, respond, self);
@@ -410,12 +455,17 @@ handle_frame (MaltService     *self,
     fail ("request %" G_GUINT64_FORMAT " came after request %" G_GUINT64_FORMAT, frame->id, self->started_id);
   self->started_id = frame->id;
   withdrawn = g_hash_table_remove (self->withdrawn, GSIZE_TO_POINTER (frame->id));
+  interrupted = self->interrupted_id == frame->id;
   if (!withdrawn)
     g_hash_table_insert (self->unfinished, GSIZE_TO_POINTER (frame->id), request);
   g_mutex_unlock (&self->lock);
 
   if (withdrawn)
     malt_request_abandon (request);
+  else if (interrupted)
+    malt_request_return_error (request,
+                               malt_remote_error_new (MALT_ERROR_INTERRUPTED, NULL,
+                                                      "the request was interrupted before it started", NULL));
   else
     malt_runtime_handle (self->runtime, request);
 }

@@ -44,7 +44,6 @@ struct _MaltConnection
   int                 wake_fd;        /* makes the reading thread look again */
   gsize               max_body;
   MaltConnectionLost  lost_func;
-  gpointer            lost_data;
   GDestroyNotify      lost_destroy;
 
   /* Owned by whoever has the reader's role. */
@@ -58,6 +57,8 @@ struct _MaltConnection
   /* Guarded by lock. */
   gboolean            reading;        /* somebody has the reader's role */
   gboolean            lost;           /* nothing more is read */
+  gpointer            lost_data;      /* until somebody was told so */
+  gboolean            closing;        /* somebody waits for role_free */
   gboolean            closed;         /* and nothing written */
   GCond               role_free;      /* for malt_connection_close() */
   GQueue              waiters;        /* of Waiter */
@@ -68,6 +69,7 @@ struct _MaltConnection
   GQueue              output;         /* of Outgoing, to be written */
   gsize               output_size;    /* bytes in it */
   GPtrArray          *reply_sources;  /* of MaltReplySource */
+  GSource            *poller;         /* the one of them that polls, not owned */
   GSource            *flush_source;   /* on the library context while there is output */
   GSource            *control_source; /* on the library context */
 };
@@ -89,14 +91,21 @@ typedef struct
   gsize        sent;                  /* bytes of header and body that are gone */
 } Outgoing;
 
-/* The source of a main context in which results are awaited.  It polls the data road
- * only while there are any. */
+/* The source of a main context in which results are awaited.
+ *
+ * While there are any it wants to poll the data road; but if all such contexts did, each
+ * reply would wake them all.  So one of those that sleep is the poller.  It gives that up
+ * when it wakes, because nobody knows what its context does then, and wakes another one
+ * that sleeps to take its place. */
 typedef struct
 {
   GSource         source;
   MaltConnection *connection;
   GPollFD         poll_fd;            /* owned by the context's thread */
-  gint            n_awaited;          /* atomic */
+
+  /* Guarded by the connection's lock. */
+  guint           n_awaited;
+  gboolean        is_asleep;          /* or will be soon */
 } MaltReplySource;
 
 static void connection_lose     (MaltConnection *self, const char *reason);
@@ -135,8 +144,8 @@ forget_awaited (MaltConnection *self,
 
   g_mutex_lock (&self->lock);
   source = find_reply_source_locked (self, malt_request_get_context (request));
-  if (source != NULL)
-    g_atomic_int_dec_and_test (&source->n_awaited);
+  if (source != NULL && source->n_awaited > 0)
+    source->n_awaited--;
   g_mutex_unlock (&self->lock);
 }
 
@@ -176,7 +185,8 @@ give_role_back (MaltConnection *self)
 
   g_mutex_lock (&self->lock);
   self->reading = FALSE;
-  g_cond_broadcast (&self->role_free);
+  if (self->closing) /* GCond makes a system call even if nobody waits */
+    g_cond_broadcast (&self->role_free);
   next = g_queue_peek_head (&self->waiters);
   if (next != NULL)
     g_cond_signal (&next->cond);
@@ -313,7 +323,7 @@ wake_contexts (MaltConnection *self)
       GMainContext *context = g_source_is_destroyed (source) ? NULL : g_source_get_context (source);
 
       if (context != NULL && !g_main_context_is_owner (context) &&
-          g_atomic_int_get (&((MaltReplySource *) source)->n_awaited) > 0)
+          ((MaltReplySource *) source)->n_awaited > 0)
         g_main_context_wakeup (context);
     }
   g_mutex_unlock (&self->lock);
@@ -423,25 +433,65 @@ malt_connection_wake (MaltConnection *self)
     g_assert (errno == EAGAIN || errno == EINTR);
 }
 
+/* The source's context is awake: somebody else should poll. */
+static void
+stop_polling_locked (MaltConnection *self,
+                     GSource        *source)
+{
+  guint i;
+
+  if (self->poller != source)
+    return;
+
+  self->poller = NULL;
+  for (i = 0; i < self->reply_sources->len; i++)
+    {
+      MaltReplySource *other = g_ptr_array_index (self->reply_sources, i);
+
+      if (other->is_asleep && other->n_awaited > 0 && !g_source_is_destroyed (&other->source))
+        {
+          g_main_context_wakeup (g_source_get_context (&other->source));
+          return;
+        }
+    }
+}
+
 static gboolean
 reply_source_prepare (GSource *source,
                       int     *timeout)
 {
   MaltReplySource *self = (MaltReplySource *) source;
+  MaltConnection *connection = self->connection;
+  gboolean ready;
 
   *timeout = -1;
-  self->poll_fd.events = g_atomic_int_get (&self->n_awaited) > 0 ? G_IO_IN : 0;
 
-  return self->poll_fd.events != 0 && g_atomic_int_get (&self->connection->has_more);
+  g_mutex_lock (&connection->lock);
+  ready = self->n_awaited > 0 && g_atomic_int_get (&connection->has_more);
+  if (self->n_awaited > 0 && connection->poller == NULL)
+    connection->poller = source;
+  self->poll_fd.events = connection->poller == source ? G_IO_IN : 0;
+  self->is_asleep = TRUE;
+  g_mutex_unlock (&connection->lock);
+
+  return ready;
 }
 
 static gboolean
 reply_source_check (GSource *source)
 {
   MaltReplySource *self = (MaltReplySource *) source;
+  MaltConnection *connection = self->connection;
+  gboolean ready = (self->poll_fd.revents & (G_IO_IN | G_IO_HUP | G_IO_ERR)) != 0;
 
-  return (self->poll_fd.revents & (G_IO_IN | G_IO_HUP | G_IO_ERR)) != 0 ||
-         (self->poll_fd.events != 0 && g_atomic_int_get (&self->connection->has_more));
+  g_mutex_lock (&connection->lock);
+  self->is_asleep = FALSE;
+  ready |= self->n_awaited > 0 && g_atomic_int_get (&connection->has_more);
+  if (!ready)
+    stop_polling_locked (connection, source);
+  g_mutex_unlock (&connection->lock);
+
+  return ready;
 }
 
 static gboolean
@@ -463,6 +513,10 @@ reply_source_dispatch (GSource     *source,
       io = read_replies (connection, NULL, &error);
       finish_read (connection, io, error);
     }
+
+  g_mutex_lock (&connection->lock);
+  stop_polling_locked (connection, source);
+  g_mutex_unlock (&connection->lock);
 
   return G_SOURCE_CONTINUE;
 }
@@ -490,8 +544,14 @@ add_reply_source_locked (MaltConnection *self,
 
   /* Contexts come and go; those that are gone have destroyed their sources. */
   for (i = self->reply_sources->len; i > 0; i--)
-    if (g_source_is_destroyed (g_ptr_array_index (self->reply_sources, i - 1)))
+    {
+      GSource *gone = g_ptr_array_index (self->reply_sources, i - 1);
+
+      if (!g_source_is_destroyed (gone))
+        continue;
+      stop_polling_locked (self, gone);
       g_ptr_array_remove_index_fast (self->reply_sources, i - 1);
+    }
 
   g_source_set_static_name (source, "[malt] replies");
   reply_source->connection = malt_connection_ref (self);
@@ -519,7 +579,7 @@ await_reply_locked (MaltConnection *self,
     source = add_reply_source_locked (self, context);
 
   /* A context that runs in another thread may be asleep without our descriptor. */
-  if (g_atomic_int_add (&source->n_awaited, 1) == 0 && !g_main_context_is_owner (context))
+  if (source->n_awaited++ == 0 && !g_main_context_is_owner (context))
     g_main_context_wakeup (context);
 }
 
@@ -749,10 +809,11 @@ malt_connection_submit (MaltConnection *self,
 static void
 send_control (MaltConnection *self,
               MaltFrameType   type,
+              guint16         flags,
               guint64         id)
 {
   guint8 header[MALT_FRAME_HEADER_SIZE];
-  MaltFrame frame = { .type = type, .id = id };
+  MaltFrame frame = { .type = type, .flags = flags, .id = id };
   struct iovec vector = { header, sizeof header };
   gsize sent = 0;
   MaltIo io;
@@ -794,7 +855,7 @@ malt_connection_cancel (MaltConnection *self,
   if (link != NULL)
     malt_request_return_withdrawn (request);
   else if (malt_request_get_id (request) != 0)
-    send_control (self, MALT_FRAME_CANCEL, malt_request_get_id (request));
+    send_control (self, MALT_FRAME_CANCEL, 0, malt_request_get_id (request));
 }
 
 /* Interrupts a request, or what runs now. */
@@ -802,13 +863,29 @@ void
 malt_connection_interrupt (MaltConnection *self,
                            MaltRequest    *request)
 {
-  send_control (self, MALT_FRAME_INTERRUPT, request != NULL ? malt_request_get_id (request) : 0);
+  guint64 id = 0;
+
+  if (request != NULL)
+    {
+      id = malt_request_get_id (request);
+      if (id != 0)
+        send_control (self, MALT_FRAME_INTERRUPT, 0, id);
+      return;
+    }
+
+  g_mutex_lock (&self->lock);
+  if (g_hash_table_size (self->unfinished) > 0)
+    id = self->last_id;
+  g_mutex_unlock (&self->lock);
+
+  if (id != 0)
+    send_control (self, MALT_FRAME_INTERRUPT, MALT_FRAME_UP_TO, id);
 }
 
 void
 malt_connection_stop (MaltConnection *self)
 {
-  send_control (self, MALT_FRAME_STOP, 0);
+  send_control (self, MALT_FRAME_STOP, 0, 0);
 }
 
 /* What the worker says on the control road: that a request was withdrawn. */
@@ -858,20 +935,23 @@ static void
 connection_lose (MaltConnection *self,
                  const char     *reason)
 {
-  MaltConnectionLost lost_func;
+  gpointer lost_data;
   guint i;
 
   g_mutex_lock (&self->lock);
   self->lost = TRUE;
   for (i = 0; i < self->reply_sources->len; i++)
     g_source_destroy (g_ptr_array_index (self->reply_sources, i));
-  lost_func = g_steal_pointer (&self->lost_func);
+  lost_data = g_steal_pointer (&self->lost_data);
   g_mutex_unlock (&self->lock);
 
   if (reason != NULL)
     MALT_DEBUG (WIRE, "%p: the worker broke the protocol: %s", (gpointer) self, reason);
-  if (lost_func != NULL)
-    lost_func (reason, self->lost_data);
+  if (lost_data != NULL)
+    {
+      self->lost_func (reason, lost_data);
+      self->lost_destroy (lost_data);
+    }
 }
 
 /* Reads what a dead worker has left, delivers it, and closes both roads.  What is
@@ -891,6 +971,7 @@ malt_connection_close (MaltConnection *self)
   malt_transport_shutdown (self->control);
 
   g_mutex_lock (&self->lock);
+  self->closing = TRUE;
   while (self->reading)
     g_cond_wait (&self->role_free, &self->lock);
   if (take_role_locked (self))
@@ -904,6 +985,7 @@ malt_connection_close (MaltConnection *self)
     }
 
   self->lost = self->closed = TRUE;
+  self->poller = NULL;
   sources = g_steal_pointer (&self->reply_sources);
   self->reply_sources = g_ptr_array_new_with_free_func ((GDestroyNotify) g_source_unref);
   if (self->control_source != NULL)
@@ -921,6 +1003,7 @@ void
 malt_connection_clear (MaltConnection *self)
 {
   g_autoptr (GHashTable) unfinished = NULL;
+  gpointer lost_data;
   GQueue output, unsent;
 
   g_mutex_lock (&self->lock);
@@ -929,12 +1012,15 @@ malt_connection_clear (MaltConnection *self)
   unsent = self->unsent;
   g_queue_init (&self->output);
   g_queue_init (&self->unsent);
+  lost_data = g_steal_pointer (&self->lost_data);
   unfinished = g_steal_pointer (&self->unfinished);
   self->unfinished = g_hash_table_new_full (NULL, NULL, NULL, g_object_unref);
   g_mutex_unlock (&self->lock);
 
   g_queue_clear_full (&output, (GDestroyNotify) outgoing_free);
   g_queue_clear_full (&unsent, (GDestroyNotify) outgoing_free);
+  if (lost_data != NULL)
+    self->lost_destroy (lost_data);
 }
 
 /* Takes over the transport, the reader (in which the hello may have left bytes that
@@ -1012,6 +1098,5 @@ malt_connection_unref (MaltConnection *self)
   close (self->wake_fd);
   g_cond_clear (&self->role_free);
   g_mutex_clear (&self->lock);
-  self->lost_destroy (self->lost_data);
   g_free (self);
 }

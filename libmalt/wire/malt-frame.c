@@ -25,7 +25,6 @@ typedef enum
 {
   ID_NONE,
   ID_REQUIRED,
-  ID_OPTIONAL,
 } IdRule;
 
 typedef struct
@@ -45,7 +44,7 @@ static const FrameRule rules[MALT_FRAME_N_TYPES] = {
   [MALT_FRAME_ERROR]     = { "error",     0, ID_REQUIRED, MALT_LIMIT_ERROR_TEXT + MALT_LIMIT_TRACEBACK + 4096 },
   [MALT_FRAME_CANCEL]    = { "cancel",    0, ID_REQUIRED, 0 },
   [MALT_FRAME_WITHDRAWN] = { "withdrawn", 0, ID_REQUIRED, 0 },
-  [MALT_FRAME_INTERRUPT] = { "interrupt", 0, ID_OPTIONAL, 0 },
+  [MALT_FRAME_INTERRUPT] = { "interrupt", MALT_FRAME_UP_TO, ID_REQUIRED, 0 },
   [MALT_FRAME_STOP]      = { "stop",      0, ID_NONE, 0 },
 };
 
@@ -141,7 +140,7 @@ malt_frame_decode (const guint8   header[MALT_FRAME_HEADER_SIZE],
       if ((flags & ~rule->flags) != 0)
         *reason = g_strdup_printf ("a frame of type %s has the unknown flags 0x%04x",
                                    rule->name, flags & ~rule->flags);
-      else if (rule->id != ID_OPTIONAL && (rule->id == ID_REQUIRED) != (id != 0))
+      else if ((rule->id == ID_REQUIRED) != (id != 0))
         *reason = g_strdup_printf ("a frame of type %s has the request id %" G_GUINT64_FORMAT,
                                    rule->name, id);
       else if (length > rule->max_length)

@@ -28,11 +28,13 @@ typedef enum
   MALT_FRAME_N_TYPES
 } MaltFrameType;
 
-/* Flags of a call or evaluation. */
 enum
 {
+  /* Of a call or evaluation. */
   MALT_FRAME_NO_VALUE = 1 << 0,
   MALT_FRAME_NO_REPLY = 1 << 1,
+  /* Of an interrupt: whatever runs now, but no request that is later than this. */
+  MALT_FRAME_UP_TO    = 1 << 2,
 };
 
 typedef struct
