@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "malt-native-loader.h"
+
+#include <gmodule.h>
+#include <string.h>
+
+#define SYMBOL_PREFIX "malt_function_"
+
+struct _MaltNativeLoader
+{
+  char       **search_path; /* absolute folders */
+  GHashTable  *modules;     /* name or path → GModule; they stay resident */
+  GHashTable  *functions;   /* "module:function" → MaltFunction */
+};
+
+MaltNativeLoader *
+malt_native_loader_new (const char * const *search_path)
+{
+  MaltNativeLoader *self = g_new0 (MaltNativeLoader, 1);
+  g_autoptr (GPtrArray) folders = g_ptr_array_new ();
+
+  /* Without a slash the dynamic linker would take a file name for the name of a
+   * library and look for it in its own folders. */
+  for (gsize i = 0; search_path != NULL && search_path[i] != NULL; i++)
+    g_ptr_array_add (folders, g_canonicalize_filename (search_path[i], NULL));
+  g_ptr_array_add (folders, NULL);
+
+  self->search_path = (char **) g_ptr_array_steal (folders, NULL);
+  self->modules = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  self->functions = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+
+  return self;
+}
+
+void
+malt_native_loader_free (MaltNativeLoader *self)
+{
+  g_strfreev (self->search_path);
+  g_hash_table_unref (self->modules);
+  g_hash_table_unref (self->functions);
+  g_free (self);
+}
+
+/* The first file of that name in the search path. */
+static char *
+find_file (MaltNativeLoader  *self,
+           const char        *module,
+           GError           **error)
+{
+  static const char * const prefixes[] = { "", "lib" };
+  g_autoptr (GString) looked = g_string_new (NULL);
+
+  for (gsize i = 0; self->search_path[i] != NULL; i++)
+    {
+      for (gsize j = 0; j < G_N_ELEMENTS (prefixes); j++)
+        {
+          g_autofree char *path = g_strdup_printf ("%s/%s%s." G_MODULE_SUFFIX,
+                                                   self->search_path[i], prefixes[j], module);
+
+          if (g_file_test (path, G_FILE_TEST_EXISTS))
+            return g_steal_pointer (&path);
+
+          g_string_append_printf (looked, "%s%s", looked->len > 0 ? ", " : "", path);
+        }
+    }
+
+  g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND,
+               "no native module '%s' was found: %s%s", module,
+               looked->len > 0 ? "there is no " : "the search path is empty", looked->str);
+  return NULL;
+}
+
+static GModule *
+load_module (MaltNativeLoader  *self,
+             const char        *name,
+             GError           **error)
+{
+  g_autofree char *path = NULL;
+  g_autoptr (GError) reason = NULL;
+  GModule *module;
+
+  if (g_path_is_absolute (name))
+    path = g_strdup (name);
+  else
+    path = find_file (self, name, error);
+  if (path == NULL)
+    return NULL;
+
+  /* All symbols are bound now: a missing one fails this call, while a lazily bound
+   * one would end the process in the middle of another. */
+  module = g_module_open_full (path, G_MODULE_BIND_LOCAL, &reason);
+  if (module == NULL)
+    {
+      g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND,
+                   "native module '%s' could not be loaded: %s", path, reason->message);
+      return NULL;
+    }
+
+  /* A function of it may be running on any thread, or have left a callback. */
+  g_module_make_resident (module);
+  return module;
+}
+
+static GModule *
+find_module (MaltNativeLoader  *self,
+             const char        *name,
+             GError           **error)
+{
+  GModule *module = g_hash_table_lookup (self->modules, name);
+
+  if (module != NULL)
+    return module;
+
+  module = load_module (self, name, error);
+  if (module != NULL)
+    g_hash_table_insert (self->modules, g_strdup (name), module);
+
+  return module;
+}
+
+/* Takes "module:function" apart, at the last colon as a path may contain some. */
+static gboolean
+split_name (const char  *name,
+            char       **module,
+            char       **function,
+            GError     **error)
+{
+  const char *colon = strrchr (name, ':');
+  g_autofree char *before = g_strndup (name, (gsize) (colon - name));
+
+  if (*before == '\0' || colon[1] == '\0')
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                   "'%s' is not the name of a function: it names no %s", name,
+                   *before == '\0' ? "module" : "function after the module");
+      return FALSE;
+    }
+
+  if (strchr (before, '/') != NULL && !g_path_is_absolute (before))
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                   "native module '%s' is a relative path instead of a name or an absolute path", before);
+      return FALSE;
+    }
+
+  *module = g_steal_pointer (&before);
+  *function = g_strdup (colon + 1);
+  return TRUE;
+}
+
+static MaltFunction
+find_in_module (MaltNativeLoader  *self,
+                const char        *name,
+                GError           **error)
+{
+  g_autofree char *module_name = NULL;
+  g_autofree char *function_name = NULL;
+  g_autofree char *symbol_name = NULL;
+  gpointer symbol = NULL;
+  GModule *module;
+
+  if (!split_name (name, &module_name, &function_name, error))
+    return NULL;
+
+  module = find_module (self, module_name, error);
+  if (module == NULL)
+    return NULL;
+
+  symbol_name = g_strconcat (SYMBOL_PREFIX, function_name, NULL);
+  if (!g_module_symbol (module, symbol_name, &symbol) || symbol == NULL)
+    {
+      g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND,
+                   "native module '%s' has no function '%s': it exports no symbol '%s'",
+                   g_module_name (module), function_name, symbol_name);
+      return NULL;
+    }
+
+  return (MaltFunction) symbol;
+}
+
+/* Functions of the program are looked up anew each time, as they may be registered
+ * at any time; those of modules are remembered under the whole name. */
+MaltFunction
+malt_native_loader_find (MaltNativeLoader  *self,
+                         const char        *name,
+                         gpointer          *user_data,
+                         GError           **error)
+{
+  MaltFunction function;
+
+  *user_data = NULL;
+
+  if (strchr (name, ':') == NULL)
+    {
+      function = malt_lookup_function (name, user_data);
+      if (function == NULL)
+        g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND,
+                     "the worker's program has no function '%s' "
+                     "(one of a module is called as 'module:function')", name);
+      return function;
+    }
+
+  function = (MaltFunction) g_hash_table_lookup (self->functions, name);
+  if (function != NULL)
+    return function;
+
+  function = find_in_module (self, name, error);
+  if (function != NULL)
+    g_hash_table_insert (self->functions, g_strdup (name), (gpointer) function);
+
+  return function;
+}
