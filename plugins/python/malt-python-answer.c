@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "malt-python-answer.h"
+
+#include "malt-python-error.h"
+#include "malt-python-to-variant.h"
+
+/* From what Python code returned or raised to the end of its request. */
+
+/* Makes the answer from @value, a reference that it takes, or if that is %NULL from the
+ * error in @answer or else from the exception that is set.  GIL held, in the run, because
+ * code of the user may be called. */
+void
+malt_python_answer_make (MaltPythonAnswer *answer,
+                         MaltPythonRun    *run,
+                         PyObject         *value)
+{
+  MaltRequestFlags flags = malt_request_get_flags (run->request);
+
+  if (value != NULL && (flags & (MALT_REQUEST_FLAGS_NO_VALUE | MALT_REQUEST_FLAGS_NO_REPLY)) == 0)
+    answer->value = malt_python_to_variant (value, &answer->error);
+  Py_XDECREF (value);
+
+  if (answer->error == NULL && PyErr_Occurred ())
+    answer->error = malt_python_error_take (run);
+}
+
+/* Ends the request.  GIL not held: it may take locks of the application. */
+void
+malt_python_answer_send (MaltPythonAnswer *answer,
+                         MaltRequest      *request)
+{
+  if (answer->error != NULL)
+    malt_request_return_error (request, g_steal_pointer (&answer->error));
+  else
+    malt_request_return_value (request, g_steal_pointer (&answer->value));
+}
+
+static void
+flush (const char *name)
+{
+  PyObject *file = PySys_GetObject (name);
+  PyObject *result;
+
+  if (file == NULL || file == Py_None)
+    return;
+
+  Py_INCREF (file);
+  result = PyObject_CallMethod (file, "flush", NULL);
+  /* What cannot be written is lost, as it is when Python exits. */
+  if (result == NULL)
+    PyErr_Clear ();
+  Py_XDECREF (result);
+  Py_DECREF (file);
+}
+
+/* Writes out what was printed.  GIL held, no exception set. */
+void
+malt_python_flush (void)
+{
+  flush ("stdout");
+  flush ("stderr");
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+#include "malt-python.h"
+
+G_BEGIN_DECLS
+
+GVariant *malt_python_buffer_to_variant (PyObject  *object,
+                                         guint     *depth,
+                                         char     **problem);
+
+G_END_DECLS

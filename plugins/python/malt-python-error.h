@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+#include "malt-python.h"
+
+G_BEGIN_DECLS
+
+GError *malt_python_error_take  (const MaltPythonRun *run);
+void    malt_python_error_print (void);
+
+G_END_DECLS

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "malt-python-from-variant.h"
+
+/* From GVariant to Python, as docs/values.md has it.  The depth of a GVariant is
+ * bounded, so recursion is. */
+
+#define DEFINE_LIST_FROM(name, ctype, convert) \
+  static PyObject * \
+  list_from_##name (gconstpointer data, \
+                    gsize         n) \
+  { \
+    const ctype *items = data; \
+    PyObject *list = PyList_New ((Py_ssize_t) n); \
+    gsize i; \
+    \
+    for (i = 0; list != NULL && i < n; i++) \
+      { \
+        PyObject *item = convert (items[i]); \
+        \
+        if (item == NULL) \
+          Py_CLEAR (list); \
+        else \
+          PyList_SET_ITEM (list, (Py_ssize_t) i, item); \
+      } \
+    \
+    return list; \
+  }
+
+DEFINE_LIST_FROM (boolean, guint8, PyBool_FromLong)
+DEFINE_LIST_FROM (int16, gint16, PyLong_FromLong)
+DEFINE_LIST_FROM (uint16, guint16, PyLong_FromLong)
+DEFINE_LIST_FROM (int32, gint32, PyLong_FromLong)
+DEFINE_LIST_FROM (uint32, guint32, PyLong_FromUnsignedLong)
+DEFINE_LIST_FROM (int64, gint64, PyLong_FromLongLong)
+DEFINE_LIST_FROM (uint64, guint64, PyLong_FromUnsignedLongLong)
+DEFINE_LIST_FROM (double, gdouble, PyFloat_FromDouble)
+
+static PyObject *
+from_string (GVariant *value)
+{
+  gsize length;
+  const char *text = g_variant_get_string (value, &length);
+
+  return PyUnicode_FromStringAndSize (text, (Py_ssize_t) length);
+}
+
+static PyObject *
+from_maybe (GVariant  *value,
+            GError   **error)
+{
+  g_autoptr (GVariant) child = g_variant_get_maybe (value);
+
+  if (child == NULL)
+    Py_RETURN_NONE;
+
+  return malt_python_from_variant (child, error);
+}
+
+static PyObject *
+from_dictionary (GVariant  *value,
+                 GError   **error)
+{
+  g_autoptr (PyObject) dict = PyDict_New ();
+  gsize n = g_variant_n_children (value);
+  gsize i;
+
+  for (i = 0; dict != NULL && i < n; i++)
+    {
+      g_autoptr (GVariant) entry = g_variant_get_child_value (value, i);
+      g_autoptr (GVariant) key_variant = g_variant_get_child_value (entry, 0);
+      g_autoptr (GVariant) item_variant = g_variant_get_child_value (entry, 1);
+      g_autoptr (PyObject) key = malt_python_from_variant (key_variant, error);
+      g_autoptr (PyObject) item = key != NULL ? malt_python_from_variant (item_variant, error) : NULL;
+
+      if (item == NULL || PyDict_SetItem (dict, key, item) < 0)
+        return NULL;
+    }
+
+  return g_steal_pointer (&dict);
+}
+
+static PyObject *
+from_strings (GVariant *value)
+{
+  gsize n, i;
+  g_autofree const char **texts = g_variant_get_strv (value, &n);
+  g_autoptr (PyObject) list = PyList_New ((Py_ssize_t) n);
+
+  for (i = 0; list != NULL && i < n; i++)
+    {
+      PyObject *item = PyUnicode_FromString (texts[i]);
+
+      if (item == NULL)
+        return NULL;
+      PyList_SET_ITEM (list, (Py_ssize_t) i, item);
+    }
+
+  return g_steal_pointer (&list);
+}
+
+static PyObject *
+from_array (GVariant  *value,
+            GError   **error)
+{
+  const char *type = g_variant_get_type_string (value);
+  g_autoptr (PyObject) list = NULL;
+  gconstpointer data;
+  gsize n, i;
+
+  switch (type[1])
+    {
+    case 'y':
+      data = g_variant_get_fixed_array (value, &n, 1);
+      return PyBytes_FromStringAndSize (data, (Py_ssize_t) n);
+    case 'b':
+      data = g_variant_get_fixed_array (value, &n, 1);
+      return list_from_boolean (data, n);
+    case 'n':
+      data = g_variant_get_fixed_array (value, &n, 2);
+      return list_from_int16 (data, n);
+    case 'q':
+      data = g_variant_get_fixed_array (value, &n, 2);
+      return list_from_uint16 (data, n);
+    case 'i':
+      data = g_variant_get_fixed_array (value, &n, 4);
+      return list_from_int32 (data, n);
+    case 'u':
+      data = g_variant_get_fixed_array (value, &n, 4);
+      return list_from_uint32 (data, n);
+    case 'x':
+      data = g_variant_get_fixed_array (value, &n, 8);
+      return list_from_int64 (data, n);
+    case 't':
+      data = g_variant_get_fixed_array (value, &n, 8);
+      return list_from_uint64 (data, n);
+    case 'd':
+      data = g_variant_get_fixed_array (value, &n, 8);
+      return list_from_double (data, n);
+    case 's':
+      return from_strings (value);
+    case '{':
+      return from_dictionary (value, error);
+    default:
+      break;
+    }
+
+  n = g_variant_n_children (value);
+  list = PyList_New ((Py_ssize_t) n);
+  for (i = 0; list != NULL && i < n; i++)
+    {
+      g_autoptr (GVariant) child = g_variant_get_child_value (value, i);
+      PyObject *item = malt_python_from_variant (child, error);
+
+      if (item == NULL)
+        return NULL;
+      PyList_SET_ITEM (list, (Py_ssize_t) i, item);
+    }
+
+  return g_steal_pointer (&list);
+}
+
+static PyObject *
+from_tuple (GVariant  *value,
+            GError   **error)
+{
+  gsize n = g_variant_n_children (value);
+  g_autoptr (PyObject) tuple = PyTuple_New ((Py_ssize_t) n);
+  gsize i;
+
+  for (i = 0; tuple != NULL && i < n; i++)
+    {
+      g_autoptr (GVariant) child = g_variant_get_child_value (value, i);
+      PyObject *item = malt_python_from_variant (child, error);
+
+      if (item == NULL)
+        return NULL;
+      PyTuple_SET_ITEM (tuple, (Py_ssize_t) i, item);
+    }
+
+  return g_steal_pointer (&tuple);
+}
+
+/* Returns a new reference, or %NULL with an exception or @error set.  GIL held. */
+PyObject *
+malt_python_from_variant (GVariant  *value,
+                          GError   **error)
+{
+  switch (g_variant_classify (value))
+    {
+    case G_VARIANT_CLASS_BOOLEAN:
+      return PyBool_FromLong (g_variant_get_boolean (value));
+    case G_VARIANT_CLASS_BYTE:
+      return PyLong_FromLong (g_variant_get_byte (value));
+    case G_VARIANT_CLASS_INT16:
+      return PyLong_FromLong (g_variant_get_int16 (value));
+    case G_VARIANT_CLASS_UINT16:
+      return PyLong_FromLong (g_variant_get_uint16 (value));
+    case G_VARIANT_CLASS_INT32:
+      return PyLong_FromLong (g_variant_get_int32 (value));
+    case G_VARIANT_CLASS_UINT32:
+      return PyLong_FromUnsignedLong (g_variant_get_uint32 (value));
+    case G_VARIANT_CLASS_INT64:
+      return PyLong_FromLongLong (g_variant_get_int64 (value));
+    case G_VARIANT_CLASS_UINT64:
+      return PyLong_FromUnsignedLongLong (g_variant_get_uint64 (value));
+    case G_VARIANT_CLASS_DOUBLE:
+      return PyFloat_FromDouble (g_variant_get_double (value));
+    case G_VARIANT_CLASS_STRING:
+    case G_VARIANT_CLASS_OBJECT_PATH:
+    case G_VARIANT_CLASS_SIGNATURE:
+      return from_string (value);
+    case G_VARIANT_CLASS_VARIANT:
+      {
+        g_autoptr (GVariant) child = g_variant_get_variant (value);
+
+        return malt_python_from_variant (child, error);
+      }
+    case G_VARIANT_CLASS_MAYBE:
+      return from_maybe (value, error);
+    case G_VARIANT_CLASS_ARRAY:
+      return from_array (value, error);
+    case G_VARIANT_CLASS_TUPLE:
+    case G_VARIANT_CLASS_DICT_ENTRY:
+      return from_tuple (value, error);
+    case G_VARIANT_CLASS_HANDLE:
+    default:
+      g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION,
+                   "a value of type '%s' has no counterpart in Python",
+                   g_variant_get_type_string (value));
+      return NULL;
+    }
+}

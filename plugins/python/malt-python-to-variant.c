@@ -1,0 +1,662 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "malt-python-to-variant.h"
+
+#include <string.h>
+
+#include "malt-python-buffer.h"
+
+/* From Python to GVariant, as docs/values.md has it.
+ *
+ * What is made must not be deeper, nor of a longer type, than a manager accepts.  A
+ * function here returns a floating reference, or %NULL with an exception set, or %NULL
+ * with Conversion.reason set. */
+
+/* Containers inside each other in a message, of which the variant around the value is
+ * one, and the length of a type. */
+#define MAX_DEPTH       31
+#define MAX_TYPE_STRING 255
+/* Python containers inside each other: no more can fit, and it ends what contains
+ * itself. */
+#define MAX_NESTING     32
+
+typedef struct
+{
+  GString *reason; /* what is wrong, or empty */
+  GString *where;  /* subscripts that lead to it, put together from its end */
+  guint    nesting;
+} Conversion;
+
+static GVariant *convert (Conversion *self,
+                          PyObject   *object,
+                          guint      *depth);
+
+G_GNUC_PRINTF (2, 3)
+static GVariant *
+refuse (Conversion *self,
+        const char *format,
+        ...)
+{
+  va_list args;
+
+  va_start (args, format);
+  g_string_vprintf (self->reason, format, args);
+  va_end (args);
+
+  return NULL;
+}
+
+static void
+prepend_index (Conversion *self,
+               Py_ssize_t  index)
+{
+  g_autofree char *text = g_strdup_printf ("[%" G_GSSIZE_FORMAT "]", (gssize) index);
+
+  g_string_prepend (self->where, text);
+}
+
+/* The key as Python shows it, unless it is long. */
+static void
+prepend_key (Conversion *self,
+             PyObject   *key)
+{
+  PyObject *exception = malt_python_take_exception ();
+  g_autoptr (PyObject) repr = PyUnicode_Check (key) ? PyUnicode_Type.tp_repr (key)
+                                                    : PyLong_Type.tp_repr (key);
+  const char *full = repr != NULL ? PyUnicode_AsUTF8 (repr) : NULL;
+  g_autofree char *text = NULL;
+
+  if (full == NULL)
+    text = g_strdup ("[…]");
+  else if (g_utf8_strlen (full, -1) > 60)
+    text = g_strdup_printf ("[%.*s…]", (int) (g_utf8_offset_to_pointer (full, 60) - full), full);
+  else
+    text = g_strdup_printf ("[%s]", full);
+  g_string_prepend (self->where, text);
+
+  PyErr_Clear ();
+  malt_python_give_exception (exception);
+}
+
+/* Scalars */
+
+static GVariant *
+convert_int (Conversion *self,
+             PyObject   *object)
+{
+  int overflow;
+  long long number = PyLong_AsLongLongAndOverflow (object, &overflow);
+  unsigned long long large;
+
+  if (overflow == 0)
+    return number == -1 && PyErr_Occurred () ? NULL : g_variant_new_int64 (number);
+
+  if (overflow > 0)
+    {
+      large = PyLong_AsUnsignedLongLong (object);
+      if (large != (unsigned long long) -1 || !PyErr_Occurred ())
+        return g_variant_new_uint64 (large);
+      PyErr_Clear ();
+    }
+
+  return refuse (self, "cannot send an integer %s", overflow > 0 ? "of more than 64 bits" : "below -2**63");
+}
+
+/* The text in UTF-8, which belongs to the object; %NULL with an exception or reason set. */
+static const char *
+get_text (Conversion *self,
+          PyObject   *object,
+          Py_ssize_t *size)
+{
+  const char *text = PyUnicode_AsUTF8AndSize (object, size);
+
+  if (text == NULL)
+    {
+      if (PyErr_ExceptionMatches (PyExc_UnicodeEncodeError))
+        {
+          PyErr_Clear ();
+          refuse (self, "cannot send a text with a lone surrogate");
+        }
+      return NULL;
+    }
+
+  if (memchr (text, 0, (gsize) *size) != NULL)
+    {
+      refuse (self, "cannot send a text with a NUL character");
+      return NULL;
+    }
+
+  return text;
+}
+
+static GVariant *
+convert_str (Conversion *self,
+             PyObject   *object)
+{
+  Py_ssize_t size;
+  const char *text = get_text (self, object, &size);
+
+  return text != NULL ? g_variant_new_take_string (g_strndup (text, (gsize) size)) : NULL;
+}
+
+static GVariant *
+convert_bytes (PyObject *object)
+{
+  gsize size = (gsize) PyBytes_GET_SIZE (object);
+
+  return g_variant_new_from_data (G_VARIANT_TYPE_BYTESTRING, g_memdup2 (PyBytes_AS_STRING (object), size),
+                                  size, TRUE, g_free, NULL);
+}
+
+/* Lists of one scalar type, without a step through GVariant for each element.  These
+ * return %NULL with neither exception nor reason if the list is of something else. */
+
+static GVariant *
+take_array (const char *type,
+            gpointer    data,
+            gsize       size)
+{
+  return g_variant_new_from_data (G_VARIANT_TYPE (type), data, size, TRUE, g_free, data);
+}
+
+static GVariant *
+convert_list_of_ints (PyObject *list)
+{
+  Py_ssize_t n = PyList_GET_SIZE (list);
+  g_autofree gint64 *numbers = g_try_new (gint64, n);
+  Py_ssize_t i;
+  int overflow;
+
+  if (numbers == NULL)
+    {
+      PyErr_NoMemory ();
+      return NULL;
+    }
+
+  /* No code of the user runs here: the number is taken as it is, also of a subclass. */
+  for (i = 0; i < n; i++)
+    {
+      PyObject *item = PyList_GET_ITEM (list, i);
+
+      if (!PyLong_Check (item) || PyBool_Check (item))
+        return NULL;
+      numbers[i] = PyLong_AsLongLongAndOverflow (item, &overflow);
+      if (overflow != 0)
+        return NULL;
+    }
+
+  return take_array ("ax", g_steal_pointer (&numbers), (gsize) n * sizeof (gint64));
+}
+
+static GVariant *
+convert_list_of_floats (PyObject *list)
+{
+  Py_ssize_t n = PyList_GET_SIZE (list);
+  g_autofree double *numbers = g_try_new (double, n);
+  Py_ssize_t i;
+
+  if (numbers == NULL)
+    {
+      PyErr_NoMemory ();
+      return NULL;
+    }
+
+  for (i = 0; i < n; i++)
+    {
+      PyObject *item = PyList_GET_ITEM (list, i);
+
+      if (!PyFloat_Check (item))
+        return NULL;
+      numbers[i] = PyFloat_AS_DOUBLE (item);
+    }
+
+  return take_array ("ad", g_steal_pointer (&numbers), (gsize) n * sizeof (double));
+}
+
+static GVariant *
+convert_list_of_bools (PyObject *list)
+{
+  Py_ssize_t n = PyList_GET_SIZE (list);
+  g_autofree guint8 *values = g_try_malloc ((gsize) n);
+  Py_ssize_t i;
+
+  if (values == NULL)
+    {
+      PyErr_NoMemory ();
+      return NULL;
+    }
+
+  for (i = 0; i < n; i++)
+    {
+      PyObject *item = PyList_GET_ITEM (list, i);
+
+      if (!PyBool_Check (item))
+        return NULL;
+      values[i] = item == Py_True;
+    }
+
+  return take_array ("ab", g_steal_pointer (&values), (gsize) n);
+}
+
+static void
+write_offset (guint8  *position,
+              guint    offset_size,
+              guint64  offset)
+{
+  guint64 little_endian = GUINT64_TO_LE (offset);
+
+  /* GVariant's offsets are little-endian, whatever the machine. */
+  memcpy (position, &little_endian, offset_size);
+}
+
+/* The form of an "as": the texts with their NULs, then where each of them ends, in as
+ * many bytes as the size of the whole asks for. */
+static GVariant *
+convert_list_of_strs (Conversion *self,
+                      PyObject   *list)
+{
+  Py_ssize_t n = PyList_GET_SIZE (list);
+  guint offset_size = 1;
+  gsize size = 0, end = 0, total;
+  Py_ssize_t i, length;
+  const char *text;
+  guint8 *data;
+
+  for (i = 0; i < n; i++)
+    {
+      PyObject *item = PyList_GET_ITEM (list, i);
+
+      if (!PyUnicode_Check (item))
+        return NULL;
+      text = get_text (self, item, &length);
+      if (text == NULL)
+        {
+          prepend_index (self, i);
+          return NULL;
+        }
+      size += (gsize) length + 1;
+    }
+
+  while (offset_size < 8 &&
+         size + (gsize) n * offset_size > (G_GUINT64_CONSTANT (1) << (8 * offset_size)) - 1)
+    offset_size *= 2;
+
+  total = size + (gsize) n * offset_size;
+  data = g_try_malloc (total);
+  if (data == NULL)
+    {
+      PyErr_NoMemory ();
+      return NULL;
+    }
+
+  for (i = 0; i < n; i++)
+    {
+      /* It has been made above and is kept by the object. */
+      text = PyUnicode_AsUTF8AndSize (PyList_GET_ITEM (list, i), &length);
+      memcpy (data + end, text, (gsize) length + 1);
+      end += (gsize) length + 1;
+      write_offset (data + size + (gsize) i * offset_size, offset_size, end);
+    }
+
+  return take_array ("as", data, total);
+}
+
+/* Containers */
+
+/* The elements that have been converted so far. */
+typedef struct
+{
+  GPtrArray *values; /* floating */
+  guint      depth;  /* of the deepest */
+} Children;
+
+static void
+drop_floating (gpointer value)
+{
+  g_variant_unref (value);
+}
+
+static void
+children_init (Children   *self,
+               Py_ssize_t  n)
+{
+  self->values = g_ptr_array_new_full ((guint) MIN (n, 1024), drop_floating);
+  self->depth = 0;
+}
+
+static gboolean
+children_add (Children   *self,
+              Conversion *conversion,
+              PyObject   *object)
+{
+  guint depth = 0;
+  GVariant *value;
+
+  /* The list may lose it while code of the user runs. */
+  Py_INCREF (object);
+  value = convert (conversion, object, &depth);
+  Py_DECREF (object);
+  if (value == NULL)
+    return FALSE;
+
+  g_ptr_array_add (self->values, value);
+  self->depth = MAX (self->depth, depth);
+  return TRUE;
+}
+
+static void
+children_clear (Children *self)
+{
+  g_clear_pointer (&self->values, g_ptr_array_unref);
+}
+
+/* Gives the children to what is made of them. */
+static GVariant **
+children_steal (Children *self,
+                gsize    *n)
+{
+  return (GVariant **) g_ptr_array_steal (self->values, n);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Children, children_clear)
+
+static gboolean
+have_one_type (const Children *children)
+{
+  const GVariantType *type = g_variant_get_type (g_ptr_array_index (children->values, 0));
+  guint i;
+
+  if (g_variant_type_get_string_length (type) >= MAX_TYPE_STRING)
+    return FALSE;
+
+  for (i = 1; i < children->values->len; i++)
+    if (!g_variant_is_of_type (g_ptr_array_index (children->values, i), type))
+      return FALSE;
+
+  return TRUE;
+}
+
+static GVariant *
+convert_mixed_list (Conversion *self,
+                    PyObject   *list,
+                    guint      *depth)
+{
+  g_auto (Children) children = { NULL, 0 };
+  g_autofree GVariant **values = NULL;
+  gboolean one_type;
+  Py_ssize_t i;
+  gsize n, j;
+
+  children_init (&children, PyList_GET_SIZE (list));
+  for (i = 0; i < PyList_GET_SIZE (list); i++)
+    if (!children_add (&children, self, PyList_GET_ITEM (list, i)))
+      {
+        prepend_index (self, i);
+        return NULL;
+      }
+
+  if (children.values->len == 0)
+    {
+      *depth = 2;
+      return g_variant_new_array (G_VARIANT_TYPE_VARIANT, NULL, 0);
+    }
+
+  one_type = have_one_type (&children);
+  *depth = children.depth + (one_type ? 1 : 2);
+  values = children_steal (&children, &n);
+  if (!one_type)
+    for (j = 0; j < n; j++)
+      values[j] = g_variant_new_variant (values[j]);
+
+  return g_variant_new_array (one_type ? NULL : G_VARIANT_TYPE_VARIANT, values, n);
+}
+
+static GVariant *
+convert_list (Conversion *self,
+              PyObject   *list,
+              guint      *depth)
+{
+  PyObject *first = PyList_GET_SIZE (list) > 0 ? PyList_GET_ITEM (list, 0) : NULL;
+  GVariant *value = NULL;
+
+  *depth = 1;
+  if (first == NULL)
+    ;
+  else if (PyBool_Check (first))
+    value = convert_list_of_bools (list);
+  else if (PyLong_Check (first))
+    value = convert_list_of_ints (list);
+  else if (PyFloat_Check (first))
+    value = convert_list_of_floats (list);
+  else if (PyUnicode_Check (first))
+    value = convert_list_of_strs (self, list);
+
+  if (value != NULL || self->reason->len > 0 || PyErr_Occurred ())
+    return value;
+
+  return convert_mixed_list (self, list, depth);
+}
+
+static GVariant *
+convert_tuple (Conversion *self,
+               PyObject   *tuple,
+               guint      *depth)
+{
+  g_auto (Children) children = { NULL, 0 };
+  g_autofree GVariant **values = NULL;
+  Py_ssize_t i;
+  gsize n, length = 2;
+
+  children_init (&children, PyTuple_GET_SIZE (tuple));
+  for (i = 0; i < PyTuple_GET_SIZE (tuple); i++)
+    {
+      if (!children_add (&children, self, PyTuple_GET_ITEM (tuple, i)))
+        {
+          prepend_index (self, i);
+          return NULL;
+        }
+
+      length += strlen (g_variant_get_type_string (g_ptr_array_index (children.values, i)));
+      if (length > MAX_TYPE_STRING)
+        return refuse (self, "cannot send a tuple of %" G_GSSIZE_FORMAT " values, the type of which "
+                       "is longer than %d characters; a list has no such limit",
+                       (gssize) PyTuple_GET_SIZE (tuple), MAX_TYPE_STRING);
+    }
+
+  *depth = children.depth + 1;
+  values = children_steal (&children, &n);
+  return g_variant_new_tuple (values, n);
+}
+
+static GVariant *
+convert_key (Conversion *self,
+             PyObject   *key)
+{
+  GVariant *value;
+
+  if (PyUnicode_Check (key))
+    return convert_str (self, key);
+
+  if (!PyLong_Check (key) || PyBool_Check (key))
+    return refuse (self, "cannot send a dictionary with a key of type '%s'", Py_TYPE (key)->tp_name);
+
+  value = convert_int (self, key);
+  if (value != NULL && !g_variant_is_of_type (value, G_VARIANT_TYPE_INT64))
+    {
+      g_variant_unref (value);
+      return refuse (self, "cannot send a dictionary with an integer key of more than 63 bits");
+    }
+
+  return value;
+}
+
+static GVariant *
+convert_dict (Conversion *self,
+              PyObject   *dict,
+              guint      *depth)
+{
+  g_auto (Children) children = { NULL, 0 };
+  g_autoptr (PyObject) items = NULL;
+  g_autofree GVariant **values = NULL;
+  const char *type = "{sv}";
+  gboolean int_keys = FALSE;
+  Py_ssize_t n, i;
+  gsize n_values;
+
+  /* A copy, made without asking a subclass: converting may run code that changes it. */
+  items = PyDict_Items (dict);
+  if (items == NULL)
+    return NULL;
+  n = PyList_GET_SIZE (items);
+
+  children_init (&children, n);
+  for (i = 0; i < n; i++)
+    {
+      PyObject *key = PyTuple_GET_ITEM (PyList_GET_ITEM (items, i), 0);
+      PyObject *item = PyTuple_GET_ITEM (PyList_GET_ITEM (items, i), 1);
+      gboolean int_key = !PyUnicode_Check (key);
+      GVariant *key_value = convert_key (self, key);
+      GVariant **last;
+
+      if (key_value == NULL)
+        return NULL;
+
+      if (i == 0)
+        {
+          int_keys = int_key;
+          type = int_keys ? "{xv}" : "{sv}";
+        }
+      else if (int_key != int_keys)
+        {
+          g_variant_unref (key_value);
+          return refuse (self, "cannot send a dictionary with keys of different types");
+        }
+
+      if (!children_add (&children, self, item))
+        {
+          g_variant_unref (key_value);
+          prepend_key (self, key);
+          return NULL;
+        }
+
+      last = (GVariant **) &g_ptr_array_index (children.values, children.values->len - 1);
+      *last = g_variant_new_dict_entry (key_value, g_variant_new_variant (*last));
+    }
+
+  *depth = children.depth + 3;
+  values = children_steal (&children, &n_values);
+  return g_variant_new_array (G_VARIANT_TYPE (type), values, n_values);
+}
+
+static GVariant *
+convert_container (Conversion *self,
+                   PyObject   *object,
+                   guint      *depth)
+{
+  GVariant *value;
+
+  if (self->nesting >= MAX_NESTING)
+    return refuse (self, "cannot send a value that nests more than %d containers or contains itself",
+                   MAX_NESTING);
+
+  self->nesting++;
+  if (PyList_Check (object))
+    value = convert_list (self, object, depth);
+  else if (PyTuple_Check (object))
+    value = convert_tuple (self, object, depth);
+  else
+    value = convert_dict (self, object, depth);
+  self->nesting--;
+
+  if (value != NULL && *depth > MAX_DEPTH)
+    {
+      g_variant_unref (value);
+      return refuse (self, "cannot send a value that is %u containers deep (limit %d; a dictionary counts "
+                     "as three, a list of different types as two)", *depth, MAX_DEPTH);
+    }
+
+  return value;
+}
+
+static GVariant *
+convert_other (Conversion *self,
+               PyObject   *object,
+               guint      *depth)
+{
+  g_autofree char *problem = NULL;
+  g_autoptr (PyObject) number = NULL;
+  GVariant *value;
+
+  if (PyObject_CheckBuffer (object))
+    {
+      value = malt_python_buffer_to_variant (object, depth, &problem);
+      if (value == NULL && problem != NULL)
+        return refuse (self, "cannot send a value of type '%s': %s", Py_TYPE (object)->tp_name, problem);
+      return value;
+    }
+
+  if (PyIndex_Check (object))
+    {
+      number = PyNumber_Index (object);
+      return number != NULL ? convert_int (self, number) : NULL;
+    }
+
+  return refuse (self, "cannot send a value of type '%s'", Py_TYPE (object)->tp_name);
+}
+
+static GVariant *
+convert (Conversion *self,
+         PyObject   *object,
+         guint      *depth)
+{
+  *depth = 0;
+
+  if (object == Py_None)
+    {
+      *depth = 2;
+      return g_variant_new_maybe (G_VARIANT_TYPE_VARIANT, NULL);
+    }
+  if (PyBool_Check (object))
+    return g_variant_new_boolean (object == Py_True);
+  if (PyLong_Check (object))
+    return convert_int (self, object);
+  if (PyFloat_Check (object))
+    return g_variant_new_double (PyFloat_AS_DOUBLE (object));
+  if (PyUnicode_Check (object))
+    return convert_str (self, object);
+  if (PyList_Check (object) || PyTuple_Check (object) || PyDict_Check (object))
+    return convert_container (self, object, depth);
+  if (PyBytes_Check (object))
+    {
+      *depth = 1;
+      return convert_bytes (object);
+    }
+
+  return convert_other (self, object, depth);
+}
+
+/* Returns a new reference; or %NULL with @error set if there is no form in which the
+ * object could cross, or with an exception set if its own code has failed.  GIL held. */
+GVariant *
+malt_python_to_variant (PyObject  *object,
+                        GError   **error)
+{
+  Conversion self = { NULL, NULL, 0 };
+  guint depth;
+  GVariant *value;
+
+  self.reason = g_string_new (NULL);
+  self.where = g_string_new (NULL);
+
+  value = convert (&self, object, &depth);
+  if (value != NULL)
+    g_variant_ref_sink (value);
+  else if (!PyErr_Occurred ())
+    g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "%s%s%s", self.reason->str,
+                 self.where->len > 0 ? " at " : "", self.where->str);
+
+  g_string_free (self.reason, TRUE);
+  g_string_free (self.where, TRUE);
+
+  return value;
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include <pthread.h>
+
+#include "malt-python-embed.h"
+
+G_BEGIN_DECLS
+
+/* References that go out of scope are dropped; the GIL must be held then. */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (PyObject, Py_DecRef)
+
+typedef struct _MaltPythonSource MaltPythonSource;
+typedef struct _MaltPythonTask   MaltPythonTask;
+
+/* A stretch of time in which Python code runs for a request, or (without a request)
+ * in which the loop runs callbacks that belong to none. */
+typedef struct
+{
+  MaltRequest *request;     /* the holder of the run keeps it alive */
+
+  /* Atomic. */
+  gint         interrupted; /* there was at least one interrupt */
+  gint         cancelled;   /* it was asked to give up */
+} MaltPythonRun;
+
+/* Python as one worker sees it: the interpreter is the process's, but each worker has
+ * its own serving thread, asyncio loop and requests.  Lock order: GIL, then lock. */
+struct _MaltPython
+{
+  /* Immutable once started. */
+  MaltRuntime   *runtime;      /* not owned: it owns this */
+  gboolean       own_process;  /* Python's main thread is ours, and SIGINT */
+  pthread_t      thread;       /* the serving thread */
+  unsigned long  thread_ident; /* the same, for Python */
+
+  /* The serving thread only. */
+  PyThreadState *state;        /* its Python state while it does not hold the GIL */
+  GMainContext  *context;      /* runs in wait() */
+  MaltPythonSource *source;    /* in context: the descriptors that wait() waits for; or %NULL */
+
+  /* The serving thread only, with the GIL. */
+  PyObject      *loop;         /* the asyncio loop; %NULL until something awaits */
+  PyObject      *loop_stop;    /* its stop() */
+  int            loop_fd;      /* the descriptor that stops it, or -1 outside of wait() */
+  MaltPythonRun  background;   /* running while the loop runs, between requests' steps */
+
+  int            wake_fd;      /* eventfd: tasks in asked */
+
+  GMutex         lock;
+  /* Guarded by lock. */
+  MaltPythonRun *running;      /* what runs now, or %NULL */
+  gint64         background_since; /* when background began to run last, monotonic */
+  guint64        step;         /* counts what has run, to tell one from the next */
+  gboolean       signalled;    /* an interrupt was sent into what runs now */
+  GHashTable    *tasks;        /* MaltRequest → MaltPythonTask (owned): suspended coroutines */
+  GQueue         order;        /* the same, in the order in which they began */
+  GQueue         asked;        /* those that are to be cancelled by the serving thread */
+};
+
+/* An exception that is taken out of the thread state: a normalised object with its
+ * traceback, or %NULL. */
+PyObject *malt_python_take_exception (void);
+void      malt_python_give_exception (PyObject *exception);
+
+G_END_DECLS
