@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+"""malt eval and malt call on a terminal: Ctrl-C, and text that would act on it."""
+
+import subprocess
+import time
+import unittest
+
+from command import FUNCTIONS, MALT, make_env
+from terminal import PATIENCE, Terminal
+
+CTRL_C = '\x03'
+
+
+def is_alive(pid):
+    """Whether there is such a process, other than as a zombie that its parent left."""
+    try:
+        with open(f'/proc/{pid}/stat', encoding='utf-8') as file:
+            return file.read().rsplit(')', 1)[1].split()[0] != 'Z'
+    except FileNotFoundError:
+        return False
+
+
+class CtrlC(unittest.TestCase):
+    def eval(self, source):
+        """Evaluates it; it tells the worker's PID with say()."""
+        source = f'import os, time\nsay = lambda: print("PID", os.getpid(), ".", flush=True)\n{source}'
+        terminal = Terminal([MALT, 'eval', source], make_env())
+        self.addCleanup(terminal.__exit__)
+        terminal.expect('PID ')
+        return terminal, int(terminal.expect(' .\r\n'))
+
+    def assert_dead(self, pid):
+        deadline = time.monotonic() + PATIENCE
+        while is_alive(pid):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
+
+    def test_once(self):
+        for code in ('say()\ntime.sleep(600)', 'say()\nwhile True: pass'):
+            terminal, pid = self.eval(code)
+            terminal.type(CTRL_C)
+            status, text = terminal.finish()
+            self.assertEqual(status, 130)
+            self.assertRegex(text, r'\A\^CTraceback (.*\n)+KeyboardInterrupt\n\Z')
+            self.assert_dead(pid)
+
+    def test_twice(self):
+        terminal, pid = self.eval('while True:\n  try:\n    say()\n    time.sleep(600)\n'
+                                  '  except KeyboardInterrupt:\n    print("no", flush=True)')
+        terminal.type(CTRL_C)
+        terminal.expect('^Cno\r\n')
+        terminal.expect(' .\r\n')
+        self.assertIsNone(terminal.process.poll())
+        terminal.type(CTRL_C)
+        self.assertEqual(terminal.finish(),
+                         (130, f'^Cmalt eval: process worker (python) with PID {pid} was killed by '
+                               'signal 9 (Killed) while the call was under way\n'))
+        self.assert_dead(pid)
+
+    def test_killed_command_leaves_no_worker(self):
+        terminal, pid = self.eval('while True:\n  try:\n    say()\n    time.sleep(600)\n'
+                                  '  except KeyboardInterrupt:\n    pass')
+        terminal.process.kill()
+        self.assert_dead(pid)
+
+
+class Escapes(unittest.TestCase):
+    def test_traceback(self):
+        with Terminal([MALT, 'eval', 'raise ValueError("red \\x1b[31m \\x9b\\r\\ttab é")'],
+                      make_env()) as terminal:
+            status, text = terminal.finish()
+        self.assertEqual(status, 1)
+        self.assertTrue(text.endswith('\nValueError: red \\x1b[31m \\u009b\\x0d\ttab é\n'), text)
+
+    def test_message(self):
+        with Terminal([MALT, 'call', '-r', 'native', '-p', FUNCTIONS, 'cli-functions:paint'],
+                      make_env()) as terminal:
+            status, text = terminal.finish()
+        self.assertEqual(status, 1)
+        self.assertTrue(text.endswith('red \\x1b[31m and \\u009b 2J\ttab\n'), text)
+
+    def test_value(self):
+        with Terminal([MALT, 'eval', '"\\x1b\\x9b\\x7f"'], make_env()) as terminal:
+            self.assertEqual(terminal.finish(), (0, '"\\u001b\\u009b\\u007f"\n'))
+
+    def test_command_line(self):
+        with Terminal([MALT, 'a\x1bb'], make_env()) as terminal:
+            self.assertEqual(terminal.finish(),
+                             (2, "malt: no such command: 'a\\x1bb'\nTry 'malt --help'.\n"))
+
+    def test_only_standard_error_is_a_terminal(self):
+        with Terminal([MALT, 'eval', 'raise ValueError("\\x1b[31m")'], make_env(),
+                      stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as terminal:
+            status, text = terminal.finish()
+        self.assertEqual(status, 1)
+        self.assertTrue(text.endswith('\nValueError: \\x1b[31m\n'), text)
+
+
+if __name__ == '__main__':
+    unittest.main(verbosity=2)
