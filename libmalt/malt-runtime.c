@@ -124,6 +124,9 @@ get_wait_source (MaltRuntime  *self,
 
   priv->wait_source = g_source_new (&wait_source_funcs, sizeof (MaltWaitSource));
   g_source_set_static_name (priv->wait_source, "[malt] request");
+  /* Else GLib takes its descriptor off and on again around each dispatch, which costs two
+   * wake-ups. */
+  g_source_set_can_recurse (priv->wait_source, TRUE);
   source = (MaltWaitSource *) priv->wait_source;
   source->poll_fd.fd = fd;
   g_source_add_poll (priv->wait_source, &source->poll_fd);

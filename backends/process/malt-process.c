@@ -469,6 +469,8 @@ exited_cb (int           fd,
     status_cb (self->status_fd, G_IO_IN, self);
   if (self->hello_source != NULL)
     hello_cb (self->transport->fd, G_IO_IN, self);
+  if (self->hello_source != NULL) /* the first time it may only say that it has to look */
+    hello_cb (self->transport->fd, G_IO_IN, self);
 
   detach (&self->status_source);
   detach (&self->hello_source);

@@ -554,6 +554,9 @@ add_reply_source_locked (MaltConnection *self,
     }
 
   g_source_set_static_name (source, "[malt] replies");
+  /* The reader's role keeps it from being entered twice; GLib would do so by taking its
+   * descriptor off and on again, at the cost of two wake-ups. */
+  g_source_set_can_recurse (source, TRUE);
   reply_source->connection = malt_connection_ref (self);
   reply_source->poll_fd.fd = self->transport->fd;
   g_source_add_poll (source, &reply_source->poll_fd);
@@ -979,7 +982,7 @@ malt_connection_close (MaltConnection *self)
       g_mutex_unlock (&self->lock);
       do
         io = read_replies (self, NULL, &error);
-      while (io == MALT_IO_DONE);
+      while (io == MALT_IO_DONE || io == MALT_IO_AGAIN);
       finish_read (self, MALT_IO_CLOSED, NULL);
       g_mutex_lock (&self->lock);
     }

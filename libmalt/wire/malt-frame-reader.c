@@ -17,6 +17,10 @@ struct _MaltFrameReader
 {
   gsize      max_body;
 
+  /* The last receive got less than it had room for: there is nothing more, and no need
+   * for a system call to hear it.  Until it has been said once. */
+  gboolean   is_drained;
+
   /* Bytes that were received and not yet looked at. */
   gsize      begin;
   gsize      end;
@@ -107,8 +111,14 @@ receive_more (MaltFrameReader  *self,
               GError          **error)
 {
   gsize missing = self->has_frame ? self->frame.length - self->body_length : 0;
-  gsize received = 0;
+  gsize received = 0, size;
   MaltIo io;
+
+  if (self->is_drained)
+    {
+      self->is_drained = FALSE;
+      return MALT_IO_AGAIN;
+    }
 
   if (missing > BUFFER_SIZE)
     {
@@ -116,11 +126,10 @@ receive_more (MaltFrameReader  *self,
           !reserve_body (self, self->body_length + 1, error))
         return MALT_IO_FAILED;
 
-      io = malt_transport_receive (transport, self->body + self->body_length,
-                                   MIN (self->body_size, self->frame.length) - self->body_length,
-                                   &received, error);
-      if (io == MALT_IO_DONE)
-        self->body_length += received;
+      size = MIN (self->body_size, self->frame.length) - self->body_length;
+      io = malt_transport_receive (transport, self->body + self->body_length, size, &received, error);
+      self->body_length += received;
+      self->is_drained = io == MALT_IO_DONE && received < size;
       return io;
     }
 
@@ -131,14 +140,15 @@ receive_more (MaltFrameReader  *self,
       self->begin = 0;
     }
 
-  io = malt_transport_receive (transport, self->buffer + self->end, BUFFER_SIZE - self->end,
-                               &received, error);
-  if (io == MALT_IO_DONE)
-    self->end += received;
+  size = BUFFER_SIZE - self->end;
+  io = malt_transport_receive (transport, self->buffer + self->end, size, &received, error);
+  self->end += received;
+  self->is_drained = io == MALT_IO_DONE && received < size;
   return io;
 }
 
-/* Gives the next whole frame (MALT_IO_DONE), receiving as needed.  @body is (transfer
+/* Gives the next whole frame (MALT_IO_DONE), receiving as needed; MALT_IO_AGAIN says to
+ * wait for the descriptor, which may turn out to be readable at once.  @body is (transfer
  * full), 8-aligned, private to the caller, and %NULL when it is empty.  A peer that
  * went in the middle of a frame is MALT_IO_CLOSED like any other: dying is no crime. */
 MaltIo
