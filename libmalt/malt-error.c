@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "malt-exit-info.h"
+#include "wire/malt-limits.h"
+#include "wire/malt-text.h"
 
 /* A GError of this domain carries more than its message.  Language bindings often copy
  * only domain, code and message, so the texts of a remote exception are also in the
@@ -76,6 +78,7 @@ get_private (const GError *error)
  * @traceback: (nullable): where it came from, as its language shows it
  *
  * Makes the error with which a runtime reports an exception of the code that it runs.
+ * Texts beyond a limit (type 255 bytes, message 16 KiB, traceback 64 KiB) are cut.
  *
  * Returns: (transfer full): an error of the domain `MALT_ERROR`
  *
@@ -87,14 +90,14 @@ malt_remote_error_new (MaltError   code,
                        const char *message,
                        const char *traceback)
 {
-  GString *text = g_string_new (NULL);
+  g_autofree char *cut_type = malt_text_cut (type, MALT_LIMIT_TYPE_STRING);
+  g_autofree char *cut_message = malt_text_cut (message, MALT_LIMIT_ERROR_TEXT);
+  GString *text = g_string_new (cut_type);
   MaltErrorPrivate *priv;
   GError *error;
 
-  if (type != NULL)
-    g_string_append (text, type);
-  if (message != NULL && *message != '\0')
-    g_string_append_printf (text, "%s%s", type != NULL ? ": " : "", message);
+  if (cut_message != NULL && *cut_message != '\0')
+    g_string_append_printf (text, "%s%s", cut_type != NULL ? ": " : "", cut_message);
   if (text->len == 0)
     g_string_append (text, "an exception without type and text");
 
@@ -102,9 +105,9 @@ malt_remote_error_new (MaltError   code,
   g_string_free (text, TRUE);
 
   priv = malt_error_get_private (error);
-  priv->type = g_strdup (type);
-  priv->message = g_strdup (message != NULL ? message : "");
-  priv->traceback = g_strdup (traceback);
+  priv->type = g_steal_pointer (&cut_type);
+  priv->message = cut_message != NULL ? g_steal_pointer (&cut_message) : g_strdup ("");
+  priv->traceback = malt_text_cut (traceback, MALT_LIMIT_TRACEBACK);
 
   return error;
 }

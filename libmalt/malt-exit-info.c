@@ -312,7 +312,7 @@ malt_exit_info_new (MaltExitKind kind,
  *
  * Gets [property@Malt.ExitInfo:kind].  Does not block.
  *
- * Returns:: the value
+ * Returns: the value
  *
  * Since: 1.0
  */
@@ -330,7 +330,7 @@ malt_exit_info_get_kind (MaltExitInfo *self)
  *
  * Gets [property@Malt.ExitInfo:exit-code].  Does not block.
  *
- * Returns:: the value
+ * Returns: the value
  *
  * Since: 1.0
  */
@@ -348,7 +348,7 @@ malt_exit_info_get_exit_code (MaltExitInfo *self)
  *
  * Gets [property@Malt.ExitInfo:signal].  Does not block.
  *
- * Returns:: the value
+ * Returns: the value
  *
  * Since: 1.0
  */
@@ -366,7 +366,7 @@ malt_exit_info_get_signal (MaltExitInfo *self)
  *
  * Gets [property@Malt.ExitInfo:core-dumped].  Does not block.
  *
- * Returns:: the value
+ * Returns: the value
  *
  * Since: 1.0
  */
@@ -438,7 +438,7 @@ malt_exit_info_get_requests (MaltExitInfo *self)
  *
  * Gets [property@Malt.ExitInfo:user-time].  Does not block.
  *
- * Returns:: the value
+ * Returns: the value
  *
  * Since: 1.0
  */
@@ -456,7 +456,7 @@ malt_exit_info_get_user_time (MaltExitInfo *self)
  *
  * Gets [property@Malt.ExitInfo:system-time].  Does not block.
  *
- * Returns:: the value
+ * Returns: the value
  *
  * Since: 1.0
  */
@@ -474,7 +474,7 @@ malt_exit_info_get_system_time (MaltExitInfo *self)
  *
  * Gets [property@Malt.ExitInfo:peak-memory].  Does not block.
  *
- * Returns:: the value
+ * Returns: the value
  *
  * Since: 1.0
  */

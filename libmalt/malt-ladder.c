@@ -56,6 +56,7 @@ climb (MaltCall     *call,
 {
   MaltWorkerPrivate *priv = malt_worker_get_private (call->worker);
   g_autoptr (MaltRequest) request = NULL;
+  g_autoptr (GMainContext) blocked = NULL;
   g_autoptr (GSource) spent = NULL;
   MaltRung rung = MALT_RUNG_NONE;
 
@@ -64,6 +65,8 @@ climb (MaltCall     *call,
   if (call->request != NULL && (fate == MALT_CALL_GOES_ON || call->fate == MALT_CALL_GOES_ON))
     {
       request = g_object_ref (call->request);
+      if (call->blocked != NULL)
+        blocked = g_main_context_ref (call->blocked);
       if (fate != MALT_CALL_GOES_ON)
         call->fate = fate;
 
@@ -96,13 +99,13 @@ climb (MaltCall     *call,
   switch (rung)
     {
     case MALT_RUNG_CANCELLED:
-      malt_worker_invoke_cancel (call->worker, request);
+      malt_worker_invoke_cancel (call->worker, request, blocked);
       break;
     case MALT_RUNG_INTERRUPTED:
-      malt_worker_invoke_interrupt (call->worker, request);
+      malt_worker_invoke_interrupt (call->worker, request, blocked);
       break;
     case MALT_RUNG_KILLED:
-      malt_worker_invoke_kill (call->worker, SIGKILL, NULL);
+      malt_worker_invoke_kill (call->worker, SIGKILL, blocked);
       break;
     case MALT_RUNG_ABANDONED:
       malt_call_abandon (call, NULL);

@@ -880,7 +880,7 @@ malt_launcher_set_search_path (MaltLauncher       *self,
  *
  * Gets [property@Malt.Launcher:stdout].
  *
- * Returns:: the value
+ * Returns: the value
  *
  * Since: 1.0
  */
@@ -920,7 +920,7 @@ malt_launcher_set_stdout (MaltLauncher *self,
  *
  * Gets [property@Malt.Launcher:stderr].
  *
- * Returns:: the value
+ * Returns: the value
  *
  * Since: 1.0
  */
@@ -960,7 +960,7 @@ malt_launcher_set_stderr (MaltLauncher *self,
  *
  * Gets [property@Malt.Launcher:start-timeout].
  *
- * Returns:: the value
+ * Returns: the value
  *
  * Since: 1.0
  */
@@ -997,7 +997,7 @@ malt_launcher_set_start_timeout (MaltLauncher *self,
  *
  * Gets [property@Malt.Launcher:call-timeout].
  *
- * Returns:: the value
+ * Returns: the value
  *
  * Since: 1.0
  */
@@ -1034,7 +1034,7 @@ malt_launcher_set_call_timeout (MaltLauncher *self,
  *
  * Gets [property@Malt.Launcher:cancel-timeout].
  *
- * Returns:: the value
+ * Returns: the value
  *
  * Since: 1.0
  */
@@ -1071,7 +1071,7 @@ malt_launcher_set_cancel_timeout (MaltLauncher *self,
  *
  * Gets [property@Malt.Launcher:interrupt-timeout].
  *
- * Returns:: the value
+ * Returns: the value
  *
  * Since: 1.0
  */
@@ -1108,7 +1108,7 @@ malt_launcher_set_interrupt_timeout (MaltLauncher *self,
  *
  * Gets [property@Malt.Launcher:kill-on-timeout].
  *
- * Returns:: the value
+ * Returns: the value
  *
  * Since: 1.0
  */
@@ -1149,7 +1149,7 @@ malt_launcher_set_kill_on_timeout (MaltLauncher *self,
  *
  * Gets [property@Malt.Launcher:max-value-size].
  *
- * Returns:: the value
+ * Returns: the value
  *
  * Since: 1.0
  */

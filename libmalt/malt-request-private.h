@@ -6,8 +6,9 @@
 
 G_BEGIN_DECLS
 
-/* Told once how a request ended: with (transfer full) a value or an error.  It runs
- * no foreign code, and may be called on any thread. */
+/* Told once how a request ended: with (transfer full) a value or an error, or neither if
+ * the request has MALT_REQUEST_FLAGS_NO_REPLY.  It runs no foreign code, and may be called
+ * on any thread. */
 typedef void (* MaltRequestResponder) (MaltRequest *request,
                                        GVariant    *value,
                                        GError      *error,

@@ -65,10 +65,14 @@ malt_request_leave_runtime (MaltRequest *self)
   MaltRuntime *runtime = g_atomic_pointer_exchange (&self->runtime, NULL);
 
   if (runtime != NULL)
-    malt_runtime_forget (runtime, self);
+    {
+      malt_runtime_forget (runtime, self);
+      g_object_unref (runtime);
+    }
 }
 
-/* Finishes the request, unless somebody has been faster.  Takes value and error. */
+/* Finishes the request, unless somebody has been faster.  Takes value and error, of which
+ * there may be neither where nobody waits. */
 static void
 malt_request_complete (MaltRequest *self,
                        GVariant    *value,
@@ -203,7 +207,7 @@ void
 malt_request_set_runtime (MaltRequest *self,
                           MaltRuntime *runtime)
 {
-  g_atomic_pointer_set (&self->runtime, runtime);
+  g_atomic_pointer_set (&self->runtime, g_object_ref (runtime));
 }
 
 /* Lets the caller go: from now on the request is done, and an answer is dropped.  The
@@ -589,6 +593,18 @@ error_from_runtime (MaltRequest *self,
   return malt_remote_error_new (MALT_ERROR_REMOTE, type, own->message, NULL);
 }
 
+/* What went wrong in a request for whose end nobody waits. */
+static void
+print_unheard_error (MaltRequest  *self,
+                     const GError *error)
+{
+  g_autofree char *what = malt_request_describe (self);
+  g_autofree char *traceback = malt_remote_error_dup_traceback (error);
+
+  g_printerr ("%s: %s%s%s\n", what, error->message,
+              traceback != NULL ? "\n" : "", traceback != NULL ? g_strchomp (traceback) : "");
+}
+
 /**
  * malt_request_return_error:
  * @self: a request
@@ -611,9 +627,43 @@ malt_request_return_error (MaltRequest *self,
   g_return_if_fail (error != NULL);
 
   if (g_atomic_pointer_get (&self->runtime) != NULL)
-    error = error_from_runtime (self, error);
+    {
+      error = error_from_runtime (self, error);
+      if ((self->flags & MALT_REQUEST_FLAGS_NO_REPLY) != 0)
+        {
+          print_unheard_error (self, error);
+          g_clear_error (&error);
+        }
+    }
 
   malt_request_complete (self, NULL, error);
+}
+
+/**
+ * malt_request_return_exception:
+ * @self: a request
+ * @type: (nullable): the type of the exception, as its language names it
+ * @message: (nullable): its text
+ * @traceback: (nullable): where it came from, as its language shows it
+ *
+ * Finishes the request with an exception of the code that it ran: `MALT_ERROR_REMOTE`,
+ * or `MALT_ERROR_INTERRUPTED` if the request was interrupted.  On any thread; does not
+ * block, and runs no code of the caller's.
+ *
+ * Since: 1.0
+ */
+void
+malt_request_return_exception (MaltRequest *self,
+                               const char  *type,
+                               const char  *message,
+                               const char  *traceback)
+{
+  g_return_if_fail (MALT_IS_REQUEST (self));
+
+  malt_request_return_error (self,
+                             malt_remote_error_new (malt_request_is_interrupted (self)
+                                                      ? MALT_ERROR_INTERRUPTED : MALT_ERROR_REMOTE,
+                                                    type, message, traceback));
 }
 
 /**

@@ -61,6 +61,11 @@ void              malt_request_return_new_error (MaltRequest      *self,
                                                  const char       *format,
                                                  ...) G_GNUC_PRINTF (4, 5);
 MALT_AVAILABLE_IN_1_0
+void              malt_request_return_exception (MaltRequest      *self,
+                                                 const char       *type,
+                                                 const char       *message,
+                                                 const char       *traceback);
+MALT_AVAILABLE_IN_1_0
 void              malt_request_return_withdrawn (MaltRequest      *self);
 
 G_END_DECLS

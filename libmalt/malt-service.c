@@ -159,16 +159,6 @@ send_frame (MaltService   *self,
 
 /* How requests end. */
 
-static void
-print_unheard_error (MaltRequest  *request,
-                     const GError *error)
-{
-  g_autofree char *what = malt_request_describe (request);
-  g_autofree char *traceback = malt_remote_error_dup_traceback (error);
-
-  g_printerr ("%s: %s\n%s", what, error->message, traceback != NULL ? traceback : "");
-}
-
 /* Takes value and error. */
 static void
 respond (MaltRequest *request,
@@ -186,11 +176,7 @@ respond (MaltRequest *request,
   g_mutex_unlock (&self->lock);
 
   if ((malt_request_get_flags (request) & MALT_REQUEST_FLAGS_NO_REPLY) != 0)
-    {
-      if (own_error != NULL)
-        print_unheard_error (request, own_error);
-      return;
-    }
+    return;
 
   if (own_value != NULL && (malt_request_get_flags (request) & MALT_REQUEST_FLAGS_NO_VALUE) == 0)
     {

@@ -40,9 +40,11 @@ MaltWorkerPrivate *malt_worker_get_private         (MaltWorker   *self);
 void               malt_worker_invoke_submit       (MaltWorker   *self,
                                                     MaltRequest  *request);
 void               malt_worker_invoke_cancel       (MaltWorker   *self,
-                                                    MaltRequest  *request);
+                                                    MaltRequest  *request,
+                                                    GMainContext *context);
 void               malt_worker_invoke_interrupt    (MaltWorker   *self,
-                                                    MaltRequest  *request);
+                                                    MaltRequest  *request,
+                                                    GMainContext *context);
 void               malt_worker_invoke_stop         (MaltWorker   *self,
                                                     GMainContext *context);
 void               malt_worker_invoke_kill         (MaltWorker   *self,

@@ -397,17 +397,19 @@ malt_worker_invoke_submit (MaltWorker  *self,
 }
 
 void
-malt_worker_invoke_cancel (MaltWorker  *self,
-                           MaltRequest *request)
+malt_worker_invoke_cancel (MaltWorker   *self,
+                           MaltRequest  *request,
+                           GMainContext *context)
 {
-  invoke (self, INVOKE_CANCEL, request, 0, NULL);
+  invoke (self, INVOKE_CANCEL, request, 0, context);
 }
 
 void
-malt_worker_invoke_interrupt (MaltWorker  *self,
-                              MaltRequest *request)
+malt_worker_invoke_interrupt (MaltWorker   *self,
+                              MaltRequest  *request,
+                              GMainContext *context)
 {
-  invoke (self, INVOKE_INTERRUPT, request, 0, NULL);
+  invoke (self, INVOKE_INTERRUPT, request, 0, context);
 }
 
 void
@@ -938,6 +940,7 @@ malt_worker_remote_do (MaltWorker  *self,
   g_autoptr (MaltRequest) request = NULL;
   g_autoptr (MaltCall) call = NULL;
   g_autoptr (GVariant) value = NULL;
+  GError *local_error = NULL;
 
   g_return_val_if_fail (MALT_IS_WORKER (self), FALSE);
   g_return_val_if_fail (function != NULL, FALSE);
@@ -956,9 +959,11 @@ malt_worker_remote_do (MaltWorker  *self,
     return TRUE;
 
   malt_call_wait (call);
-  value = malt_call_propagate (call, error);
+  value = malt_call_propagate (call, &local_error);
+  if (local_error != NULL)
+    g_propagate_error (error, local_error);
 
-  return value != NULL;
+  return local_error == NULL;
 }
 
 /**
@@ -1186,7 +1191,7 @@ malt_worker_interrupt (MaltWorker *self)
   g_return_if_fail (MALT_IS_WORKER (self));
 
   if (malt_worker_is_running (self))
-    malt_worker_invoke_interrupt (self, NULL);
+    malt_worker_invoke_interrupt (self, NULL, NULL);
 }
 
 /* The default where the caller gives a negative time. */

@@ -16,14 +16,17 @@
  * NEW: there is no thread yet.
  * SERVING: the thread makes the runtime and takes requests.
  * STOPPING: the thread ends after what it runs now, and reports that.
- * ENDED: the end has been reported, or is being.  If the worker was killed the
- *   thread may still be inside a function that it cannot leave: nobody waits for it,
- *   it touches nothing but this struct, and frees it when the function returns. */
+ * KILLED: the end is being reported by whoever kills the worker; the thread may still
+ *   run, but takes nothing down before that is done.
+ * ENDED: the end has been reported.  If the worker was killed the thread may still be
+ *   inside a function that it cannot leave: nobody waits for it, it touches nothing but
+ *   this struct, and frees it when the function returns. */
 typedef enum
 {
   STATE_NEW,
   STATE_SERVING,
   STATE_STOPPING,
+  STATE_KILLED,
   STATE_ENDED,
 } State;
 
@@ -41,7 +44,7 @@ struct _MaltInprocessServer
   GVariant        *options;
 
   GMutex           lock;
-  GCond            left;        /* visitors went down to none */
+  GCond            changed;     /* the state did, or visitors went down to none */
   State            state;       /* (mutex lock) */
   int              wake_fd;     /* (mutex lock) eventfd: the thread is to look at queue
                                    and state; -1 if there is no thread */
@@ -82,7 +85,7 @@ malt_inprocess_server_new (MaltWorker *worker)
   g_weak_ref_init (&self->worker, worker);
   self->wake_fd = -1;
   g_mutex_init (&self->lock);
-  g_cond_init (&self->left);
+  g_cond_init (&self->changed);
   g_queue_init (&self->queue);
 
   return self;
@@ -102,15 +105,15 @@ malt_inprocess_server_unref (MaltInprocessServer *self)
   if (!g_atomic_ref_count_dec (&self->ref_count))
     return;
 
-  g_assert (self->wake_fd < 0 && self->runtime == NULL && self->current == NULL);
+  g_assert (self->wake_fd < 0);
+  g_assert (self->queue.length == 0 && self->current == NULL && self->runtime == NULL);
 
   g_weak_ref_clear (&self->worker);
   g_free (self->runtime_name);
   g_strfreev (self->search_path);
   g_clear_pointer (&self->options, g_variant_unref);
   g_mutex_clear (&self->lock);
-  g_cond_clear (&self->left);
-  g_queue_clear_full (&self->queue, g_object_unref);
+  g_cond_clear (&self->changed);
   g_free (self);
 }
 
@@ -136,7 +139,7 @@ leave (MaltInprocessServer *self)
 {
   g_mutex_lock (&self->lock);
   if (--self->visitors == 0)
-    g_cond_signal (&self->left);
+    g_cond_signal (&self->changed);
   g_mutex_unlock (&self->lock);
 }
 
@@ -208,9 +211,13 @@ stop_runtime (MaltInprocessServer *self)
   g_autoptr (MaltRuntime) runtime = NULL;
 
   g_mutex_lock (&self->lock);
+  /* What waits in the runtime is dropped with it, and must have failed by then for the
+   * right reason. */
+  while (self->state == STATE_KILLED)
+    g_cond_wait (&self->changed, &self->lock);
   runtime = g_steal_pointer (&self->runtime);
   while (self->visitors > 0)
-    g_cond_wait (&self->left, &self->lock);
+    g_cond_wait (&self->changed, &self->lock);
   g_mutex_unlock (&self->lock);
 
   malt_runtime_stop (runtime);
@@ -261,26 +268,40 @@ serve (MaltInprocessServer *self)
     }
 }
 
-/* Says that the worker has ended, unless that was said when it was killed. */
+/* Says that the worker has ended, which fails all of its requests; in dispose there is
+ * nobody left to hear it.  A thread that ends on its own ends well; it has no other exit
+ * code. */
 static void
-report_end (MaltInprocessServer *self)
+report (MaltInprocessServer *self,
+        MaltExitKind         kind,
+        int                  signum)
 {
   g_autoptr (MaltWorker) worker = g_weak_ref_get (&self->worker);
-  gboolean unreported;
+  g_autoptr (MaltExitInfo) exit_info = NULL;
+
+  if (worker == NULL)
+    return;
+
+  exit_info = g_object_new (MALT_TYPE_EXIT_INFO,
+                            "kind", kind,
+                            "exit-code", signum == 0 ? 0 : -1,
+                            "signal", signum,
+                            NULL);
+  malt_worker_report_terminated (worker, exit_info);
+}
+
+/* Drops the requests that will not run, once they have failed. */
+static void
+drop_queue (MaltInprocessServer *self)
+{
+  GQueue queue;
 
   g_mutex_lock (&self->lock);
-  unreported = self->state != STATE_ENDED;
-  self->state = STATE_ENDED;
-  close (self->wake_fd);
-  self->wake_fd = -1;
+  queue = self->queue;
+  g_queue_init (&self->queue);
   g_mutex_unlock (&self->lock);
 
-  if (worker != NULL && unreported)
-    {
-      g_autoptr (MaltExitInfo) exit_info = malt_exit_info_new (MALT_EXIT_KIND_STOPPED, 0);
-
-      malt_worker_report_terminated (worker, exit_info);
-    }
+  g_queue_clear_full (&queue, g_object_unref);
 }
 
 typedef struct
@@ -305,6 +326,7 @@ thread_main (gpointer data)
   Start *start = data;
   MaltInprocessServer *self = start->server;
   GError *error = NULL;
+  gboolean unreported;
 
   g_main_context_push_thread_default (start->context);
 
@@ -321,7 +343,18 @@ thread_main (gpointer data)
     }
 
   g_main_context_pop_thread_default (start->context);
-  report_end (self);
+
+  g_mutex_lock (&self->lock);
+  unreported = self->state == STATE_SERVING || self->state == STATE_STOPPING;
+  if (unreported)
+    self->state = STATE_ENDED;
+  close (self->wake_fd);
+  self->wake_fd = -1;
+  g_mutex_unlock (&self->lock);
+
+  if (unreported)
+    report (self, MALT_EXIT_KIND_STOPPED, 0);
+  drop_queue (self);
   start_free (start);
 
   return NULL;
@@ -446,8 +479,8 @@ malt_inprocess_server_withdraw (MaltInprocessServer *self,
   return was_there;
 }
 
-/* Asks the thread to end.  TRUE if there is none that would report the end. */
-gboolean
+/* Asks the thread to end; it reports that when it does. */
+void
 malt_inprocess_server_stop (MaltInprocessServer *self)
 {
   State before;
@@ -461,24 +494,38 @@ malt_inprocess_server_stop (MaltInprocessServer *self)
   wake_locked (self);
   g_mutex_unlock (&self->lock);
 
-  if (before == STATE_SERVING)
+  if (before == STATE_NEW)
+    report (self, MALT_EXIT_KIND_STOPPED, 0);
+  else if (before == STATE_SERVING)
     interrupt_current (self);
-
-  return before == STATE_NEW;
 }
 
-/* Lets the thread go: it ends when it can, and reports nothing.  TRUE if the end had
- * not been reported yet, which is then up to the caller. */
-gboolean
-malt_inprocess_server_abandon (MaltInprocessServer *self)
+/* Reports the end at once, and lets the thread go: it ends when it can. */
+void
+malt_inprocess_server_kill (MaltInprocessServer *self,
+                            int                  signum)
 {
   State before;
 
   g_mutex_lock (&self->lock);
   before = self->state;
-  self->state = STATE_ENDED;
-  wake_locked (self);
+  if (before < STATE_KILLED)
+    self->state = STATE_KILLED;
   g_mutex_unlock (&self->lock);
 
-  return before != STATE_ENDED;
+  if (before >= STATE_KILLED)
+    return;
+
+  /* Whoever was to stop counts as stopped, whatever it took. */
+  report (self, before == STATE_STOPPING ? MALT_EXIT_KIND_STOPPED : MALT_EXIT_KIND_SIGNALLED, signum);
+
+  g_mutex_lock (&self->lock);
+  self->state = STATE_ENDED;
+  g_cond_signal (&self->changed);
+  wake_locked (self);
+  g_mutex_unlock (&self->lock);
+  drop_queue (self);
+
+  /* Nobody waits for what it runs now; but it may as well stop. */
+  malt_inprocess_server_interrupt (self, NULL);
 }

@@ -26,8 +26,9 @@ void                 malt_inprocess_server_cancel    (MaltInprocessServer *self,
                                                       MaltRequest         *request);
 void                 malt_inprocess_server_interrupt (MaltInprocessServer *self,
                                                       MaltRequest         *request);
-gboolean             malt_inprocess_server_stop      (MaltInprocessServer *self);
-gboolean             malt_inprocess_server_abandon   (MaltInprocessServer *self);
+void                 malt_inprocess_server_stop      (MaltInprocessServer *self);
+void                 malt_inprocess_server_kill      (MaltInprocessServer *self,
+                                                      int                  signum);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MaltInprocessServer, malt_inprocess_server_unref)
 

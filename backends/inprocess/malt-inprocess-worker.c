@@ -124,22 +124,11 @@ malt_inprocess_worker_interrupt (MaltWorker  *worker,
 }
 
 static void
-report (MaltWorker   *worker,
-        MaltExitKind  kind,
-        int           status)
-{
-  g_autoptr (MaltExitInfo) exit_info = malt_exit_info_new (kind, status);
-
-  malt_worker_report_terminated (worker, exit_info);
-}
-
-static void
 malt_inprocess_worker_stop (MaltWorker *worker)
 {
   MaltInprocessWorker *self = MALT_INPROCESS_WORKER (worker);
 
-  if (malt_inprocess_server_stop (self->server))
-    report (worker, MALT_EXIT_KIND_STOPPED, 0);
+  malt_inprocess_server_stop (self->server);
 }
 
 static void
@@ -148,13 +137,7 @@ malt_inprocess_worker_kill (MaltWorker *worker,
 {
   MaltInprocessWorker *self = MALT_INPROCESS_WORKER (worker);
 
-  if (!malt_inprocess_server_abandon (self->server))
-    return;
-
-  report (worker, MALT_EXIT_KIND_SIGNALLED, signum);
-
-  /* Its request has failed by now; but it may as well stop. */
-  malt_inprocess_server_interrupt (self->server, NULL);
+  malt_inprocess_server_kill (self->server, signum);
 }
 
 /* Does not wait: the thread holds the server and ends on its own. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "malt-limits.h"
+#include "malt-output-exit.h"
 #include "malt-output-text.h"
 #include "malt-output-writer.h"
 
@@ -207,14 +208,23 @@ forward (MaltOutputPump *self,
     }
 }
 
+/* Gives the last line the newline that it lacks. */
 static void
-end_stream (MaltOutputPump *self)
+complete_line (MaltOutputPump *self)
 {
-  /* The newline that it lacks. */
   if (self->line->len > 0)
     forward (self, "\n", 1);
   else if (self->open)
     malt_output_writer_end_line (self->target, self->id);
+
+  self->open = FALSE;
+}
+
+static void
+end_stream (MaltOutputPump *self)
+{
+  complete_line (self);
+  malt_output_exit_unwatch (self->source);
 
   if (self->tag != NULL)
     g_source_remove_unix_fd (self->source, g_steal_pointer (&self->tag));
@@ -283,12 +293,26 @@ pump_source_dispatch (GSource     *source,
   if (self->tag == NULL)
     self->tag = g_source_add_unix_fd (source, self->fd, G_IO_IN);
 
+  if (malt_output_exit_is_awaited (source))
+    {
+      if (blocks == BLOCKS_PER_TURN)
+        {
+          g_source_set_ready_time (source, 0);
+        }
+      else
+        {
+          complete_line (self);
+          malt_output_exit_done (source);
+        }
+    }
+
   return G_SOURCE_CONTINUE;
 }
 
 static void
 pump_source_finalize (GSource *source)
 {
+  malt_output_exit_unwatch (source);
   malt_output_pump_unref (((PumpSource *) source)->pump);
 }
 
@@ -336,6 +360,8 @@ malt_output_pump_new (int            fd,
   g_source_set_static_name (source, "[malt] worker output");
   self->source = source;
   self->tag = g_source_add_unix_fd (source, fd, G_IO_IN);
+  if (mode == MALT_OUTPUT_FORWARD)
+    malt_output_exit_watch (source);
   g_source_attach (source, context);
   g_source_unref (source);
 

@@ -8,7 +8,6 @@
 #include <malt.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,9 +24,6 @@
  * in pieces) owns the stream until its end; but as a worker that never ends its line
  * must not silence the others, they may take the stream away: the line is broken there,
  * and its next piece begins with the prefix again. */
-
-/* How long the end of the program may be put off by output that nobody reads. */
-#define EXIT_FLUSH_MSEC 1000
 
 typedef struct
 {
@@ -46,7 +42,6 @@ static guint64 writer_written;             /* those that are done with */
 static GSList *writer_waiting;             /* of GSource: readers to wake when there is room */
 static guint64 writer_line_owner[3];       /* by descriptor: who is inside a line, or 0 */
 static gboolean writer_running;
-static pid_t writer_pid;
 
 static void
 chunk_free (Chunk *chunk)
@@ -145,14 +140,6 @@ run_writer (gpointer user_data)
   return NULL;
 }
 
-static void
-flush_at_exit (void)
-{
-  /* Not in a forked copy of the program, which has no such thread. */
-  if (getpid () == writer_pid)
-    malt_output_writer_flush (EXIT_FLUSH_MSEC);
-}
-
 /* Makes sure that there is a writer.  It fails with MALT_ERROR_START if the system has no
  * more threads. */
 gboolean
@@ -170,9 +157,7 @@ malt_output_writer_start (GError **error)
       if (thread != NULL)
         {
           g_thread_unref (thread);
-          writer_pid = getpid ();
           writer_running = TRUE;
-          atexit (flush_at_exit);
         }
     }
   running = writer_running;

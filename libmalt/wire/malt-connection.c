@@ -101,6 +101,7 @@ typedef struct
 {
   GSource         source;
   MaltConnection *connection;
+  GMainContext   *context;            /* not owned, but kept by what is awaited in it */
   GPollFD         poll_fd;            /* owned by the context's thread */
 
   /* Guarded by the connection's lock. */
@@ -129,7 +130,7 @@ find_reply_source_locked (MaltConnection *self,
     {
       GSource *source = g_ptr_array_index (self->reply_sources, i);
 
-      if (!g_source_is_destroyed (source) && g_source_get_context (source) == context)
+      if (!g_source_is_destroyed (source) && ((MaltReplySource *) source)->context == context)
         return (MaltReplySource *) source;
     }
 
@@ -319,12 +320,10 @@ wake_contexts (MaltConnection *self)
   g_mutex_lock (&self->lock);
   for (i = 0; i < self->reply_sources->len; i++)
     {
-      GSource *source = g_ptr_array_index (self->reply_sources, i);
-      GMainContext *context = g_source_is_destroyed (source) ? NULL : g_source_get_context (source);
+      MaltReplySource *source = g_ptr_array_index (self->reply_sources, i);
 
-      if (context != NULL && !g_main_context_is_owner (context) &&
-          ((MaltReplySource *) source)->n_awaited > 0)
-        g_main_context_wakeup (context);
+      if (source->n_awaited > 0 && !g_main_context_is_owner (source->context))
+        g_main_context_wakeup (source->context);
     }
   g_mutex_unlock (&self->lock);
 }
@@ -448,9 +447,9 @@ stop_polling_locked (MaltConnection *self,
     {
       MaltReplySource *other = g_ptr_array_index (self->reply_sources, i);
 
-      if (other->is_asleep && other->n_awaited > 0 && !g_source_is_destroyed (&other->source))
+      if (other->is_asleep && other->n_awaited > 0)
         {
-          g_main_context_wakeup (g_source_get_context (&other->source));
+          g_main_context_wakeup (other->context);
           return;
         }
     }
@@ -558,6 +557,7 @@ add_reply_source_locked (MaltConnection *self,
    * descriptor off and on again, at the cost of two wake-ups. */
   g_source_set_can_recurse (source, TRUE);
   reply_source->connection = malt_connection_ref (self);
+  reply_source->context = context;
   reply_source->poll_fd.fd = self->transport->fd;
   g_source_add_poll (source, &reply_source->poll_fd);
   g_source_attach (source, context);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "malt-limits.h"
+#include "malt-text.h"
 #include "malt-value-scan.h"
 
 #define CALL_TYPE  "(sva{sv})"
@@ -142,32 +143,6 @@ malt_message_parse_value (GBytes  *body,
   return boxed != NULL ? g_variant_get_variant (boxed) : NULL;
 }
 
-/* At most @limit bytes of valid UTF-8, with a word about what was left out. */
-static char *
-cut_text (const char *text,
-          gsize       limit)
-{
-  gsize length;
-  const char *end;
-
-  if (text == NULL)
-    return NULL;
-
-  length = strlen (text);
-  if (length <= limit)
-    return g_utf8_make_valid (text, (gssize) length);
-
-  end = g_utf8_find_prev_char (text, text + limit);
-  if (end == NULL)
-    end = text + limit;
-
-  {
-    g_autofree char *begin = g_utf8_make_valid (text, end - text);
-
-    return g_strdup_printf ("%s… (%" G_GSIZE_FORMAT " bytes more)", begin, length - (gsize) (end - text));
-  }
-}
-
 /* Errors of domains that the other end does not know must have been turned into
  * remote exceptions before. */
 GVariant *
@@ -176,10 +151,10 @@ malt_message_new_error (const GError *failure)
   g_autofree char *type = malt_remote_error_dup_type (failure);
   g_autofree char *message = malt_remote_error_dup_message (failure);
   g_autofree char *traceback = malt_remote_error_dup_traceback (failure);
-  g_autofree char *cut_type = cut_text (type, MALT_LIMIT_TYPE_STRING);
-  g_autofree char *cut_message = cut_text (message != NULL ? message : failure->message,
-                                           MALT_LIMIT_ERROR_TEXT);
-  g_autofree char *cut_traceback = cut_text (traceback, MALT_LIMIT_TRACEBACK);
+  g_autofree char *cut_type = malt_text_cut (type, MALT_LIMIT_TYPE_STRING);
+  g_autofree char *cut_message = malt_text_cut (message != NULL ? message : failure->message,
+                                                MALT_LIMIT_ERROR_TEXT);
+  g_autofree char *cut_traceback = malt_text_cut (traceback, MALT_LIMIT_TRACEBACK);
 
   g_assert (failure->domain == MALT_ERROR || failure->domain == G_IO_ERROR);
 

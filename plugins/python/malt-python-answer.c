@@ -11,7 +11,8 @@
  * error in @answer or else from the exception that is set.  GIL held, in the run, because
  * code of the user may be called. */
 void
-malt_python_answer_make (MaltPythonAnswer *answer,
+malt_python_answer_make (MaltPython       *self,
+                         MaltPythonAnswer *answer,
                          MaltPythonRun    *run,
                          PyObject         *value)
 {
@@ -22,7 +23,7 @@ malt_python_answer_make (MaltPythonAnswer *answer,
   Py_XDECREF (value);
 
   if (answer->error == NULL && PyErr_Occurred ())
-    answer->error = malt_python_error_take (run);
+    answer->error = malt_python_error_take (self, run);
 }
 
 /* Ends the request.  GIL not held: it may take locks of the application. */

@@ -13,7 +13,8 @@ typedef struct
   GError   *error;
 } MaltPythonAnswer;
 
-void malt_python_answer_make (MaltPythonAnswer *answer,
+void malt_python_answer_make (MaltPython       *self,
+                              MaltPythonAnswer *answer,
                               MaltPythonRun    *run,
                               PyObject         *value);
 void malt_python_answer_send (MaltPythonAnswer *answer,

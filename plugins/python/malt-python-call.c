@@ -150,7 +150,6 @@ find_function (const char  *name,
   gboolean has_dot;
   Py_ssize_t missing = 0;
   PyObject *function = NULL;
-  g_autofree char *reached = NULL;
 
   if (parts == NULL || main_module == NULL)
     return NULL;

@@ -115,7 +115,7 @@ run_request (MaltPython       *self,
     }
 
   if (!started)
-    malt_python_answer_make (answer, &run, value);
+    malt_python_answer_make (self, answer, &run, value);
   malt_python_code_clear (&code);
   malt_python_flush ();
 

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "malt-python-interrupt.h"
 #include "malt-python-source.h"
 
 /* Exceptions as errors.  Nothing here fails: an exception can have a type, text or
@@ -139,7 +140,8 @@ exception_to_string (PyObject *exception)
 /* The traceback with its source lines, causes and notes, without a newline at the end;
  * %NULL if it cannot be made. */
 static char *
-traceback_to_string (PyObject *exception)
+traceback_to_string (MaltPython *self,
+                     PyObject   *exception)
 {
   g_autoptr (PyObject) module = NULL;
   g_autoptr (PyObject) lines = NULL;
@@ -147,9 +149,15 @@ traceback_to_string (PyObject *exception)
   g_autoptr (PyObject) text = NULL;
   char *string;
 
+  /* It imports linecache too.  An interrupt meanwhile has nothing left to break off. */
+  module = malt_python_import (self, "traceback");
+  if (module == NULL && PyErr_ExceptionMatches (PyExc_KeyboardInterrupt))
+    {
+      PyErr_Clear ();
+      module = malt_python_import (self, "traceback");
+    }
+  PyErr_Clear ();
   malt_python_sources_publish ();
-
-  module = PyImport_ImportModule ("traceback");
   if (module != NULL)
     lines = PyObject_CallMethod (module, "format_exception", "O", exception);
   if (lines != NULL)
@@ -176,7 +184,8 @@ is_cancelled_error (PyObject *exception)
 
 /* Takes the exception that is set.  GIL held, in the run. */
 GError *
-malt_python_error_take (const MaltPythonRun *run)
+malt_python_error_take (MaltPython          *self,
+                        const MaltPythonRun *run)
 {
   g_autoptr (PyObject) exception = malt_python_take_exception ();
   g_autofree char *type = NULL;
@@ -196,17 +205,17 @@ malt_python_error_take (const MaltPythonRun *run)
 
   type = type_to_string (Py_TYPE (exception));
   message = exception_to_string (exception);
-  traceback = traceback_to_string (exception);
+  traceback = traceback_to_string (self, exception);
 
   return malt_remote_error_new (code, type, message, traceback);
 }
 
 /* Prints the exception that is set and goes on, also where Python would exit. */
 void
-malt_python_error_print (void)
+malt_python_error_print (MaltPython *self)
 {
   PyObject *exception = malt_python_take_exception ();
-  g_autofree char *traceback = traceback_to_string (exception);
+  g_autofree char *traceback = traceback_to_string (self, exception);
   PyObject *file = PySys_GetObject ("stderr");
 
   Py_DECREF (exception);

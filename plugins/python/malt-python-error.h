@@ -6,7 +6,8 @@
 
 G_BEGIN_DECLS
 
-GError *malt_python_error_take  (const MaltPythonRun *run);
-void    malt_python_error_print (void);
+GError *malt_python_error_take  (MaltPython          *self,
+                                 const MaltPythonRun *run);
+void    malt_python_error_print (MaltPython          *self);
 
 G_END_DECLS

@@ -131,6 +131,72 @@ malt_python_run_end (MaltPython    *self,
   return dropped;
 }
 
+/* Code of Python itself that would be left in pieces if it were broken off, such as a
+ * package that is half imported, is run between these two.  Either returns FALSE, with
+ * KeyboardInterrupt set, if there was an interrupt.  GIL held, no exception set. */
+gboolean
+malt_python_shield_begin (MaltPython *self)
+{
+  gboolean signalled;
+
+  g_mutex_lock (&self->lock);
+  self->shielded = TRUE;
+  self->shield_hit = FALSE;
+  signalled = self->signalled;
+  if (signalled && !self->own_process && PyThreadState_Get ()->async_exc != NULL)
+    {
+      PyThreadState_SetAsyncExc (self->thread_ident, NULL);
+      self->shield_hit = TRUE;
+    }
+  g_mutex_unlock (&self->lock);
+
+  if (signalled && self->own_process)
+    self->shield_hit = drop_signal ();
+
+  return !self->shield_hit || malt_python_shield_end (self);
+}
+
+gboolean
+malt_python_shield_end (MaltPython *self)
+{
+  gboolean hit;
+
+  g_mutex_lock (&self->lock);
+  self->shielded = FALSE;
+  hit = self->shield_hit;
+  g_mutex_unlock (&self->lock);
+
+  if (hit)
+    PyErr_SetNone (PyExc_KeyboardInterrupt);
+  return !hit;
+}
+
+/* Imports a module of Python's own, whole.  A new reference, or %NULL with an exception. */
+PyObject *
+malt_python_import (MaltPython *self,
+                    const char *name)
+{
+  PyObject *module;
+
+  if (!malt_python_shield_begin (self))
+    return NULL;
+
+  module = PyImport_ImportModule (name);
+  if (module != NULL && !malt_python_shield_end (self))
+    Py_CLEAR (module);
+  else if (module == NULL)
+    {
+      PyObject *exception = malt_python_take_exception ();
+
+      if (malt_python_shield_end (self))
+        malt_python_give_exception (exception);
+      else
+        Py_DECREF (exception);
+    }
+
+  return module;
+}
+
 typedef struct
 {
   MaltPython  *python;
@@ -150,8 +216,10 @@ raise_thread (gpointer data)
   if (self->running != NULL && self->step == raise_->step)
     {
       g_atomic_int_set (&self->running->interrupted, TRUE);
-      self->signalled = TRUE;
-      PyThreadState_SetAsyncExc (self->thread_ident, PyExc_KeyboardInterrupt);
+      self->shield_hit = self->shielded;
+      self->signalled |= !self->shielded;
+      if (!self->shielded)
+        PyThreadState_SetAsyncExc (self->thread_ident, PyExc_KeyboardInterrupt);
     }
   else if (raise_->request != NULL)
     {
@@ -177,8 +245,10 @@ signal_locked (MaltPython *self)
   if (self->own_process)
     {
       g_atomic_int_set (&self->running->interrupted, TRUE);
-      self->signalled = TRUE;
-      pthread_kill (self->thread, SIGINT);
+      self->shield_hit = self->shielded;
+      self->signalled |= !self->shielded;
+      if (!self->shielded)
+        pthread_kill (self->thread, SIGINT);
       return;
     }
 

@@ -2,9 +2,7 @@
 
 #include "malt-python-loop.h"
 
-#include <errno.h>
 #include <math.h>
-#include <unistd.h>
 
 #include "malt-python-error.h"
 #include "malt-python-interrupt.h"
@@ -155,6 +153,7 @@ forget_if_closed (MaltPython *self)
 gboolean
 malt_python_loop_ensure (MaltPython *self)
 {
+  g_autoptr (PyObject) asyncio = NULL;
   g_autoptr (PyObject) make = NULL;
   g_autoptr (PyObject) capsule = NULL;
   g_autoptr (PyObject) wait = NULL;
@@ -164,7 +163,8 @@ malt_python_loop_ensure (MaltPython *self)
   if (self->loop != NULL && !forget_if_closed (self))
     return TRUE;
 
-  if ((make = run_helper ("make")) == NULL ||
+  if ((asyncio = malt_python_import (self, "asyncio")) == NULL ||
+      (make = run_helper ("make")) == NULL ||
       (capsule = PyCapsule_New (self, NULL, NULL)) == NULL ||
       (wait = PyCFunction_New (&wait_method, capsule)) == NULL ||
       (deliver = PyCFunction_New (&deliver_method, capsule)) == NULL)
@@ -190,10 +190,13 @@ run (MaltPython *self)
 {
   PyObject *result;
 
+  if (forget_if_closed (self))
+    return;
+
   malt_python_run_enter (self, &self->background);
   result = PyObject_CallMethod (self->loop, "run_forever", NULL);
   if (result == NULL)
-    malt_python_error_print ();
+    malt_python_error_print (self);
   malt_python_run_end (self, NULL);
   Py_XDECREF (result);
 
@@ -208,7 +211,7 @@ malt_python_loop_run_once (MaltPython *self)
 
   if (handle == NULL)
     {
-      malt_python_error_print ();
+      malt_python_error_print (self);
       forget_if_closed (self);
       return;
     }
@@ -247,7 +250,7 @@ malt_python_loop_close (MaltPython *self)
   if (close_helper != NULL)
     result = PyObject_CallFunctionObjArgs (close_helper, self->loop, NULL);
   if (result == NULL)
-    malt_python_error_print ();
+    malt_python_error_print (self);
 
   Py_CLEAR (self->loop_stop);
   Py_CLEAR (self->loop);

@@ -19,7 +19,6 @@ is_not_found (PyObject *name)
 {
   g_autoptr (PyObject) exception = NULL;
   g_autoptr (PyObject) missing = NULL;
-  g_autoptr (PyObject) dot = NULL;
   g_autoptr (PyObject) below = NULL;
   gboolean result = FALSE;
 

@@ -33,7 +33,7 @@ malt_python_options_parse (MaltPythonOptions  *self,
   g_variant_iter_init (&iter, options);
   while (g_variant_iter_next (&iter, "{&sv}", &name, &value))
     {
-      g_autoptr (GVariant) owned = value;
+      g_autoptr (GVariant) owned G_GNUC_UNUSED = value;
 
       if (!g_str_equal (name, "virtual-environment"))
         {

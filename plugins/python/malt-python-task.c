@@ -159,7 +159,7 @@ step (MaltPythonTask *self,
   malt_python_run_enter (python, &self->run);
   status = advance (self, value, exception, &result);
   if (status != PYGEN_NEXT)
-    malt_python_answer_make (&answer, &self->run, status == PYGEN_RETURN ? result : NULL);
+    malt_python_answer_make (python, &answer, &self->run, status == PYGEN_RETURN ? result : NULL);
   malt_python_flush ();
   dropped = malt_python_run_end (python, outer);
 
@@ -403,7 +403,7 @@ malt_python_tasks_drop (MaltPython *python,
 
   while ((self = g_queue_peek_head (&python->order)) != NULL)
     {
-      g_autoptr (PyObject) object = Py_NewRef ((PyObject *) self);
+      g_autoptr (PyObject) object G_GNUC_UNUSED = Py_NewRef ((PyObject *) self);
       g_autoptr (PyObject) result = NULL;
       MaltPythonAnswer answer = { NULL, NULL };
 

@@ -635,7 +635,7 @@ convert (Conversion *self,
   return convert_other (self, object, depth);
 }
 
-/* Returns a new reference; or %NULL with @error set if there is no form in which the
+/* Returns a floating reference; or %NULL with @error set if there is no form in which the
  * object could cross, or with an exception set if its own code has failed.  GIL held. */
 GVariant *
 malt_python_to_variant (PyObject  *object,
@@ -649,9 +649,7 @@ malt_python_to_variant (PyObject  *object,
   self.where = g_string_new (NULL);
 
   value = convert (&self, object, &depth);
-  if (value != NULL)
-    g_variant_ref_sink (value);
-  else if (!PyErr_Occurred ())
+  if (value == NULL && !PyErr_Occurred ())
     g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "%s%s%s", self.reason->str,
                  self.where->len > 0 ? " at " : "", self.where->str);
 

@@ -57,6 +57,8 @@ struct _MaltPython
   gint64         background_since; /* when background began to run last, monotonic */
   guint64        step;         /* counts what has run, to tell one from the next */
   gboolean       signalled;    /* an interrupt was sent into what runs now */
+  gboolean       shielded;     /* none may be sent now */
+  gboolean       shield_hit;   /* but one was to be */
   GHashTable    *tasks;        /* MaltRequest → MaltPythonTask (owned): suspended coroutines */
   GQueue         order;        /* the same, in the order in which they began */
   GQueue         asked;        /* those that are to be cancelled by the serving thread */

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <malt.h>
+#include <string.h>
+
+#include <glib/gstdio.h>
+
+/* What the Python runtime does beyond what all runtimes do. */
+
+static const char *backend;
+static MaltWorker *worker;
+
+static gboolean
+is_process (void)
+{
+  return g_str_equal (backend, "process");
+}
+
+static GVariant *
+eval_in (const char *module,
+         const char *source)
+{
+  g_autoptr (GError) error = NULL;
+  GVariant *value;
+
+  value = malt_worker_remote_eval_fetch (worker, module, source, MALT_TIMEOUT_NONE, NULL, &error);
+  g_assert_no_error (error);
+  return value;
+}
+
+static void
+assert_eval_in (const char *module,
+                const char *source,
+                const char *expected)
+{
+  g_autoptr (GVariant) value = eval_in (module, source);
+  g_autofree char *text = g_variant_print (value, FALSE);
+
+  g_assert_cmpstr (text, ==, expected);
+}
+
+#define assert_eval(source, expected) assert_eval_in (NULL, source, expected)
+
+static GError *
+eval_error (const char *module,
+            const char *source)
+{
+  GError *error = NULL;
+
+  g_assert_null (malt_worker_remote_eval_fetch (worker, module, source, MALT_TIMEOUT_NONE, NULL, &error));
+  g_assert_nonnull (error);
+  return error;
+}
+
+static GVariant *
+call (const char  *function,
+      GVariant    *arguments,
+      GError     **error)
+{
+  return malt_worker_remote_call_fetch (worker, function, arguments, NULL, MALT_TIMEOUT_NONE, NULL, error);
+}
+
+static void
+assert_call_error (const char *function,
+                   int         code,
+                   const char *part)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (call (function, NULL, &error));
+  g_assert_error (error, MALT_ERROR, code);
+  g_assert_nonnull (strstr (error->message, part));
+}
+
+/* The interpreter may be the application's, so names are this test's own. */
+
+static void
+test_eval (void)
+{
+  assert_eval ("", "nothing");
+  assert_eval ("x = 1", "nothing");
+  assert_eval ("x = 1; y = 2; x + y", "3");
+  assert_eval ("'''doc'''\nz = 5\n__doc__", "'doc'");
+  assert_eval ("def f(a):\n  return a * 2\nf(21)", "42");
+  assert_eval ("for i in range(3): pass\ni", "2");
+  assert_eval ("'\\x41'", "'A'");
+}
+
+static void
+test_modules (void)
+{
+  g_autoptr (GError) error = NULL;
+
+  assert_eval_in ("rt_made.inner.leaf", "v = 5; __name__", "'rt_made.inner.leaf'");
+  assert_eval_in ("rt_made.inner.leaf", "v", "5");
+  assert_eval ("import rt_made.inner.leaf; rt_made.inner.leaf.v", "5");
+  /* One that can be imported is not hidden by an empty one. */
+  assert_eval_in ("colorsys", "callable(rgb_to_hsv)", "true");
+
+  error = eval_error ("a..b", "1");
+  g_assert_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND);
+}
+
+static void
+test_call (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) length = call ("len", g_variant_new ("(s)", "abc"), &error);
+  g_autoptr (GVariant) joined = NULL;
+  g_autoptr (GVariant) rebound = NULL;
+  g_autoptr (GVariant) upper = NULL;
+
+  g_assert_no_error (error);
+  g_assert_cmpint (g_variant_get_int64 (length), ==, 3);
+
+  joined = call ("os.path.join", g_variant_new ("(ss)", "a", "b"), &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (g_variant_get_string (joined, NULL), ==, "a/b");
+
+  assert_eval ("class RtBox:\n"
+               "  @staticmethod\n"
+               "  def m(): return 1", "nothing");
+  g_variant_unref (call ("RtBox.m", NULL, &error));
+  g_assert_no_error (error);
+  assert_eval ("RtBox.m = lambda: 2", "nothing");
+  rebound = call ("RtBox.m", NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (g_variant_get_int64 (rebound), ==, 2);
+
+  assert_eval ("rt_text = 'abc'", "nothing");
+  upper = call ("rt_text.upper", NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpstr (g_variant_get_string (upper, NULL), ==, "ABC");
+
+  assert_call_error ("rt_none", MALT_ERROR_NOT_FOUND, "'rt_none'");
+  assert_call_error ("rt_none.f", MALT_ERROR_NOT_FOUND, "no module 'rt_none'");
+  assert_call_error ("os.path.nope", MALT_ERROR_NOT_FOUND, "'os.path' has no attribute 'nope'");
+  assert_call_error ("math.pi", MALT_ERROR_NOT_FOUND, "not a function");
+  assert_call_error ("a..b", MALT_ERROR_NOT_FOUND, "'a..b'");
+  assert_call_error ("len", MALT_ERROR_REMOTE, "TypeError");
+}
+
+static void
+test_traceback (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GError) again = NULL;
+  g_autofree char *traceback = NULL;
+  g_autofree char *type = NULL;
+  guint i;
+
+  assert_eval ("def rt_fails():\n  raise ValueError('why')  # here\n", "nothing");
+  /* Many expressions later its lines are still there. */
+  for (i = 0; i < 1000; i++)
+    {
+      g_autofree char *source = g_strdup_printf ("%u", i);
+
+      g_variant_unref (eval_in (NULL, source));
+    }
+
+  error = eval_error (NULL, "1\nrt_fails()");
+  traceback = malt_remote_error_dup_traceback (error);
+  g_assert_nonnull (strstr (traceback, "raise ValueError('why')  # here"));
+  g_assert_nonnull (strstr (traceback, "    rt_fails()\n"));
+  g_assert_null (strstr (traceback, "malt"));
+
+  assert_eval_in ("rt_errors", "class E(Exception): pass", "nothing");
+  again = eval_error ("rt_errors", "raise E");
+  type = malt_remote_error_dup_type (again);
+  g_assert_cmpstr (type, ==, "rt_errors.E");
+}
+
+static void
+test_coroutines (void)
+{
+  g_autoptr (GError) error = NULL;
+
+  assert_eval ("import asyncio\nawait asyncio.sleep(0.001)\nx = 5\nawait asyncio.sleep(0.001, x)", "5");
+  assert_eval ("[await asyncio.sleep(0, i) for i in range(3)]", "[0, 1, 2]");
+  /* A task of nobody's goes on while the worker is idle. */
+  assert_eval ("rt_done = asyncio.Event()\n"
+               "async def rt_background():\n"
+               "  await asyncio.sleep(0.01)\n"
+               "  rt_done.set()\n"
+               "async def rt_begin():\n"
+               "  global rt_task\n"
+               "  rt_task = asyncio.create_task(rt_background())\n"
+               "await rt_begin()", "nothing");
+  assert_eval ("await rt_done.wait()", "true");
+  /* Loops of other kinds do not disturb it. */
+  assert_eval ("asyncio.run(asyncio.sleep(0.001, 3))", "3");
+  assert_eval ("await asyncio.sleep(0, 4)", "4");
+  error = eval_error (NULL, "await asyncio.sleep(0)\nraise SystemExit(3)");
+  g_assert_error (error, MALT_ERROR, MALT_ERROR_REMOTE);
+  assert_eval ("await asyncio.sleep(0, 6)", "6");
+}
+
+/* A loop that user code runs or closes itself. */
+static void
+test_foreign_loop (void)
+{
+  assert_eval ("import asyncio\n"
+               "async def rt_get(): return asyncio.get_running_loop()\n"
+               "rt_loop = await rt_get()", "nothing");
+  assert_eval ("rt_loop.run_until_complete(asyncio.sleep(0.01, 8))", "8");
+  assert_eval ("rt_loop.close()", "nothing");
+  assert_eval ("await asyncio.sleep(0.001, 9)", "9");
+}
+
+/* Python's threads run while the worker is idle. */
+static void
+test_threads (void)
+{
+  g_variant_unref (eval_in (NULL, "import threading, time\n"
+                                  "rt_count = 0\n"
+                                  "def rt_run():\n"
+                                  "  global rt_count\n"
+                                  "  for i in range(20): rt_count += 1; time.sleep(0.001)\n"
+                                  "rt_thread = threading.Thread(target=rt_run); rt_thread.start()"));
+  g_usleep (200000);
+  assert_eval ("rt_count", "20");
+  assert_eval ("rt_thread.join()", "nothing");
+}
+
+static void
+test_options (void)
+{
+  static const struct { const char *options; GQuark (* domain) (void); int code; const char *part; } bad[] = {
+    { "{'no-such': <1>}", malt_error_quark, MALT_ERROR_NOT_FOUND, "no-such" },
+    { "{'virtual-environment': <1>}", g_io_error_quark, G_IO_ERROR_INVALID_ARGUMENT, "virtual-environment" },
+    { "{'virtual-environment': <'/nonexistent'>}", malt_error_quark, -1, "virtual" },
+  };
+  gsize i;
+
+  for (i = 0; i < G_N_ELEMENTS (bad); i++)
+    {
+      g_autoptr (MaltLauncher) launcher = malt_launcher_new (backend, "python");
+      g_autoptr (GVariant) options = g_variant_parse (G_VARIANT_TYPE_VARDICT, bad[i].options, NULL, NULL, NULL);
+      g_autoptr (GError) error = NULL;
+      int code = bad[i].code;
+
+      if (code < 0)
+        code = is_process () ? MALT_ERROR_NOT_FOUND : MALT_ERROR_NOT_SUPPORTED;
+      malt_launcher_set_runtime_options (launcher, options);
+      g_assert_null (malt_launcher_spawn (launcher, NULL, &error));
+      g_assert_error (error, bad[i].domain (), code);
+      g_assert_nonnull (strstr (error->message, bad[i].part));
+    }
+}
+
+static void
+test_virtual_environment (void)
+{
+  g_autoptr (MaltLauncher) launcher = malt_launcher_new (backend, "python");
+  g_autofree char *folder = NULL;
+  g_autofree char *command = NULL;
+  g_autofree char *quoted = NULL;
+  g_autofree char *expected = NULL;
+  g_autoptr (GVariant) program = NULL;
+  g_autoptr (GError) error = NULL;
+  GVariantDict options;
+  int status;
+
+  if (!is_process ())
+    {
+      g_test_skip ("the interpreter is the application's");
+      return;
+    }
+
+  folder = g_dir_make_tmp ("malt-venv-XXXXXX", &error);
+  g_assert_no_error (error);
+  program = eval_in (NULL, "import sys; sys.executable");
+  quoted = g_shell_quote (folder);
+  command = g_strdup_printf ("%s -m venv --without-pip %s", g_variant_get_string (program, NULL), quoted);
+  g_spawn_command_line_sync (command, NULL, NULL, &status, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (status, ==, 0);
+
+  g_variant_dict_init (&options, NULL);
+  g_variant_dict_insert (&options, "virtual-environment", "s", folder);
+  malt_launcher_set_runtime_options (launcher, g_variant_dict_end (&options));
+  g_clear_object (&worker);
+  worker = malt_launcher_spawn (launcher, NULL, &error);
+  g_assert_no_error (error);
+
+  expected = g_strdup_printf ("\"('%s', True)\"", folder);
+  assert_eval ("import sys\nstr((sys.prefix, sys.base_prefix != sys.prefix))", expected);
+  assert_eval ("any(p.startswith(sys.prefix) and p.endswith('site-packages') for p in sys.path)", "true");
+
+  g_free (command);
+  command = g_strdup_printf ("rm -rf %s", quoted);
+  g_spawn_command_line_sync (command, NULL, NULL, NULL, NULL);
+}
+
+static gpointer
+interrupt_thread (gpointer data)
+{
+  const char *mark = data;
+
+  while (!g_file_test (mark, G_FILE_TEST_EXISTS))
+    g_usleep (1000);
+  g_usleep (10000);
+  malt_worker_interrupt (worker);
+  return NULL;
+}
+
+static void
+test_interrupt (void)
+{
+  static const char * const sources[] = {
+    "open(%s, 'w').close()\nwhile True: pass",
+    "import asyncio\nopen(%s, 'w').close()\nawait asyncio.sleep(1000)",
+    "import asyncio\nopen(%s, 'w').close()\nawait asyncio.sleep(0.001)\nwhile True: pass",
+    "import asyncio\nasync def f(): open(%s, 'w').close()\nasyncio.run(f())\nasyncio.run(asyncio.sleep(0.001))\n"
+    "while True: pass",
+    /* These block in a system call. */
+    "import time\nopen(%s, 'w').close()\ntime.sleep(1000)",
+    "import os\nopen(%s, 'w').close()\nos.read(os.pipe()[0], 1)",
+    "import threading\nopen(%s, 'w').close()\nthreading.Event().wait()",
+  };
+  gsize n = is_process () ? G_N_ELEMENTS (sources) : 4;
+  gsize i, j;
+
+  for (i = 0; i < n; i++)
+    for (j = 0; j < 3; j++)
+      {
+        g_autofree char *mark = g_strdup_printf ("%s/malt-mark-%d-%u", g_get_tmp_dir (), (int) g_random_int () & 0xffffff,
+                                                 (guint) (i * 10 + j));
+        g_autofree char *quoted = g_strdup_printf ("'%s'", mark);
+        g_auto (GStrv) parts = g_strsplit (sources[i], "%s", -1);
+        g_autofree char *source = g_strjoinv (quoted, parts);
+        GThread *thread = g_thread_new ("interrupts", interrupt_thread, mark);
+        g_autoptr (GError) error = eval_error (NULL, source);
+
+        g_thread_join (thread);
+        g_remove (mark);
+        g_test_message ("%s", source);
+        g_assert_error (error, MALT_ERROR, MALT_ERROR_INTERRUPTED);
+        assert_eval ("1 + 1", "2");
+      }
+}
+
+/* What a worker holds does not grow with what it has done. */
+static void
+test_memory (void)
+{
+  g_autoptr (GVariant) before = NULL, after = NULL;
+  const char *measure = "import gc; gc.collect(); [int(l.split()[1]) for l in open('/proc/self/status') if l.startswith('VmRSS')][0]";
+  guint i;
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  g_test_skip ("a sanitizer keeps what was freed");
+  return;
+#endif
+
+  for (i = 0; i < 12000; i++)
+    {
+      g_autofree char *source = g_strdup_printf ("[%u, 'a', {'b': (1, None)}]", i);
+
+      if (i == 4000)
+        before = eval_in (NULL, measure);
+      g_variant_unref (eval_in (NULL, source));
+    }
+  after = eval_in (NULL, measure);
+  g_test_message ("%d KiB before, %d KiB after", (int) g_variant_get_int64 (before), (int) g_variant_get_int64 (after));
+  g_assert_cmpint (g_variant_get_int64 (after) - g_variant_get_int64 (before), <, 4096);
+}
+
+/* Each test is run with a worker of either kind. */
+typedef struct
+{
+  const char *backend;
+  GTestFunc   func;
+} Variant;
+
+static void
+run (gconstpointer data)
+{
+  const Variant *self = data;
+  g_autoptr (MaltLauncher) launcher = malt_launcher_new (self->backend, "python");
+  g_autoptr (GError) error = NULL;
+
+  backend = self->backend;
+  worker = malt_launcher_spawn (launcher, NULL, &error);
+  g_assert_no_error (error);
+  self->func ();
+  g_clear_object (&worker);
+}
+
+static void
+add (const char *name,
+     GTestFunc   func)
+{
+  static const char * const backends[] = { "process", "inprocess" };
+  gsize i;
+
+  for (i = 0; i < G_N_ELEMENTS (backends); i++)
+    {
+      g_autofree char *path = g_strdup_printf ("/python-runtime/%s/%s", backends[i], name);
+      Variant *variant = g_new (Variant, 1);
+
+      variant->backend = backends[i];
+      variant->func = func;
+      g_test_add_data_func_full (path, variant, run, g_free);
+    }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+
+  add ("eval", test_eval);
+  add ("modules", test_modules);
+  add ("call", test_call);
+  add ("traceback", test_traceback);
+  add ("coroutines", test_coroutines);
+  add ("foreign-loop", test_foreign_loop);
+  add ("threads", test_threads);
+  add ("options", test_options);
+  add ("virtual-environment", test_virtual_environment);
+  add ("interrupt", test_interrupt);
+  add ("memory", test_memory);
+
+  return g_test_run ();
+}
