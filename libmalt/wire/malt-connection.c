@@ -66,6 +66,7 @@ struct _MaltConnection
                                          those that nobody waits for any more */
   gsize               last_id;
   GQueue              unsent;         /* of Outgoing, not yet numbered */
+  GHashTable         *unwanted;       /* MaltRequest, cancelled before it was submitted */
   GQueue              output;         /* of Outgoing, to be written */
   gsize               output_size;    /* bytes in it */
   GPtrArray          *reply_sources;  /* of MaltReplySource */
@@ -766,7 +767,7 @@ malt_connection_submit (MaltConnection *self,
                         MaltRequest    *request)
 {
   gboolean is_call = malt_request_get_kind (request) == MALT_REQUEST_KIND_CALL;
-  gboolean closed;
+  gboolean closed, unwanted;
   Outgoing outgoing = { 0 };
   GError *error = NULL;
 
@@ -787,21 +788,25 @@ malt_connection_submit (MaltConnection *self,
 
   g_mutex_lock (&self->lock);
   closed = self->closed;
-  if (!closed && (self->unsent.length > 0 || is_full_locked (self)))
+  unwanted = g_hash_table_size (self->unwanted) > 0 && g_hash_table_remove (self->unwanted, request);
+  if (!closed && !unwanted && (self->unsent.length > 0 || is_full_locked (self)))
     g_queue_push_tail (&self->unsent, g_memdup2 (&outgoing, sizeof outgoing));
-  else if (!closed)
+  else if (!closed && !unwanted)
     {
       number_locked (self, &outgoing);
       write_or_queue_locked (self, &outgoing);
     }
   g_mutex_unlock (&self->lock);
 
-  if (closed)
+  if (closed || unwanted)
     {
       g_object_unref (outgoing.request);
       g_variant_unref (outgoing.body);
-      malt_request_return_new_error (request, MALT_ERROR, MALT_ERROR_TERMINATED,
-                                     "the connection to the worker is closed");
+      if (closed)
+        malt_request_return_new_error (request, MALT_ERROR, MALT_ERROR_TERMINATED,
+                                       "the connection to the worker is closed");
+      else
+        malt_request_return_withdrawn (request);
     }
   else if ((malt_request_get_flags (request) & MALT_REQUEST_FLAGS_NO_REPLY) != 0)
     malt_request_return_value (request, NULL);
@@ -844,21 +849,25 @@ void
 malt_connection_cancel (MaltConnection *self,
                         MaltRequest    *request)
 {
+  guint64 id;
   GList *link;
 
   g_mutex_lock (&self->lock);
+  id = malt_request_get_id (request);
   link = g_queue_find_custom (&self->unsent, request, compare_outgoing);
   if (link != NULL)
     {
       outgoing_free (link->data);
       g_queue_delete_link (&self->unsent, link);
     }
+  else if (id == 0 && !malt_request_is_done (request))
+    g_hash_table_add (self->unwanted, g_object_ref (request));
   g_mutex_unlock (&self->lock);
 
   if (link != NULL)
     malt_request_return_withdrawn (request);
-  else if (malt_request_get_id (request) != 0)
-    send_control (self, MALT_FRAME_CANCEL, 0, malt_request_get_id (request));
+  else if (id != 0)
+    send_control (self, MALT_FRAME_CANCEL, 0, id);
 }
 
 /* Interrupts a request, or what runs now. */
@@ -1067,6 +1076,7 @@ malt_connection_new (MaltTransport      *transport,
   self->lost_data = user_data;
   self->lost_destroy = destroy;
   self->unfinished = g_hash_table_new_full (NULL, NULL, NULL, g_object_unref);
+  self->unwanted = g_hash_table_new_full (NULL, NULL, g_object_unref, NULL);
   self->reply_sources = g_ptr_array_new_with_free_func ((GDestroyNotify) g_source_unref);
 
   self->control_source = g_unix_fd_source_new (self->control->fd, G_IO_IN);
@@ -1095,6 +1105,7 @@ malt_connection_unref (MaltConnection *self)
 
   g_clear_pointer (&self->reader, malt_frame_reader_free);
   g_clear_pointer (&self->unfinished, g_hash_table_unref);
+  g_clear_pointer (&self->unwanted, g_hash_table_unref);
   g_clear_pointer (&self->reply_sources, g_ptr_array_unref);
   malt_transport_free (self->transport);
   malt_transport_free (self->control);
