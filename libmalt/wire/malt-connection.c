@@ -168,6 +168,17 @@ wake_waiter_of (MaltConnection *self,
   g_mutex_unlock (&self->lock);
 }
 
+/* Whoever finishes a request without the reader's role does not know whether it is the
+ * reader who waits for it: that one polls, and is among no waiters. */
+static void
+wake_reader (MaltConnection *self)
+{
+  guint64 one = 1;
+
+  if (write (self->wake_fd, &one, sizeof one) < 0)
+    g_assert (errno == EAGAIN || errno == EINTR);
+}
+
 /* Reading. */
 
 static gboolean
@@ -421,7 +432,6 @@ malt_connection_wait (MaltConnection *self,
 void
 malt_connection_wake (MaltConnection *self)
 {
-  guint64 one = 1;
   GList *link;
 
   g_mutex_lock (&self->lock);
@@ -429,8 +439,7 @@ malt_connection_wake (MaltConnection *self)
     g_cond_signal (&((Waiter *) link->data)->cond);
   g_mutex_unlock (&self->lock);
 
-  if (write (self->wake_fd, &one, sizeof one) < 0)
-    g_assert (errno == EAGAIN || errno == EINTR);
+  wake_reader (self);
 }
 
 /* The source's context is awake: somebody else should poll. */
@@ -865,7 +874,11 @@ malt_connection_cancel (MaltConnection *self,
   g_mutex_unlock (&self->lock);
 
   if (link != NULL)
-    malt_request_return_withdrawn (request);
+    {
+      malt_request_return_withdrawn (request);
+      wake_waiter_of (self, request);
+      wake_reader (self);
+    }
   else if (id != 0)
     send_control (self, MALT_FRAME_CANCEL, 0, id);
 }
@@ -930,7 +943,9 @@ control_cb (int           fd,
       if (frame.type != MALT_FRAME_WITHDRAWN)
         reason = g_strdup_printf ("a frame of type %s came on the control road",
                                   malt_frame_type_name (frame.type));
-      else if (!take_reply (self, &frame, NULL, &error))
+      else if (take_reply (self, &frame, NULL, &error))
+        wake_reader (self);
+      else
         reason = g_strdup (error->message);
     }
 
