@@ -15,7 +15,7 @@
  * Owned by whoever reads; it has no lock. */
 struct _MaltFrameReader
 {
-  gsize      max_body;
+  gsize      max_value;   /* the longest body of a value */
 
   /* The last receive got less than it had room for: there is nothing more, and no need
    * for a system call to hear it.  Until it has been said once. */
@@ -36,12 +36,12 @@ struct _MaltFrameReader
 };
 
 MaltFrameReader *
-malt_frame_reader_new (gsize max_body)
+malt_frame_reader_new (gsize max_value)
 {
   MaltFrameReader *self = g_malloc (sizeof *self);
 
   memset (self, 0, G_STRUCT_OFFSET (MaltFrameReader, buffer));
-  self->max_body = max_body;
+  self->max_value = max_value;
 
   return self;
 }
@@ -90,11 +90,13 @@ take_header (MaltFrameReader  *self,
       g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, reason);
       return FALSE;
     }
-  if (self->frame.length > self->max_body)
+  /* What a worker says instead of a value has limits of its own, however small a value
+   * may be. */
+  if (self->frame.type == MALT_FRAME_VALUE && self->frame.length > self->max_value)
     {
       g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
                    "a frame of type %s has a body of %u bytes (limit %" G_GSIZE_FORMAT ")",
-                   malt_frame_type_name (self->frame.type), self->frame.length, self->max_body);
+                   malt_frame_type_name (self->frame.type), self->frame.length, self->max_value);
       return FALSE;
     }
 

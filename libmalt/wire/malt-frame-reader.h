@@ -11,7 +11,7 @@ G_BEGIN_DECLS
 
 typedef struct _MaltFrameReader MaltFrameReader;
 
-MaltFrameReader *malt_frame_reader_new   (gsize             max_body);
+MaltFrameReader *malt_frame_reader_new   (gsize             max_value);
 void             malt_frame_reader_free  (MaltFrameReader  *self);
 MaltIo           malt_frame_reader_next  (MaltFrameReader  *self,
                                           MaltTransport    *transport,
