@@ -140,24 +140,23 @@ convert_str (Conversion *self,
 }
 
 static GVariant *
-convert_bytes (PyObject *object)
-{
-  gsize size = (gsize) PyBytes_GET_SIZE (object);
-
-  return g_variant_new_from_data (G_VARIANT_TYPE_BYTESTRING, g_memdup2 (PyBytes_AS_STRING (object), size),
-                                  size, TRUE, g_free, NULL);
-}
-
-/* Lists of one scalar type, without a step through GVariant for each element.  These
- * return %NULL with neither exception nor reason if the list is of something else. */
-
-static GVariant *
 take_array (const char *type,
             gpointer    data,
             gsize       size)
 {
   return g_variant_new_from_data (G_VARIANT_TYPE (type), data, size, TRUE, g_free, data);
 }
+
+static GVariant *
+convert_bytes (PyObject *object)
+{
+  gsize size = (gsize) PyBytes_GET_SIZE (object);
+
+  return take_array ("ay", g_memdup2 (PyBytes_AS_STRING (object), size), size);
+}
+
+/* Lists of one scalar type, without a step through GVariant for each element.  These
+ * return %NULL with neither exception nor reason if the list is of something else. */
 
 static GVariant *
 convert_list_of_ints (PyObject *list)
