@@ -40,7 +40,7 @@ static const Kind kinds[] = {
 static GRecMutex registry_lock;
 /* Guarded by registry_lock. */
 static char **module_path;
-static GHashTable *loaded; /* path → itself */
+static GHashTable *loaded; /* path → GIOModule, in use for good */
 
 static GType
 base_type (MaltModuleKind kind)
@@ -167,8 +167,7 @@ load_locked (const char  *directory,
       return FALSE;
     }
 
-  /* The use is never given back, and the object lives as long as the program. */
-  g_hash_table_add (loaded, g_strdup (path));
+  g_hash_table_insert (loaded, g_strdup (path), module);
   MALT_DEBUG (MODULE, "loaded %s", path);
   return TRUE;
 }

@@ -44,7 +44,7 @@
  * ends.  How a worker ended is [method@Malt.Worker.get_exit_info].
  *
  * Where code runs is decided by a backend, which is a subclass: see
- * [struct@Malt.WorkerClass], [func@Malt.Worker.register] and the page
+ * its class structure, [func@Malt.Worker.register] and the page
  * [Writing a backend](writing-a-backend.html).
  *
  * Since: 1.0
