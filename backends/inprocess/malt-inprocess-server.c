@@ -3,7 +3,6 @@
 #include "malt-inprocess-server.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The functions of the conformance suite, for Python workers."""
+
+import asyncio
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+_stored = None
+
+
+def add(a, b):
+    return a + b
+
+
+def subtract(*, a, b):
+    return a - b
+
+
+def echo(value):
+    return value
+
+
+def nothing():
+    pass
+
+
+def bytes(size):
+    return bytearray(i & 0xff for i in range(size))
+
+
+def length(data):
+    return len(data)
+
+
+def put(value):
+    global _stored
+    _stored = value
+
+
+def get():
+    return _stored
+
+
+def fail(text):
+    raise RuntimeError(text)
+
+
+def sleep(msec):
+    time.sleep(msec / 1000)
+
+
+async def later(msec, value):
+    await asyncio.sleep(msec / 1000)
+    return value
+
+
+async def later_never():
+    await asyncio.Event().wait()
+
+
+def spin(mark):
+    pathlib.Path(mark).touch()
+    while True:
+        pass
+
+
+def sleep_on(mark):
+    pathlib.Path(mark).touch()
+    time.sleep(1_000_000)
+
+
+def catch(mark):
+    try:
+        spin(mark)
+    except KeyboardInterrupt:
+        return "caught"
+
+
+def be_deaf(mark, end_mark):
+    pathlib.Path(mark).touch()
+    while True:
+        try:
+            while not os.path.exists(end_mark):
+                time.sleep(0.001)
+            return
+        except KeyboardInterrupt:
+            pass
+
+
+def crash():
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def exit(code):
+    os._exit(code)
+
+
+def print(text):
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def print_error(text):
+    sys.stderr.write(text)
+    sys.stderr.flush()
+
+
+def print_many(count, text):
+    sys.stdout.write(text * count)
+    sys.stdout.flush()
+
+
+def print_bytes(data):
+    sys.stdout.buffer.write(data)
+    sys.stdout.flush()
+
+
+def print_both(count, pause, text):
+    for i in range(count):
+        print(f"{text} {i}\n")
+        print_error(f"{text} {i}\n")
+        time.sleep(pause / 1_000_000)
+
+
+def allocate(size):
+    memory = bytearray(size)
+    for place in range(0, size, 4096):
+        memory[place] = 1
+
+
+def ignore_term():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def fork_child():
+    return subprocess.Popen(["/bin/sleep", "1000"]).pid
+
+
+def environment():
+    return [name + "=" + value for name, value in os.environ.items()]
+
+
+def descriptors():
+    """The open descriptors, without that of the folder that is read."""
+    result = []
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            result.append((int(name), os.readlink("/proc/self/fd/" + name)))
+        except OSError:
+            pass
+    return result
+
+
+def working_directory():
+    return os.getcwd()
+
+
+def process_group():
+    return os.getpgrp()
+
+
+def nested(depth):
+    """A worker of this worker does the same with one less."""
+    import gi
+    gi.require_version("Malt", "1")
+    from gi.repository import GLib, Malt
+
+    if depth == 0:
+        return 0
+
+    launcher = Malt.Launcher.new("process", "python")
+    launcher.set_search_path([os.path.dirname(__file__)])
+    for name in ("GI_TYPELIB_PATH", "LD_LIBRARY_PATH", "MALT_MODULE_PATH"):
+        if name in os.environ:
+            launcher.setenv(name, os.environ[name])
+    worker = launcher.spawn(None)
+    value = worker.remote_call_fetch("python_functions.nested",
+                                     GLib.Variant("(x)", (depth - 1,)), None,
+                                     Malt.TIMEOUT_DEFAULT, None)
+    worker.stop(-1, -1, None)
+    return 1 + GLib.Variant.unpack(value)

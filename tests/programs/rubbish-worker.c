@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <glib.h>
+
+#include "malt-frame.h"
+
+/* A worker program that breaks the protocol, in the way that the environment variable
+ * RUBBISH names: in its hello, or in its answer to the first request. */
+
+#define DATA_FD    3
+#define CONTROL_FD 4
+
+/* Writes as much as the manager takes. */
+static void
+put (int           fd,
+     gconstpointer bytes,
+     gsize         size)
+{
+  const char *rest = bytes;
+
+  while (size > 0)
+    {
+      ssize_t n = send (fd, rest, size, MSG_NOSIGNAL);
+
+      if (n < 0)
+        _exit (3);
+      rest += n;
+      size -= (gsize) n;
+    }
+}
+
+static void
+get (gpointer bytes,
+     gsize    size)
+{
+  char *rest = bytes;
+
+  while (size > 0)
+    {
+      ssize_t n = recv (DATA_FD, rest, size, 0);
+
+      if (n <= 0)
+        _exit (2);
+      rest += n;
+      size -= (gsize) n;
+    }
+}
+
+static MaltFrame
+get_frame (void)
+{
+  guint8 header[MALT_FRAME_HEADER_SIZE];
+  g_autofree char *reason = NULL;
+  g_autofree char *body = NULL;
+  MaltFrame frame;
+
+  get (header, sizeof header);
+  if (!malt_frame_decode (header, &frame, &reason))
+    _exit (2);
+  body = g_malloc (frame.length);
+  get (body, frame.length);
+  return frame;
+}
+
+static void
+put_frame (MaltFrameType  type,
+           guint64        id,
+           GVariant      *body)
+{
+  g_autoptr (GVariant) owned = body != NULL ? g_variant_ref_sink (body) : NULL;
+  guint8 header[MALT_FRAME_HEADER_SIZE];
+  MaltFrame frame = { .type = (guint8) type, .id = id };
+
+  if (owned != NULL)
+    frame.length = (guint32) g_variant_get_size (owned);
+  malt_frame_encode (&frame, header);
+  put (DATA_FD, header, sizeof header);
+  if (frame.length > 0)
+    put (DATA_FD, g_variant_get_data (owned), frame.length);
+}
+
+static GVariant *
+hello_body (void)
+{
+  GVariantBuilder builder;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE_VARDICT);
+  g_variant_builder_add (&builder, "{sv}", "pid", g_variant_new_uint32 ((guint32) getpid ()));
+  g_variant_builder_add (&builder, "{sv}", "runtime", g_variant_new_string ("native"));
+  return g_variant_builder_end (&builder);
+}
+
+static GVariant *
+value_body (void)
+{
+  return g_variant_new_variant (g_variant_new_int64 (42));
+}
+
+/* A frame whose header has @byte in the place of the one at @offset. */
+static void
+put_spoiled (MaltFrameType type,
+             guint64       id,
+             gsize         offset,
+             guint8        byte)
+{
+  guint8 header[MALT_FRAME_HEADER_SIZE];
+  MaltFrame frame = { .type = (guint8) type, .id = id };
+
+  malt_frame_encode (&frame, header);
+  header[offset] = byte;
+  put (DATA_FD, header, sizeof header);
+}
+
+/* A frame that announces @announced bytes and has others. */
+static void
+put_body (MaltFrameType type,
+          guint64       id,
+          const char   *bytes,
+          guint32       size,
+          guint32       announced)
+{
+  guint8 header[MALT_FRAME_HEADER_SIZE];
+  MaltFrame frame = { .type = (guint8) type, .id = id, .length = announced };
+
+  malt_frame_encode (&frame, header);
+  put (DATA_FD, header, sizeof header);
+  put (DATA_FD, bytes, size);
+}
+
+/* With a descriptor, which no frame may have. */
+static void
+put_with_descriptor (guint64 id)
+{
+  guint8 header[MALT_FRAME_HEADER_SIZE];
+  MaltFrame frame = { .type = MALT_FRAME_VALUE, .id = id };
+  union { struct cmsghdr align; char space[CMSG_SPACE (sizeof (int))]; } control;
+  struct iovec vector = { header, sizeof header };
+  struct msghdr message = { .msg_iov = &vector, .msg_iovlen = 1,
+                            .msg_control = &control, .msg_controllen = sizeof control };
+  struct cmsghdr *cmsg;
+  int fd = 0;
+
+  malt_frame_encode (&frame, header);
+  memset (&control, 0, sizeof control);
+  cmsg = CMSG_FIRSTHDR (&message);
+  cmsg->cmsg_level = SOL_SOCKET;
+  cmsg->cmsg_type = SCM_RIGHTS;
+  cmsg->cmsg_len = CMSG_LEN (sizeof fd);
+  memcpy (CMSG_DATA (cmsg), &fd, sizeof fd);
+  if (sendmsg (DATA_FD, &message, MSG_NOSIGNAL) < 0)
+    _exit (4); /* the manager does not even let one be sent */
+}
+
+static gboolean
+break_hello (const char *mode)
+{
+  if (strcmp (mode, "text") == 0)
+    put (DATA_FD, "Hello, this is not a protocol at all\n", 37);
+  else if (strcmp (mode, "closes") == 0)
+    {
+      close (DATA_FD);
+      close (CONTROL_FD);
+    }
+  else if (strcmp (mode, "half-header") == 0)
+    {
+      put (DATA_FD, "malt\001\001", 6);
+      _exit (0);
+    }
+  else if (strcmp (mode, "hello-version") == 0)
+    put_spoiled (MALT_FRAME_HELLO, 0, 4, 99);
+  else if (strcmp (mode, "hello-type") == 0)
+    put_spoiled (MALT_FRAME_HELLO, 0, 5, 77);
+  else if (strcmp (mode, "hello-body") == 0)
+    put_body (MALT_FRAME_HELLO, 0, "\001\002\003", 3, 3);
+  else if (strcmp (mode, "hello-empty") == 0)
+    put_body (MALT_FRAME_HELLO, 0, "", 0, 0);
+  else if (strcmp (mode, "hello-large") == 0)
+    put_body (MALT_FRAME_HELLO, 0, "", 0, 0x7fffffff);
+  else if (strcmp (mode, "reply-first") == 0)
+    put_frame (MALT_FRAME_VALUE, 1, value_body ());
+  else
+    return FALSE;
+
+  return TRUE;
+}
+
+static void
+break_reply (const char *mode,
+             guint64     id)
+{
+  if (strcmp (mode, "magic") == 0)
+    put_spoiled (MALT_FRAME_VALUE, id, 0, 'M');
+  else if (strcmp (mode, "version") == 0)
+    put_spoiled (MALT_FRAME_VALUE, id, 4, 99);
+  else if (strcmp (mode, "type") == 0)
+    put_spoiled (MALT_FRAME_VALUE, id, 5, 77);
+  else if (strcmp (mode, "flags") == 0)
+    put_spoiled (MALT_FRAME_VALUE, id, 6, 0x80);
+  else if (strcmp (mode, "no-id") == 0)
+    put_frame (MALT_FRAME_VALUE, 0, value_body ());
+  else if (strcmp (mode, "unknown-id") == 0)
+    put_frame (MALT_FRAME_VALUE, id + 1000, value_body ());
+  else if (strcmp (mode, "twice") == 0)
+    {
+      put_frame (MALT_FRAME_VALUE, id, value_body ());
+      put_frame (MALT_FRAME_VALUE, id, value_body ());
+    }
+  else if (strcmp (mode, "length") == 0)
+    put_body (MALT_FRAME_VALUE, id, "", 0, 0xfffffff0);
+  else if (strcmp (mode, "no-body") == 0)
+    put_body (MALT_FRAME_VALUE, id, "", 0, 0);
+  else if (strcmp (mode, "body") == 0)
+    put_body (MALT_FRAME_VALUE, id, "\001\002\003", 3, 3);
+  else if (strcmp (mode, "body-bool") == 0)
+    put_body (MALT_FRAME_VALUE, id, "\007\000b", 3, 3);
+  else if (strcmp (mode, "error-body") == 0)
+    put_body (MALT_FRAME_ERROR, id, "\001\002\003", 3, 3);
+  else if (strcmp (mode, "error-code") == 0)
+    put_frame (MALT_FRAME_ERROR, id, g_variant_new ("(yumsmsms)", 0, 77, NULL, "?", NULL));
+  else if (strcmp (mode, "error-domain") == 0)
+    put_frame (MALT_FRAME_ERROR, id, g_variant_new ("(yumsmsms)", 9, 0, NULL, "?", NULL));
+  else if (strcmp (mode, "second-hello") == 0)
+    put_frame (MALT_FRAME_HELLO, 0, hello_body ());
+  else if (strcmp (mode, "request") == 0)
+    put_frame (MALT_FRAME_EVAL, id, g_variant_new ("(mss)", NULL, "1 + 1"));
+  else if (strcmp (mode, "descriptor-count") == 0)
+    put_spoiled (MALT_FRAME_VALUE, id, 20, 1);
+  else if (strcmp (mode, "descriptor") == 0)
+    put_with_descriptor (id);
+  else if (strcmp (mode, "reserved") == 0)
+    put_spoiled (MALT_FRAME_VALUE, id, 22, 1);
+  else if (strcmp (mode, "control-reply") == 0)
+    {
+      guint8 header[MALT_FRAME_HEADER_SIZE];
+      MaltFrame frame = { .type = MALT_FRAME_VALUE, .id = id };
+
+      malt_frame_encode (&frame, header);
+      put (CONTROL_FD, header, sizeof header);
+    }
+  else if (strcmp (mode, "control-text") == 0)
+    put (CONTROL_FD, "What is this road for?  I will just write here.", 47);
+  else if (strcmp (mode, "half-and-exit") == 0)
+    {
+      put_body (MALT_FRAME_VALUE, id, "half", 4, 1000);
+      _exit (0);
+    }
+  else if (strcmp (mode, "whole-and-exit") == 0)
+    {
+      put_frame (MALT_FRAME_VALUE, id, value_body ());
+      _exit (0);
+    }
+  else if (strcmp (mode, "closes") == 0)
+    {
+      close (DATA_FD);
+      close (CONTROL_FD);
+    }
+  else
+    _exit (5);
+}
+
+int
+main (int argc, char **argv)
+{
+  const char *mode = getenv ("RUBBISH");
+  gboolean in_reply = g_str_has_prefix (mode, "reply:");
+
+  get_frame ();
+  if (in_reply || !break_hello (mode))
+    {
+      put_frame (MALT_FRAME_HELLO, 0, hello_body ());
+      break_reply (mode + (in_reply ? strlen ("reply:") : 0), get_frame ().id);
+    }
+
+  /* It is for the manager to end this. */
+  for (;;)
+    pause ();
+}

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+"""Runs the unit tests in one file and reports them as TAP, one line for each."""
+
+import importlib.util
+import os
+import sys
+import unittest
+
+
+class TapResult(unittest.TestResult):
+    def __init__(self):
+        super().__init__()
+        self.failed = False
+
+    def report(self, ok, test, comment='', details=''):
+        self.failed = self.failed or not ok
+        print('ok' if ok else 'not ok', self.testsRun, test.id() + comment)
+        for line in details.splitlines():
+            print('#', line)
+        sys.stdout.flush()
+
+    def addSuccess(self, test):
+        self.report(True, test)
+
+    def addSkip(self, test, reason):
+        self.report(True, test, ' # SKIP ' + reason)
+
+    def addFailure(self, test, err):
+        self.report(False, test, details=self._exc_info_to_string(err, test))
+
+    addError = addFailure
+
+    def addSubTest(self, test, subtest, err):
+        if err is not None:
+            self.report(False, subtest, details=self._exc_info_to_string(err, test))
+
+
+def main(path):
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, os.path.dirname(path))
+    name = os.path.splitext(os.path.basename(path))[0].replace('-', '_')
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+
+    suite = unittest.defaultTestLoader.loadTestsFromModule(module)
+    print(f'1..{suite.countTestCases()}')
+    result = TapResult()
+    suite.run(result)
+    return 1 if result.failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main(os.path.abspath(sys.argv[1])))

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "test-abilities.h"
+
+/* The workers that the conformance suite runs over. */
+const TestVariant test_variants[] = {
+  { "process/native",   "process",   "native" },
+  { "process/python",   "process",   "python" },
+  { "inprocess/native", "inprocess", "native" },
+  { "inprocess/python", "inprocess", "python" },
+  { "mock",             "mock",      NULL },
+};
+
+const gsize test_n_variants = G_N_ELEMENTS (test_variants);
+
+/* What a variant cannot do, and why: the only place where it is written.  A test
+ * that needs it is skipped with the reason. */
+static const struct
+{
+  const char *backend; /* NULL: any */
+  const char *runtime; /* NULL: any */
+  TestNeeds   what;
+  const char *reason;
+} cannot[] = {
+  { "mock", NULL, TEST_NEEDS_EVAL, "the mock has no language" },
+  { "mock", NULL, TEST_NEEDS_PROCESS, "the mock has no process" },
+  { "mock", NULL, TEST_NEEDS_BREAKABLE, "the mock runs no code that could be broken off" },
+  { "mock", NULL, TEST_NEEDS_WAKEABLE, "the mock runs no code that could be broken off" },
+  { "mock", NULL, TEST_NEEDS_QUEUE, "the mock answers each request on its own" },
+  { "mock", NULL, TEST_NEEDS_EXCEPTIONS, "the mock has no exceptions" },
+  { "mock", NULL, TEST_NEEDS_KEYWORDS, "the mock's functions take no keyword arguments" },
+  { "mock", NULL, TEST_NEEDS_CONVERSION, "the mock has no language" },
+  { "mock", NULL, TEST_NEEDS_RUNTIME, "the mock has no runtime" },
+  { "mock", NULL, TEST_NEEDS_NESTING, "the mock runs no code" },
+  { NULL, "native", TEST_NEEDS_EVAL, "C has no source to evaluate" },
+  { NULL, "native", TEST_NEEDS_BREAKABLE, "C code is asked to give up, and cannot be broken off" },
+  { NULL, "native", TEST_NEEDS_EXCEPTIONS, "C has no exceptions" },
+  { NULL, "native", TEST_NEEDS_CONVERSION, "C functions have GVariants already" },
+  { NULL, "python", TEST_NEEDS_NO_EVAL, "Python evaluates" },
+  { NULL, "python", TEST_NEEDS_EXACT, "Python has fewer types than GVariant" },
+  { "inprocess", NULL, TEST_NEEDS_PROCESS, "the worker is a thread of the manager" },
+  { "inprocess", "python", TEST_NEEDS_WAKEABLE,
+    "no signal wakes a system call outside of Python's main thread" },
+};
+
+/* Why @self cannot have what a test needs; NULL if it can. */
+const char *
+test_variant_cannot (const TestVariant *self,
+                     TestNeeds          needs)
+{
+  gsize i;
+
+  if (!TEST_HAVE_PYTHON && g_strcmp0 (self->runtime, "python") == 0)
+    return "built without the Python runtime";
+
+  for (i = 0; i < G_N_ELEMENTS (cannot); i++)
+    if ((needs & cannot[i].what) != 0 &&
+        (cannot[i].backend == NULL || g_strcmp0 (cannot[i].backend, self->backend) == 0) &&
+        (cannot[i].runtime == NULL || g_strcmp0 (cannot[i].runtime, self->runtime) == 0))
+      return cannot[i].reason;
+
+  return NULL;
+}
