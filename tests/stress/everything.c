@@ -25,6 +25,21 @@ typedef struct
   MaltWorker *workers[N_WORKERS]; /* guarded by lock */
 } Field;
 
+/* A worker that has loaded what will be called: an import that is broken off half-way
+ * leaves a Python worker with half a module, and the next call with another error. */
+static MaltWorker *
+spawn_ready (Field *field)
+{
+  MaltWorker *worker = test_case_spawn (field->test);
+  g_autoptr (GError) error = NULL;
+
+  malt_worker_remote_call_wait (worker, test_case_function (field->test, "nothing"), NULL, NULL,
+                                MALT_TIMEOUT_NONE, NULL, &error);
+  g_assert_no_error (error);
+
+  return worker;
+}
+
 static MaltWorker *
 pick (Field *field,
       GRand *random)
@@ -37,7 +52,7 @@ pick (Field *field,
   if (!malt_worker_is_running (field->workers[i]))
     {
       dead = field->workers[i];
-      field->workers[i] = test_case_spawn (field->test);
+      field->workers[i] = spawn_ready (field);
     }
   worker = g_object_ref (field->workers[i]);
   g_mutex_unlock (&field->lock);
@@ -155,7 +170,7 @@ test_everything (TestCase *self)
 
   g_mutex_init (&field.lock);
   for (i = 0; i < N_WORKERS; i++)
-    field.workers[i] = test_case_spawn (self);
+    field.workers[i] = spawn_ready (&field);
 
   for (i = 0; i < N_THREADS; i++)
     threads[i] = g_thread_new ("player", player, &field);
