@@ -42,6 +42,32 @@ nothing (MaltRequest   *request,
   return NULL;
 }
 
+/* Is never finished, but by being cancelled. */
+static GVariant *
+wait_for_ever (MaltRequest   *request,
+               GVariant      *arguments,
+               GCancellable  *cancellable,
+               gpointer       user_data,
+               GError       **error)
+{
+  malt_request_defer (g_object_ref (request));
+
+  return NULL;
+}
+
+/* Takes a third of a second. */
+static GVariant *
+nap (MaltRequest   *request,
+     GVariant      *arguments,
+     GCancellable  *cancellable,
+     gpointer       user_data,
+     GError       **error)
+{
+  g_usleep (G_USEC_PER_SEC / 3);
+
+  return NULL;
+}
+
 static MaltWorker *
 spawn (guint64 max_value_size)
 {
@@ -124,18 +150,117 @@ test_error_beyond_value_size (void)
   assert_usable (worker);
 }
 
+static gboolean
+quit_cb (gpointer loop)
+{
+  g_main_loop_quit (loop);
+
+  return G_SOURCE_REMOVE;
+}
+
+/* Runs the default main context until a source of high priority ends that. */
+static void
+run_and_leave (void)
+{
+  g_autoptr (GMainLoop) loop = g_main_loop_new (NULL, FALSE);
+  g_autoptr (GSource) source = g_timeout_source_new (50);
+
+  g_source_set_priority (source, G_PRIORITY_HIGH);
+  g_source_set_callback (source, quit_cb, loop, NULL);
+  g_source_attach (source, NULL);
+  g_main_loop_run (loop);
+}
+
+static void
+answered_cb (GObject      *worker,
+             GAsyncResult *result,
+             gpointer      user_data)
+{
+  gboolean *answered = user_data;
+  g_autoptr (GVariant) value = NULL;
+  g_autoptr (GError) error = NULL;
+
+  value = malt_worker_remote_call_finish (MALT_WORKER (worker), result, &error);
+  g_assert_no_error (error);
+  *answered = TRUE;
+}
+
+static gpointer
+call_in_own_context (gpointer worker)
+{
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  gboolean answered = FALSE;
+
+  g_main_context_push_thread_default (context);
+  malt_worker_remote_call_async (worker, "nothing", NULL, NULL, MALT_TIMEOUT_NONE, NULL, answered_cb, &answered);
+  while (!answered)
+    g_main_context_iteration (context, TRUE);
+  g_main_context_pop_thread_default (context);
+
+  return NULL;
+}
+
+/* A loop that is left while it awaits a reply keeps no other one from reading its own. */
+static void
+test_loop_left (void)
+{
+  g_autoptr (MaltWorker) worker = spawn (0);
+
+  malt_worker_remote_call_async (worker, "wait", NULL, NULL, MALT_TIMEOUT_NONE, NULL, NULL, NULL);
+  run_and_leave ();
+  g_thread_join (g_thread_new ("caller", call_in_own_context, worker));
+}
+
+static gpointer
+call_often_and_nap (gpointer worker)
+{
+  g_autoptr (GError) error = NULL;
+  guint i;
+
+  for (i = 0; i < 200; i++)
+    assert_usable (worker);
+  malt_worker_remote_call_wait (worker, "nap", NULL, NULL, MALT_TIMEOUT_NONE, NULL, &error);
+  g_assert_no_error (error);
+  g_main_context_wakeup (NULL);
+
+  return NULL;
+}
+
+/* While a thread reads, a loop that awaits a reply sleeps. */
+static void
+test_loop_sleeps (void)
+{
+  g_autoptr (MaltWorker) worker = spawn (0);
+  GThread *caller;
+  gint64 begin;
+  guint turns = 0;
+
+  malt_worker_remote_call_async (worker, "wait", NULL, NULL, MALT_TIMEOUT_NONE, NULL, NULL, NULL);
+  caller = g_thread_new ("caller", call_often_and_nap, worker);
+  begin = g_get_monotonic_time ();
+  for (; g_get_monotonic_time () - begin < G_USEC_PER_SEC / 4; turns++)
+    g_main_context_iteration (NULL, TRUE);
+  g_thread_join (caller);
+
+  g_assert_cmpuint (turns, <, 5000);
+}
+
 int
 main (int    argc,
       char **argv)
 {
   malt_register_function ("spin", spin, NULL, NULL);
   malt_register_function ("fail", fail, NULL, NULL);
+  malt_register_function ("wait", wait_for_ever, NULL, NULL);
+  malt_register_function ("nap", nap, NULL, NULL);
   malt_register_function ("nothing", nothing, NULL, NULL);
   malt_run_as_worker (argc, argv);
 
   g_test_init (&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
   g_test_add_func ("/manager/withdrawn/reader", test_withdrawn_reader);
   g_test_add_func ("/manager/withdrawn/unsent", test_withdrawn_unsent);
+  g_test_add_func ("/manager/loop/left", test_loop_left);
+  g_test_add_func ("/manager/loop/sleeps", test_loop_sleeps);
   g_test_add_func ("/manager/error-beyond-value-size", test_error_beyond_value_size);
 
   return g_test_run ();

@@ -97,7 +97,14 @@ typedef struct
  * While there are any it wants to poll the data road; but if all such contexts did, each
  * reply would wake them all.  So one of those that sleep is the poller.  It gives that up
  * when it wakes, because nobody knows what its context does then, and wakes another one
- * that sleeps to take its place. */
+ * that sleeps to take its place.
+ *
+ * It reads when it is checked, and is never dispatched.  A context that wakes does not
+ * check what is of lower priority than a source that is ready, so a source of the usual
+ * priority could miss that its context is awake, for good if its loop ends there; and one
+ * of the highest priority that is never ready holds nobody up. */
+#define REPLY_SOURCE_PRIORITY G_MININT
+
 typedef struct
 {
   GSource         source;
@@ -187,7 +194,9 @@ take_role_locked (MaltConnection *self)
   if (self->reading || self->lost)
     return FALSE;
 
+  /* There is somebody to find out now. */
   self->reading = TRUE;
+  g_atomic_int_set (&self->has_more, FALSE);
   return TRUE;
 }
 
@@ -471,55 +480,37 @@ reply_source_prepare (GSource *source,
 {
   MaltReplySource *self = (MaltReplySource *) source;
   MaltConnection *connection = self->connection;
-  gboolean ready;
-
-  *timeout = -1;
 
   g_mutex_lock (&connection->lock);
-  ready = self->n_awaited > 0 && g_atomic_int_get (&connection->has_more);
-  if (self->n_awaited > 0 && connection->poller == NULL)
+  *timeout = self->n_awaited > 0 && g_atomic_int_get (&connection->has_more) ? 0 : -1;
+  if (self->n_awaited > 0 && (connection->poller == NULL || g_source_is_destroyed (connection->poller)))
     connection->poller = source;
   self->poll_fd.events = connection->poller == source ? G_IO_IN : 0;
   self->is_asleep = TRUE;
   g_mutex_unlock (&connection->lock);
 
-  return ready;
+  return FALSE;
 }
 
 static gboolean
 reply_source_check (GSource *source)
 {
   MaltReplySource *self = (MaltReplySource *) source;
-  MaltConnection *connection = self->connection;
-  gboolean ready = (self->poll_fd.revents & (G_IO_IN | G_IO_HUP | G_IO_ERR)) != 0;
+  g_autoptr (MaltConnection) connection = malt_connection_ref (self->connection);
+  gboolean readable = (self->poll_fd.revents & (G_IO_IN | G_IO_HUP | G_IO_ERR)) != 0;
+  gboolean has_role;
 
   g_mutex_lock (&connection->lock);
   self->is_asleep = FALSE;
-  ready |= self->n_awaited > 0 && g_atomic_int_get (&connection->has_more);
-  if (!ready)
-    stop_polling_locked (connection, source);
-  g_mutex_unlock (&connection->lock);
-
-  return ready;
-}
-
-static gboolean
-reply_source_dispatch (GSource     *source,
-                       GSourceFunc  callback,
-                       gpointer     user_data)
-{
-  g_autoptr (MaltConnection) connection = malt_connection_ref (((MaltReplySource *) source)->connection);
-  g_autoptr (GError) error = NULL;
-  gboolean has_role;
-  MaltIo io;
-
-  g_mutex_lock (&connection->lock);
-  has_role = take_role_locked (connection);
+  readable |= self->n_awaited > 0 && g_atomic_int_get (&connection->has_more);
+  has_role = readable && take_role_locked (connection);
   g_mutex_unlock (&connection->lock);
 
   if (has_role)
     {
-      io = read_replies (connection, NULL, &error);
+      g_autoptr (GError) error = NULL;
+      MaltIo io = read_replies (connection, NULL, &error);
+
       finish_read (connection, io, error);
     }
 
@@ -527,7 +518,7 @@ reply_source_dispatch (GSource     *source,
   stop_polling_locked (connection, source);
   g_mutex_unlock (&connection->lock);
 
-  return G_SOURCE_CONTINUE;
+  return FALSE;
 }
 
 static void
@@ -539,7 +530,6 @@ reply_source_finalize (GSource *source)
 static GSourceFuncs reply_source_funcs = {
   .prepare = reply_source_prepare,
   .check = reply_source_check,
-  .dispatch = reply_source_dispatch,
   .finalize = reply_source_finalize,
 };
 
@@ -563,9 +553,7 @@ add_reply_source_locked (MaltConnection *self,
     }
 
   g_source_set_static_name (source, "[malt] replies");
-  /* The reader's role keeps it from being entered twice; GLib would do so by taking its
-   * descriptor off and on again, at the cost of two wake-ups. */
-  g_source_set_can_recurse (source, TRUE);
+  g_source_set_priority (source, REPLY_SOURCE_PRIORITY);
   reply_source->connection = malt_connection_ref (self);
   reply_source->context = context;
   reply_source->poll_fd.fd = self->transport->fd;
