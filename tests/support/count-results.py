@@ -7,8 +7,12 @@ count-results.py BROKEN BUILD...: BROKEN builds could not be tested; each is a f
 
 import json
 import os
+import re
 import sys
 import xml.etree.ElementTree
+
+# What a test printed may have characters that XML has no way to write.
+NOT_XML = re.compile('[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]')
 
 GOOD = ('OK', 'SKIP', 'EXPECTEDFAIL')
 
@@ -20,7 +24,9 @@ def count(build):
     suites = {}
 
     try:
-        for suite in xml.etree.ElementTree.parse(os.path.join(logs, 'testlog.junit.xml')).iter('testsuite'):
+        with open(os.path.join(logs, 'testlog.junit.xml'), encoding='utf-8', errors='replace') as text:
+            results = xml.etree.ElementTree.fromstring(NOT_XML.sub('?', text.read()).encode())
+        for suite in results.iter('testsuite'):
             suites[suite.get('name').split('.', 1)[-1]] = suite
         with open(os.path.join(logs, 'testlog.json'), encoding='utf-8') as lines:
             programs = [json.loads(line) for line in lines]
