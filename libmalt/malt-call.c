@@ -148,19 +148,21 @@ malt_call_abandon (MaltCall *self,
 {
   MaltWorkerPrivate *priv = malt_worker_get_private (self->worker);
   g_autoptr (MaltRequest) request = NULL;
-  gboolean on_ladder;
+  gboolean abandoned, on_ladder;
 
+  /* The reference comes first: whoever has the request may drop it once it is done. */
   g_mutex_lock (&priv->calls_lock);
-  if (self->request != NULL && malt_request_abandon (self->request))
+  g_set_object (&request, self->request);
+  abandoned = request != NULL && malt_request_abandon (request);
+  if (abandoned)
     {
-      request = g_object_ref (self->request);
       self->request = NULL;
       g_queue_unlink (&priv->calls, &self->link);
     }
   on_ladder = self->fate != MALT_CALL_GOES_ON;
   g_mutex_unlock (&priv->calls_lock);
 
-  if (request == NULL)
+  if (!abandoned)
     {
       g_clear_error (&error);
       return;
@@ -188,7 +190,6 @@ malt_call_begin (MaltCall     *self,
   g_autoptr (MaltExitInfo) exit_info = NULL;
   g_autofree char *name = NULL;
   MaltWorkerState state;
-  gboolean ended;
 
   malt_request_set_responder (request, malt_call_respond, malt_call_ref (self));
 
@@ -206,13 +207,6 @@ malt_call_begin (MaltCall     *self,
   if (state == wanted)
     {
       malt_ladder_enter (self);
-
-      /* The worker may have ended in between, and the call have left before it entered. */
-      g_mutex_lock (&priv->calls_lock);
-      ended = self->request == NULL;
-      g_mutex_unlock (&priv->calls_lock);
-      if (ended)
-        malt_ladder_leave (self);
       return TRUE;
     }
 
@@ -255,9 +249,7 @@ GVariant *
 malt_call_propagate (MaltCall  *self,
                      GError   **error)
 {
-  if (self->cancelled_id != 0)
-    g_cancellable_disconnect (self->cancellable, self->cancelled_id);
-  self->cancelled_id = 0;
+  malt_ladder_forget (self);
 
   if (self->error != NULL)
     g_propagate_error (error, g_steal_pointer (&self->error));

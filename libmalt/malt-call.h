@@ -29,9 +29,7 @@ struct _MaltCall
   MaltWorker      *worker;
   MaltRequestKind  kind;
   int              timeout_msec;   /* MALT_TIMEOUT_NONE for none */
-  gint64           deadline;       /* monotonic, if there is one */
   GCancellable    *cancellable;
-  gulong           cancelled_id;
   GTask           *task;           /* of an asynchronous call, until it has returned */
   GMainContext    *blocked;        /* that a blocking call runs, if it has to; see
                                       malt_worker_begin_blocking() */
@@ -49,9 +47,11 @@ struct _MaltCall
   MaltCallFate     fate;
   MaltRung         rung;           /* the last that was tried */
   GSource         *rung_source;    /* tries the next one */
+  gulong           cancelled_id;   /* of a handler, while the call is under way */
 
   /* Guarded by the ladder's lock. */
   GList            deadline_link;
+  gint64           deadline;       /* monotonic; 0 if it is not in the list */
 
   MaltDelivery     delivery;
 };
@@ -74,6 +74,7 @@ GVariant  *malt_call_propagate (MaltCall      *self,
 /* The ladder. */
 void       malt_ladder_enter   (MaltCall      *call);
 void       malt_ladder_leave   (MaltCall      *call);
+void       malt_ladder_forget  (MaltCall      *call);
 GError    *malt_ladder_explain (MaltCall      *call,
                                 GError        *error,
                                 gboolean       withdrawn);

@@ -180,9 +180,8 @@ static GSourceFuncs deadline_source_funcs = {
 static void
 watch_deadline (MaltCall *call)
 {
+  gint64 deadline = g_get_monotonic_time () + call->timeout_msec * (gint64) 1000;
   gint64 ready;
-
-  call->deadline = g_get_monotonic_time () + call->timeout_msec * (gint64) 1000;
 
   g_mutex_lock (&ladder_lock);
   if (deadline_source == NULL)
@@ -191,22 +190,61 @@ watch_deadline (MaltCall *call)
       g_source_set_static_name (deadline_source, "[malt] deadlines");
       g_source_attach (deadline_source, malt_get_library_context ());
     }
+  call->deadline = deadline;
   g_queue_push_tail_link (&deadlines, &call->deadline_link);
   ready = g_source_get_ready_time (deadline_source);
-  if (ready == -1 || call->deadline < ready)
-    g_source_set_ready_time (deadline_source, call->deadline);
+  if (ready == -1 || deadline < ready)
+    g_source_set_ready_time (deadline_source, deadline);
   g_mutex_unlock (&ladder_lock);
 }
 
-/* The call begins: watches for what may make it climb. */
+/* The call has begun: watches for what may make it climb.  It may have ended already,
+ * because its worker has, and then have left before it enters. */
 void
 malt_ladder_enter (MaltCall *call)
 {
+  MaltWorkerPrivate *priv = malt_worker_get_private (call->worker);
+  gulong cancelled_id = 0;
+  gboolean ended;
+
   if (call->cancellable != NULL)
-    call->cancelled_id = g_cancellable_connect (call->cancellable, G_CALLBACK (cancelled_cb),
-                                                malt_call_ref (call), (GDestroyNotify) malt_call_unref);
+    cancelled_id = g_cancellable_connect (call->cancellable, G_CALLBACK (cancelled_cb),
+                                          malt_call_ref (call), (GDestroyNotify) malt_call_unref);
   if (call->timeout_msec != MALT_TIMEOUT_NONE)
     watch_deadline (call);
+  else if (cancelled_id == 0)
+    return;
+
+  g_mutex_lock (&priv->calls_lock);
+  ended = call->request == NULL;
+  if (!ended)
+    call->cancelled_id = cancelled_id;
+  g_mutex_unlock (&priv->calls_lock);
+
+  if (!ended)
+    return;
+  malt_ladder_leave (call);
+  if (cancelled_id != 0)
+    g_cancellable_disconnect (call->cancellable, cancelled_id);
+}
+
+/* The call has ended, and somebody takes its result: looks at the cancellable no more. */
+void
+malt_ladder_forget (MaltCall *call)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_private (call->worker);
+  gulong cancelled_id;
+
+  if (call->cancellable == NULL)
+    return;
+
+  g_mutex_lock (&priv->calls_lock);
+  cancelled_id = call->cancelled_id;
+  call->cancelled_id = 0;
+  g_mutex_unlock (&priv->calls_lock);
+
+  if (cancelled_id != 0)
+    g_cancellable_disconnect (call->cancellable, cancelled_id);
 }
 
 /* The call has ended: nothing climbs any more.  The cancellable is let go later, by the
