@@ -76,7 +76,7 @@ malt_stop_ref (MaltStop *self)
   return self;
 }
 
-void
+static void
 malt_stop_unref (MaltStop *self)
 {
   if (!g_atomic_ref_count_dec (&self->ref_count))
@@ -88,6 +88,17 @@ malt_stop_unref (MaltStop *self)
   g_clear_error (&self->error);
   g_cond_clear (&self->done_cond);
   g_free (self);
+}
+
+/* Nobody takes the result any more: looks at the cancellable no more, which keeps the
+ * stop, and the worker with it, otherwise.  Takes the reference of its maker. */
+void
+malt_stop_let_go (MaltStop *self)
+{
+  if (self->cancelled_id != 0)
+    g_cancellable_disconnect (self->cancellable, self->cancelled_id);
+  self->cancelled_id = 0;
+  malt_stop_unref (self);
 }
 
 /* Gives the stop its result, once.  Takes the error. */
@@ -280,16 +291,6 @@ malt_stop_begin (MaltStop     *self,
                               malt_stop_ref (self), (GDestroyNotify) malt_stop_unref);
 }
 
-/* Looks at the cancellable no more.  By the thread that takes the result, because it can
- * block. */
-void
-malt_stop_let_go (MaltStop *self)
-{
-  if (self->cancelled_id != 0)
-    g_cancellable_disconnect (self->cancellable, self->cancelled_id);
-  self->cancelled_id = 0;
-}
-
 /* Stops, and blocks until there is a result. */
 MaltStopResult
 malt_stop_run (MaltStop      *self,
@@ -317,7 +318,6 @@ malt_stop_run (MaltStop      *self,
   self->blocked = NULL;
   g_mutex_unlock (&priv->calls_lock);
   malt_worker_end_blocking (blocked);
-  malt_stop_let_go (self);
 
   if (self->error != NULL)
     g_propagate_error (error, g_steal_pointer (&self->error));

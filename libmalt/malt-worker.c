@@ -1278,7 +1278,7 @@ malt_worker_stop_async (MaltWorker          *self,
                         exit_timeout_msec < 0 ? STOP_MSEC : exit_timeout_msec,
                         term_timeout_msec < 0 ? STOP_MSEC : term_timeout_msec,
                         task);
-  g_task_set_task_data (task, stop, (GDestroyNotify) malt_stop_unref);
+  g_task_set_task_data (task, stop, (GDestroyNotify) malt_stop_let_go);
   malt_stop_begin (stop, cancellable);
 }
 
@@ -1305,7 +1305,6 @@ malt_worker_stop_finish (MaltWorker    *self,
   g_return_val_if_fail (g_task_is_valid (result, self), MALT_STOP_RESULT_FAILED);
   g_return_val_if_fail (error == NULL || *error == NULL, MALT_STOP_RESULT_FAILED);
 
-  malt_stop_let_go (g_task_get_task_data (G_TASK (result)));
   stop_result = g_task_propagate_int (G_TASK (result), error);
 
   return stop_result < 0 ? MALT_STOP_RESULT_FAILED : (MaltStopResult) stop_result;

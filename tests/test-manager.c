@@ -245,6 +245,31 @@ test_loop_sleeps (void)
   g_assert_cmpuint (turns, <, 5000);
 }
 
+static void
+gone_cb (gpointer  user_data,
+         GObject  *worker)
+{
+  gint *gone = user_data;
+
+  g_atomic_int_set (gone, TRUE);
+  g_main_context_wakeup (NULL);
+}
+
+/* A cancellable that outlives a stop for whose end nobody waits keeps nothing of it. */
+static void
+test_stop_unheard (void)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  MaltWorker *worker = spawn (0);
+  gint gone = FALSE;
+
+  g_object_weak_ref (G_OBJECT (worker), gone_cb, &gone);
+  malt_worker_stop_async (worker, -1, -1, cancellable, NULL, NULL);
+  g_object_unref (worker);
+  while (!g_atomic_int_get (&gone))
+    g_main_context_iteration (NULL, TRUE);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -261,6 +286,7 @@ main (int    argc,
   g_test_add_func ("/manager/withdrawn/unsent", test_withdrawn_unsent);
   g_test_add_func ("/manager/loop/left", test_loop_left);
   g_test_add_func ("/manager/loop/sleeps", test_loop_sleeps);
+  g_test_add_func ("/manager/stop-unheard", test_stop_unheard);
   g_test_add_func ("/manager/error-beyond-value-size", test_error_beyond_value_size);
 
   return g_test_run ();
