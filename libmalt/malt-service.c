@@ -136,20 +136,20 @@ write_frame_locked (MaltService      *self,
   return MALT_IO_DONE;
 }
 
-/* Writes a frame, waiting for room; takes the body if it is floating.  On any thread. */
+/* Writes a frame, waiting for room; takes the body.  On any thread. */
 static void
 send_frame (MaltService   *self,
             MaltFrameType  type,
             guint64        id,
-            GVariant      *body)
+            GBytes        *body)
 {
-  g_autoptr (GVariant) own = g_variant_ref_sink (body);
+  g_autoptr (GBytes) own = body;
   g_autoptr (GError) error = NULL;
-  MaltFrame frame = { .type = type, .id = id, .length = (guint32) g_variant_get_size (own) };
+  MaltFrame frame = { .type = type, .id = id, .length = (guint32) g_bytes_get_size (own) };
   MaltIo io;
 
   g_mutex_lock (&self->write_lock);
-  io = write_frame_locked (self, &frame, g_variant_get_data (own), &error);
+  io = write_frame_locked (self, &frame, g_bytes_get_data (own, NULL), &error);
   g_mutex_unlock (&self->write_lock);
 
   /* With the manager gone the control thread ends the process. */
@@ -170,6 +170,7 @@ respond (MaltRequest *request,
   g_autoptr (GVariant) own_value = value;
   g_autoptr (GError) own_error = error;
   guint64 id = malt_request_get_id (request);
+  GBytes *body = NULL;
 
   g_mutex_lock (&self->lock);
   g_hash_table_remove (self->unfinished, GSIZE_TO_POINTER (id));
@@ -178,21 +179,17 @@ respond (MaltRequest *request,
   if ((malt_request_get_flags (request) & MALT_REQUEST_FLAGS_NO_REPLY) != 0)
     return;
 
-  if (own_value != NULL && (malt_request_get_flags (request) & MALT_REQUEST_FLAGS_NO_VALUE) == 0)
+  if (own_error == NULL)
     {
-      g_autoptr (GVariant) body = g_variant_ref_sink (malt_message_new_value (own_value));
-
-      if (malt_message_check (body, "value", self->max_body, &own_error))
-        {
-          send_frame (self, MALT_FRAME_VALUE, id, body);
-          return;
-        }
+      if ((malt_request_get_flags (request) & MALT_REQUEST_FLAGS_NO_VALUE) != 0)
+        g_clear_pointer (&own_value, g_variant_unref);
+      body = malt_message_new_value (own_value, self->max_body, &own_error);
     }
 
   if (own_error != NULL)
     send_frame (self, MALT_FRAME_ERROR, id, malt_message_new_error (own_error));
   else
-    send_frame (self, MALT_FRAME_VALUE, id, malt_message_new_value (NULL));
+    send_frame (self, MALT_FRAME_VALUE, id, body);
 }
 
 /* The control thread. */
@@ -398,8 +395,7 @@ request_from_frame (const MaltFrame *frame,
   g_autoptr (GError) error = NULL;
   g_autoptr (GVariant) arguments = NULL;
   g_autoptr (GVariant) keywords = NULL;
-  g_autofree char *name = NULL;
-  g_autofree char *source = NULL;
+  const char *name, *source;
   MaltRequestFlags flags = MALT_REQUEST_FLAGS_NONE;
 
   if ((frame->flags & MALT_FRAME_NO_VALUE) != 0)
@@ -412,8 +408,7 @@ request_from_frame (const MaltFrame *frame,
       if (!malt_message_parse_call (body, &name, &arguments, &keywords, &error))
         fail ("%s", error->message);
 
-      return malt_request_new_call (name, arguments,
-                                    g_variant_n_children (keywords) > 0 ? keywords : NULL, flags);
+      return malt_request_new_call (name, arguments, keywords, flags);
     }
 
   if (frame->type != MALT_FRAME_EVAL)
@@ -467,6 +462,7 @@ say_hello (MaltService *self)
   g_autofree const char **search_path = NULL;
   g_auto (GVariantDict) dictionary = { 0 };
   g_auto (GVariantDict) answer = { 0 };
+  g_autoptr (GVariant) said = NULL;
   const char *name = NULL;
   guint64 max_value_size = MALT_LIMIT_VALUE_SIZE;
   MaltFrame frame;
@@ -505,7 +501,8 @@ say_hello (MaltService *self)
   g_variant_dict_init (&answer, NULL);
   g_variant_dict_insert (&answer, "pid", "u", (guint32) getpid ());
   g_variant_dict_insert (&answer, "runtime", "s", name);
-  send_frame (self, MALT_FRAME_HELLO, 0, g_variant_dict_end (&answer));
+  said = g_variant_ref_sink (g_variant_dict_end (&answer));
+  send_frame (self, MALT_FRAME_HELLO, 0, g_variant_get_data_as_bytes (said));
 }
 
 static void

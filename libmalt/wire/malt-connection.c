@@ -70,7 +70,8 @@ struct _MaltConnection
   GQueue              output;         /* of Outgoing, to be written */
   gsize               output_size;    /* bytes in it */
   GPtrArray          *reply_sources;  /* of MaltReplySource */
-  GSource            *poller;         /* the one of them that polls, not owned */
+  GSource            *poller;         /* the one of them that polls, not owned; none once the
+                                         connection is lost and closed */
   GSource            *flush_source;   /* on the library context while there is output */
   GSource            *control_source; /* on the library context */
 };
@@ -88,7 +89,7 @@ typedef struct
   MaltRequest *request;               /* until it is numbered */
   MaltFrame    frame;
   guint8       header[MALT_FRAME_HEADER_SIZE];
-  GVariant    *body;
+  GBytes      *body;
   gsize        sent;                  /* bytes of header and body that are gone */
 } Outgoing;
 
@@ -124,7 +125,7 @@ static void
 outgoing_free (Outgoing *outgoing)
 {
   g_clear_object (&outgoing->request);
-  g_clear_pointer (&outgoing->body, g_variant_unref);
+  g_clear_pointer (&outgoing->body, g_bytes_unref);
   g_free (outgoing);
 }
 
@@ -252,8 +253,7 @@ take_reply (MaltConnection   *self,
   switch (frame->type)
     {
     case MALT_FRAME_VALUE:
-      value = malt_message_parse_value (body, error);
-      if (value == NULL)
+      if (!malt_message_parse_value (body, &value, error))
         return FALSE;
       break;
 
@@ -279,12 +279,12 @@ take_reply (MaltConnection   *self,
   MALT_DEBUG (WIRE, "%p: %s for request %" G_GUINT64_FORMAT, (gpointer) self,
               malt_frame_type_name (frame->type), frame->id);
 
-  if (value != NULL)
-    malt_request_return_value (request, value);
-  else if (failure != NULL)
+  if (failure != NULL)
     malt_request_return_error (request, g_steal_pointer (&failure));
-  else
+  else if (frame->type == MALT_FRAME_WITHDRAWN)
     malt_request_return_withdrawn (request);
+  else
+    malt_request_return_value (request, value);
 
   if (malt_request_get_context (request) != NULL)
     forget_awaited (self, request);
@@ -483,7 +483,8 @@ reply_source_prepare (GSource *source,
 
   g_mutex_lock (&connection->lock);
   *timeout = self->n_awaited > 0 && g_atomic_int_get (&connection->has_more) ? 0 : -1;
-  if (self->n_awaited > 0 && (connection->poller == NULL || g_source_is_destroyed (connection->poller)))
+  if (self->n_awaited > 0 && !connection->lost &&
+      (connection->poller == NULL || g_source_is_destroyed (connection->poller)))
     connection->poller = source;
   self->poll_fd.events = connection->poller == source ? G_IO_IN : 0;
   self->is_asleep = TRUE;
@@ -608,7 +609,7 @@ write_frame (MaltConnection  *self,
         {
           gsize skip = MAX (outgoing->sent, MALT_FRAME_HEADER_SIZE) - MALT_FRAME_HEADER_SIZE;
 
-          vectors[n++] = (struct iovec) { (guint8 *) g_variant_get_data (outgoing->body) + skip,
+          vectors[n++] = (struct iovec) { (guint8 *) g_bytes_get_data (outgoing->body, NULL) + skip,
                                           body_size - skip };
         }
 
@@ -713,7 +714,7 @@ write_or_queue_locked (MaltConnection *self,
   if (io == MALT_IO_AGAIN)
     queue_output_locked (self, g_memdup2 (outgoing, sizeof *outgoing));
   else
-    g_clear_pointer (&outgoing->body, g_variant_unref);
+    g_clear_pointer (&outgoing->body, g_bytes_unref);
 
   /* Whatever else keeps the kernel from taking it, half a frame may be gone, and the
    * road is of no more use: its readers will find it closed. */
@@ -733,20 +734,20 @@ write_unsent_locked (MaltConnection *self)
     }
 }
 
-static GVariant *
-body_of_request (MaltRequest *request)
+static GBytes *
+body_of_request (MaltConnection  *self,
+                 MaltRequest     *request,
+                 GError         **error)
 {
-  GVariant *body;
-
   if (malt_request_get_kind (request) == MALT_REQUEST_KIND_CALL)
-    body = malt_message_new_call (malt_request_get_function (request),
+    return malt_message_new_call (malt_request_get_function (request),
                                   malt_request_get_arguments (request),
-                                  malt_request_get_keywords (request));
-  else
-    body = malt_message_new_eval (malt_request_get_module (request),
-                                  malt_request_get_source (request));
+                                  malt_request_get_keywords (request),
+                                  self->max_body, error);
 
-  return g_variant_ref_sink (body);
+  return malt_message_new_eval (malt_request_get_module (request),
+                                malt_request_get_source (request),
+                                self->max_body, error);
 }
 
 static guint16
@@ -769,18 +770,16 @@ malt_connection_submit (MaltConnection *self,
   GError *error = NULL;
 
   /* Built, serialised and checked before the lock is taken. */
-  outgoing.body = body_of_request (request);
-  if (!malt_message_check (outgoing.body, is_call ? "call with its arguments" : "source",
-                           self->max_body, &error))
+  outgoing.body = body_of_request (self, request, &error);
+  if (outgoing.body == NULL)
     {
-      g_variant_unref (outgoing.body);
       malt_request_return_error (request, error);
       return;
     }
 
   outgoing.frame.type = is_call ? MALT_FRAME_CALL : MALT_FRAME_EVAL;
   outgoing.frame.flags = flags_of_request (request);
-  outgoing.frame.length = (guint32) g_variant_get_size (outgoing.body);
+  outgoing.frame.length = (guint32) g_bytes_get_size (outgoing.body);
   outgoing.request = g_object_ref (request);
 
   g_mutex_lock (&self->lock);
@@ -798,7 +797,7 @@ malt_connection_submit (MaltConnection *self,
   if (closed || unwanted)
     {
       g_object_unref (outgoing.request);
-      g_variant_unref (outgoing.body);
+      g_bytes_unref (outgoing.body);
       if (closed)
         malt_request_return_new_error (request, MALT_ERROR, MALT_ERROR_TERMINATED,
                                        "the connection to the worker is closed");

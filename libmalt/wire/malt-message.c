@@ -14,6 +14,7 @@
 #define EVAL_TYPE  "(mss)"
 #define VALUE_TYPE "v"
 #define ERROR_TYPE "(yumsmsms)" /* domain, code, type, message, traceback */
+#define NOTHING_TYPE "mv"
 
 /* How the domains of errors are written. */
 enum
@@ -22,132 +23,360 @@ enum
   DOMAIN_IO,
 };
 
-/* A trusted variant of a body that was checked: GLib need not look at it again. */
+/* The bodies of calls, evaluations and values are written and read here by hand, because
+ * they are what every call pays for: GVariant makes a value, and looks up a type, for each
+ * of the containers around what the application has given.  It is the serialised form of
+ * GVariant nevertheless, byte for byte.
+ *
+ *   string    its bytes, 0
+ *   ms        nothing, or a string, 0
+ *   v         the child, 0, the type of the child
+ *   tuple     the members, each aligned (v and a{sv} to 8), then, last first, the offsets
+ *             where the members end: not of the last, and not of those of fixed size
+ *
+ * Positions are bytes from the begin of a body, which is aligned itself. */
+
+typedef struct
+{
+  const char *type;      /* not nul-terminated */
+  gsize       type_size;
+  gsize       child_end;
+} Variant;
+
+static gsize
+align (gsize position)
+{
+  return (position + 7) & ~(gsize) 7;
+}
+
+/* Offsets are little-endian, and as wide as the size of their tuple asks for, which
+ * includes them.  For a tuple that is there already, @n_offsets is 0. */
+static guint
+offset_size_for (gsize size,
+                 guint n_offsets)
+{
+  guint offset_size = 1;
+
+  while (offset_size < 8 && size + n_offsets * offset_size > G_MAXUINT64 >> (64 - 8 * offset_size))
+    offset_size *= 2;
+
+  return offset_size;
+}
+
+static void
+write_offset (guint8 *to,
+              gsize   offset,
+              guint   offset_size)
+{
+  guint64 bytes = GUINT64_TO_LE ((guint64) offset);
+
+  memcpy (to, &bytes, offset_size);
+}
+
+static gsize
+read_offset (const guint8 *from,
+             guint         offset_size)
+{
+  guint64 bytes = 0;
+
+  memcpy (&bytes, from, offset_size);
+  return (gsize) GUINT64_FROM_LE (bytes);
+}
+
+static gsize
+size_of_variant (GVariant *child)
+{
+  return g_variant_get_size (child) + 1 + strlen (g_variant_get_type_string (child));
+}
+
+static void
+write_variant (guint8   *to,
+               GVariant *child)
+{
+  const char *type = g_variant_get_type_string (child);
+  gsize size = g_variant_get_size (child);
+
+  g_variant_store (child, to);
+  to[size] = 0;
+  memcpy (to + size + 1, type, strlen (type));
+}
+
+/* Takes apart a variant that was scanned. */
+static Variant
+read_variant (const guint8 *data,
+              gsize         begin,
+              gsize         end)
+{
+  const guint8 *zero = memrchr (data + begin, 0, end - begin);
+
+  return (Variant) {
+    .type = (const char *) zero + 1,
+    .type_size = (gsize) (data + end - zero) - 1,
+    .child_end = (gsize) (zero - data),
+  };
+}
+
+static gboolean
+is_type (const Variant *self,
+         const char    *type)
+{
+  return self->type_size == strlen (type) && memcmp (self->type, type, self->type_size) == 0;
+}
+
+/* A value that lies in a body that was scanned, and keeps it.  It is trusted: GLib need
+ * not look at it again.  The type needs no zero byte after it, since it ends by itself. */
 static GVariant *
-parse (GBytes      *body,
-       const char  *type_string,
+slice (GBytes     *body,
+       const char *type,
+       gsize       begin,
+       gsize       end)
+{
+  g_autoptr (GBytes) bytes = g_bytes_new_from_bytes (body, begin, end - begin);
+
+  return g_variant_ref_sink (g_variant_new_from_bytes ((const GVariantType *) type, bytes, TRUE));
+}
+
+/* Room for a body, unless it is too large. */
+static guint8 *
+allocate (const char  *what,
+          gsize        size,
+          gsize        max_size,
+          GError     **error)
+{
+  if (size <= max_size)
+    return g_malloc (size);
+
+  g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION,
+               "the %s is of %" G_GSIZE_FORMAT " bytes (limit %" G_GSIZE_FORMAT ")", what, size, max_size);
+  return NULL;
+}
+
+/* Whether the other end will take the body: it looks at it in the same way.  Takes the
+ * bytes. */
+static GBytes *
+check (const char  *what,
+       const char  *type,
+       guint8      *data,
+       gsize        size,
        GError     **error)
 {
-  const GVariantType *type = G_VARIANT_TYPE (type_string);
-  g_autoptr (GBytes) bytes = body != NULL ? g_bytes_ref (body) : g_bytes_new_static ("", 0);
   g_autofree char *reason = NULL;
-  gconstpointer data;
-  gsize size;
 
-  data = g_bytes_get_data (bytes, &size);
-  if (!malt_value_scan (type, data, size, &reason))
+  if (malt_value_scan (G_VARIANT_TYPE (type), data, size, &reason))
+    return g_bytes_new_take (data, size);
+
+  g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "the %s cannot cross: %s", what, reason);
+  g_free (data);
+  return NULL;
+}
+
+/* What is read from a body afterwards is what was looked at, as nobody else has it. */
+static gboolean
+scan (GBytes      *body,
+      const char  *type,
+      GError     **error)
+{
+  g_autofree char *reason = NULL;
+  gconstpointer data = NULL;
+  gsize size = 0;
+
+  if (body != NULL)
+    data = g_bytes_get_data (body, &size);
+  if (malt_value_scan (G_VARIANT_TYPE (type), data, size, &reason))
+    return TRUE;
+
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "a body is not valid: %s", reason);
+  return FALSE;
+}
+
+/* For what is not worth reading by hand. */
+static GVariant *
+parse (GBytes      *body,
+       const char  *type,
+       GError     **error)
+{
+  g_autoptr (GBytes) own = body != NULL ? g_bytes_ref (body) : g_bytes_new (NULL, 0);
+
+  return scan (own, type, error) ? slice (own, type, 0, g_bytes_get_size (own)) : NULL;
+}
+
+/* @keywords is an a{sv} or %NULL. */
+GBytes *
+malt_message_new_call (const char  *function,
+                       GVariant    *arguments,
+                       GVariant    *keywords,
+                       gsize        max_size,
+                       GError     **error)
+{
+  const char *what = "call with its arguments";
+  gsize function_end = strlen (function) + 1;
+  gsize arguments_begin = align (function_end);
+  gsize arguments_end = arguments_begin + size_of_variant (arguments);
+  gsize keywords_begin = align (arguments_end);
+  gsize keywords_end = keywords_begin + (keywords != NULL ? g_variant_get_size (keywords) : 0);
+  guint offset_size = offset_size_for (keywords_end, 2);
+  gsize size = keywords_end + 2 * offset_size;
+  guint8 *data = allocate (what, size, max_size, error);
+
+  if (data == NULL)
+    return NULL;
+
+  memcpy (data, function, function_end);
+  memset (data + function_end, 0, arguments_begin - function_end);
+  write_variant (data + arguments_begin, arguments);
+  memset (data + arguments_end, 0, keywords_begin - arguments_end);
+  if (keywords != NULL)
+    g_variant_store (keywords, data + keywords_begin);
+  write_offset (data + keywords_end, arguments_end, offset_size);
+  write_offset (data + keywords_end + offset_size, function_end, offset_size);
+
+  return check (what, CALL_TYPE, data, size, error);
+}
+
+/* @function lies in the body.  @arguments and @keywords are %NULL when they are empty. */
+gboolean
+malt_message_parse_call (GBytes      *body,
+                         const char **function,
+                         GVariant   **arguments,
+                         GVariant   **keywords,
+                         GError     **error)
+{
+  gsize function_end, arguments_begin, arguments_end, keywords_begin, keywords_end, size;
+  const guint8 *data;
+  guint offset_size;
+  Variant boxed;
+
+  if (!scan (body, CALL_TYPE, error))
+    return FALSE;
+
+  data = g_bytes_get_data (body, &size);
+  offset_size = offset_size_for (size, 0);
+  keywords_end = size - 2 * offset_size;
+  arguments_end = read_offset (data + keywords_end, offset_size);
+  function_end = read_offset (data + keywords_end + offset_size, offset_size);
+  arguments_begin = align (function_end);
+  keywords_begin = align (arguments_end);
+
+  boxed = read_variant (data, arguments_begin, arguments_end);
+  if (*boxed.type != '(')
     {
-      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "a body is not valid: %s", reason);
-      return NULL;
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                   "the arguments of a call are of type %.*s instead of a tuple",
+                   (int) boxed.type_size, boxed.type);
+      return FALSE;
     }
 
-  return g_variant_ref_sink (g_variant_new_from_bytes (type, bytes, TRUE));
+  *function = (const char *) data;
+  *arguments = NULL;
+  if (!is_type (&boxed, "()"))
+    *arguments = slice (body, boxed.type, arguments_begin, boxed.child_end);
+  *keywords = NULL;
+  if (keywords_begin < keywords_end)
+    *keywords = slice (body, "a{sv}", keywords_begin, keywords_end);
+
+  return TRUE;
 }
 
-/* Whether a body that was built here is one that the other end will take.  Fails with
- * MALT_ERROR_SERIALIZATION; @what is what the body holds. */
+GBytes *
+malt_message_new_eval (const char  *module,
+                       const char  *source,
+                       gsize        max_size,
+                       GError     **error)
+{
+  const char *what = "source";
+  gsize module_end = module != NULL ? strlen (module) + 2 : 0;
+  gsize source_end = module_end + strlen (source) + 1;
+  guint offset_size = offset_size_for (source_end, 1);
+  gsize size = source_end + offset_size;
+  guint8 *data = allocate (what, size, max_size, error);
+
+  if (data == NULL)
+    return NULL;
+
+  if (module != NULL)
+    {
+      memcpy (data, module, module_end - 1);
+      data[module_end - 1] = 0;
+    }
+  memcpy (data + module_end, source, source_end - module_end);
+  write_offset (data + source_end, module_end, offset_size);
+
+  return check (what, EVAL_TYPE, data, size, error);
+}
+
+/* @module, which may be %NULL, and @source lie in the body. */
 gboolean
-malt_message_check (GVariant    *body,
-                    const char  *what,
-                    gsize        max_size,
-                    GError     **error)
+malt_message_parse_eval (GBytes      *body,
+                         const char **module,
+                         const char **source,
+                         GError     **error)
 {
-  gsize size = g_variant_get_size (body);
-  g_autofree char *reason = NULL;
+  const guint8 *data;
+  gsize module_end, size;
+  guint offset_size;
 
-  if (size > max_size)
-    g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION,
-                 "the %s is of %" G_GSIZE_FORMAT " bytes (limit %" G_GSIZE_FORMAT ")", what, size, max_size);
-  else if (!malt_value_scan (g_variant_get_type (body), g_variant_get_data (body), size, &reason))
-    g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "the %s cannot cross: %s", what, reason);
-  else
-    return TRUE;
-
-  return FALSE;
-}
-
-GVariant *
-malt_message_new_call (const char *function,
-                       GVariant   *arguments,
-                       GVariant   *keywords)
-{
-  GVariant *children[3];
-
-  children[0] = g_variant_new_string (function);
-  children[1] = g_variant_new_variant (arguments);
-  children[2] = keywords != NULL ? keywords : g_variant_new_array (G_VARIANT_TYPE ("{sv}"), NULL, 0);
-
-  return g_variant_new_tuple (children, G_N_ELEMENTS (children));
-}
-
-gboolean
-malt_message_parse_call (GBytes     *body,
-                         char      **function,
-                         GVariant  **arguments,
-                         GVariant  **keywords,
-                         GError    **error)
-{
-  g_autoptr (GVariant) call = parse (body, CALL_TYPE, error);
-
-  if (call == NULL)
+  if (!scan (body, EVAL_TYPE, error))
     return FALSE;
 
-  g_variant_get (call, "(sv@a{sv})", function, arguments, keywords);
-  if (g_variant_type_is_tuple (g_variant_get_type (*arguments)))
-    return TRUE;
+  data = g_bytes_get_data (body, &size);
+  offset_size = offset_size_for (size, 0);
+  module_end = read_offset (data + size - offset_size, offset_size);
 
-  g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-               "the arguments of a call are of type %s instead of a tuple",
-               g_variant_get_type_string (*arguments));
-  g_clear_pointer (function, g_free);
-  g_clear_pointer (arguments, g_variant_unref);
-  g_clear_pointer (keywords, g_variant_unref);
-  return FALSE;
-}
-
-GVariant *
-malt_message_new_eval (const char *module,
-                       const char *source)
-{
-  return g_variant_new (EVAL_TYPE, module, source);
-}
-
-gboolean
-malt_message_parse_eval (GBytes  *body,
-                         char   **module,
-                         char   **source,
-                         GError **error)
-{
-  g_autoptr (GVariant) eval = parse (body, EVAL_TYPE, error);
-
-  if (eval == NULL)
-    return FALSE;
-
-  g_variant_get (eval, EVAL_TYPE, module, source);
+  *module = module_end > 0 ? (const char *) data : NULL;
+  *source = (const char *) data + module_end;
   return TRUE;
 }
 
 /* A value of %NULL is nothing. */
-GVariant *
-malt_message_new_value (GVariant *value)
+GBytes *
+malt_message_new_value (GVariant  *value,
+                        gsize      max_size,
+                        GError   **error)
 {
-  return g_variant_new_variant (value != NULL ? value : g_variant_new_maybe (G_VARIANT_TYPE_VARIANT, NULL));
+  const char *what = "value";
+  gsize size;
+  guint8 *data;
+
+  if (value == NULL)
+    return g_bytes_new_static ("\0" NOTHING_TYPE, 1 + strlen (NOTHING_TYPE));
+
+  size = size_of_variant (value);
+  data = allocate (what, size, max_size, error);
+  if (data == NULL)
+    return NULL;
+
+  write_variant (data, value);
+  return check (what, VALUE_TYPE, data, size, error);
 }
 
-GVariant *
-malt_message_parse_value (GBytes  *body,
-                          GError **error)
+/* @value is %NULL when it is nothing. */
+gboolean
+malt_message_parse_value (GBytes    *body,
+                          GVariant **value,
+                          GError   **error)
 {
-  g_autoptr (GVariant) boxed = parse (body, VALUE_TYPE, error);
+  const guint8 *data;
+  Variant boxed;
+  gsize size;
 
-  return boxed != NULL ? g_variant_get_variant (boxed) : NULL;
+  if (!scan (body, VALUE_TYPE, error))
+    return FALSE;
+
+  data = g_bytes_get_data (body, &size);
+  boxed = read_variant (data, 0, size);
+  *value = NULL;
+  if (boxed.child_end > 0 || !is_type (&boxed, NOTHING_TYPE))
+    *value = slice (body, boxed.type, 0, boxed.child_end);
+
+  return TRUE;
 }
 
 /* Errors of domains that the other end does not know must have been turned into
  * remote exceptions before. */
-GVariant *
+GBytes *
 malt_message_new_error (const GError *failure)
 {
+  g_autoptr (GVariant) body = NULL;
   g_autofree char *type = malt_remote_error_dup_type (failure);
   g_autofree char *message = malt_remote_error_dup_message (failure);
   g_autofree char *traceback = malt_remote_error_dup_traceback (failure);
@@ -158,10 +387,11 @@ malt_message_new_error (const GError *failure)
 
   g_assert (failure->domain == MALT_ERROR || failure->domain == G_IO_ERROR);
 
-  return g_variant_new (ERROR_TYPE,
-                        (guchar) (failure->domain == MALT_ERROR ? DOMAIN_MALT : DOMAIN_IO),
-                        (guint32) failure->code,
-                        cut_type, cut_message, cut_traceback);
+  body = g_variant_ref_sink (g_variant_new (ERROR_TYPE,
+                                            (guchar) (failure->domain == MALT_ERROR ? DOMAIN_MALT : DOMAIN_IO),
+                                            (guint32) failure->code,
+                                            cut_type, cut_message, cut_traceback));
+  return g_variant_get_data_as_bytes (body);
 }
 
 /* What a worker may say of how a request ended: the rest is for the manager to say. */

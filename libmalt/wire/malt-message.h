@@ -6,37 +6,44 @@
 
 G_BEGIN_DECLS
 
-/* The bodies of frames.  Building gives a floating variant.  Parsing takes the body
- * over, looks at every byte before it believes any, and gives values that keep the
- * memory they live in. */
+/* The bodies of frames.
+ *
+ * Building makes one block of bytes, each value being copied once.  What comes from the
+ * application is looked at as the other end will, and fails with
+ * MALT_ERROR_SERIALIZATION if that would not take it, or if it is over @max_size.
+ *
+ * Parsing looks at every byte before it believes any, and gives values that keep the
+ * body they live in.  A body of %NULL is empty. */
 
-GVariant *malt_message_new_call         (const char    *function,
+GBytes   *malt_message_new_call         (const char    *function,
                                          GVariant      *arguments,
-                                         GVariant      *keywords);
+                                         GVariant      *keywords,
+                                         gsize          max_size,
+                                         GError       **error);
 gboolean  malt_message_parse_call       (GBytes        *body,
-                                         char         **function,
+                                         const char   **function,
                                          GVariant     **arguments,
                                          GVariant     **keywords,
                                          GError       **error);
 
-GVariant *malt_message_new_eval         (const char    *module,
-                                         const char    *source);
-gboolean  malt_message_parse_eval       (GBytes        *body,
-                                         char         **module,
-                                         char         **source,
-                                         GError       **error);
-
-GVariant *malt_message_new_value        (GVariant      *value);
-GVariant *malt_message_parse_value      (GBytes        *body,
-                                         GError       **error);
-
-GVariant *malt_message_new_error        (const GError  *failure);
-GError   *malt_message_parse_error      (GBytes        *body,
-                                         GError       **error);
-
-gboolean  malt_message_check            (GVariant      *body,
-                                         const char    *what,
+GBytes   *malt_message_new_eval         (const char    *module,
+                                         const char    *source,
                                          gsize          max_size,
+                                         GError       **error);
+gboolean  malt_message_parse_eval       (GBytes        *body,
+                                         const char   **module,
+                                         const char   **source,
+                                         GError       **error);
+
+GBytes   *malt_message_new_value        (GVariant      *value,
+                                         gsize          max_size,
+                                         GError       **error);
+gboolean  malt_message_parse_value      (GBytes        *body,
+                                         GVariant     **value,
+                                         GError       **error);
+
+GBytes   *malt_message_new_error        (const GError  *failure);
+GError   *malt_message_parse_error      (GBytes        *body,
                                          GError       **error);
 
 GVariant *malt_message_parse_dictionary (GBytes        *body,
