@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <malt.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* What programs do with their workers besides calling one function after the other.  The
  * workers are this program, started again. */
@@ -270,6 +272,30 @@ test_stop_unheard (void)
     g_main_context_iteration (NULL, TRUE);
 }
 
+/* A copy of the program that drops its references does not stop the worker. */
+static void
+test_fork (void)
+{
+  g_autoptr (MaltWorker) worker = spawn (0);
+  g_autoptr (GError) error = NULL;
+  pid_t pid;
+  int status;
+
+  pid = fork ();
+  g_assert_cmpint (pid, >=, 0);
+  if (pid == 0)
+    {
+      g_object_unref (worker);
+      _exit (0);
+    }
+  g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
+  g_assert_cmpint (status, ==, 0);
+
+  g_assert_true (malt_worker_remote_call_wait (worker, "nap", NULL, NULL, MALT_TIMEOUT_NONE, NULL, &error));
+  g_assert_no_error (error);
+  assert_usable (worker);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -287,6 +313,7 @@ main (int    argc,
   g_test_add_func ("/manager/loop/left", test_loop_left);
   g_test_add_func ("/manager/loop/sleeps", test_loop_sleeps);
   g_test_add_func ("/manager/stop-unheard", test_stop_unheard);
+  g_test_add_func ("/manager/fork", test_fork);
   g_test_add_func ("/manager/error-beyond-value-size", test_error_beyond_value_size);
 
   return g_test_run ();

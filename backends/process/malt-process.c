@@ -49,6 +49,8 @@ struct _MaltProcess
   gatomicrefcount  ref_count;
 
   GWeakRef         worker;
+  /* Immutable. */
+  pid_t            manager;
   /* Set once, when it is started. */
   MaltProcessPlan *plan;
   /* Set once, before the start request is answered. */
@@ -115,6 +117,7 @@ malt_process_new (MaltWorker *worker)
   g_atomic_ref_count_init (&self->ref_count);
   g_mutex_init (&self->lock);
   g_weak_ref_init (&self->worker, worker);
+  self->manager = getpid ();
   self->control_fd = self->status_fd = self->stderr_fd = self->pidfd = -1;
 
   return self;
@@ -145,6 +148,14 @@ detach (GSource **source)
 
 /* Signals. */
 
+/* A copy of the manager that was forked has the same descriptors, and drops its objects
+ * when it exits; the worker is not its to end, and the lock is in whatever state it was. */
+static gboolean
+is_forked_copy (MaltProcess *self)
+{
+  return getpid () != self->manager;
+}
+
 /* Sends the signal, if there is still somebody to get it.  SIGKILL goes to everything in
  * the process group, and keeps a process from being started that does not exist yet.  On
  * any thread. */
@@ -152,6 +163,9 @@ void
 malt_process_kill (MaltProcess *self,
                    int          signum)
 {
+  if (is_forked_copy (self))
+    return;
+
   g_mutex_lock (&self->lock);
   self->signals_sent |= MALT_EXIT_SIGNAL_BIT (signum);
   if (self->pidfd != -1)
@@ -731,6 +745,9 @@ malt_process_get_connection (MaltProcess *self)
 void
 malt_process_stop (MaltProcess *self)
 {
+  if (is_forked_copy (self))
+    return;
+
   g_mutex_lock (&self->lock);
   self->stop_requested = TRUE;
   g_mutex_unlock (&self->lock);
@@ -751,6 +768,9 @@ let_go_on_library_cb (gpointer user_data)
 void
 malt_process_let_go (MaltProcess *self)
 {
+  if (is_forked_copy (self))
+    return;
+
   g_main_context_invoke_full (malt_get_library_context (), G_PRIORITY_DEFAULT, let_go_on_library_cb,
                               self, (GDestroyNotify) malt_process_unref);
 }
