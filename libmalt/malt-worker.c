@@ -958,12 +958,18 @@ malt_worker_remote_do (MaltWorker  *self,
   if (!malt_request_is_done (request))
     return TRUE;
 
+  /* What the function itself came to, if it was that quick, is nobody's business. */
   malt_call_wait (call);
   value = malt_call_propagate (call, &local_error);
-  if (local_error != NULL)
-    g_propagate_error (error, local_error);
+  if (g_error_matches (local_error, MALT_ERROR, MALT_ERROR_TERMINATED) ||
+      g_error_matches (local_error, MALT_ERROR, MALT_ERROR_SERIALIZATION))
+    {
+      g_propagate_error (error, local_error);
+      return FALSE;
+    }
 
-  return local_error == NULL;
+  g_clear_error (&local_error);
+  return TRUE;
 }
 
 /**
