@@ -5,6 +5,7 @@
 #include "malt-service.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -547,6 +548,14 @@ is_socket (int fd)
   return getsockopt (fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM;
 }
 
+/* Whether this is what the manager has given to its worker.  It is for nobody that the
+ * worker starts, which would hear or say what is not its business. */
+static gboolean
+take_socket (int fd)
+{
+  return is_socket (fd) && fcntl (fd, F_SETFD, FD_CLOEXEC) == 0;
+}
+
 /**
  * malt_run_as_worker: (skip)
  * @argc: what main() was given
@@ -585,7 +594,7 @@ malt_run_as_worker (int    argc,
 
       g_set_prgname (name);
     }
-  if (!is_socket (DATA_FD) || !is_socket (CONTROL_FD))
+  if (!take_socket (DATA_FD) || !take_socket (CONTROL_FD))
     fail ("this is a worker, to be started by its manager with two sockets as descriptors %d and %d",
           DATA_FD, CONTROL_FD);
 
