@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <glib-unix.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -74,6 +75,8 @@ struct _MaltConnection
                                          connection is lost and closed */
   GSource            *flush_source;   /* on the library context while there is output */
   GSource            *control_source; /* on the library context */
+  GByteArray         *control_output; /* whole frames, to be written to the control road */
+  GSource            *control_flush;  /* on the library context while there are any */
 };
 
 /* A thread in malt_connection_wait(), on its stack. */
@@ -810,6 +813,75 @@ malt_connection_submit (MaltConnection *self,
 
 /* Control. */
 
+/* The kernel takes a frame whole or not at all, as it is so small. */
+static MaltIo
+write_control (MaltConnection *self,
+               const guint8   *header)
+{
+  struct iovec vector = { (gpointer) header, MALT_FRAME_HEADER_SIZE };
+  gsize sent = 0;
+
+  return malt_transport_send (self->control, &vector, 1, &sent, NULL);
+}
+
+static gboolean
+flush_control_cb (int           fd,
+                  GIOCondition  condition,
+                  gpointer      user_data)
+{
+  MaltConnection *self = user_data;
+  MaltIo io = MALT_IO_DONE;
+  gsize done = 0;
+
+  g_mutex_lock (&self->lock);
+  while (done < self->control_output->len)
+    {
+      io = write_control (self, self->control_output->data + done);
+      if (io != MALT_IO_DONE)
+        break;
+      done += MALT_FRAME_HEADER_SIZE;
+    }
+  if (io == MALT_IO_AGAIN)
+    g_byte_array_remove_range (self->control_output, 0, (guint) done);
+  else
+    {
+      g_byte_array_set_size (self->control_output, 0);
+      g_clear_pointer (&self->control_flush, g_source_unref);
+    }
+  g_mutex_unlock (&self->lock);
+
+  return io == MALT_IO_AGAIN ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
+}
+
+/* Keeps a frame for which there is no room now.  A worker that reads none is beyond
+ * asking; those who ask have a time-out and a signal as their next step. */
+static gboolean
+queue_control_locked (MaltConnection *self,
+                      const guint8   *header)
+{
+  GByteArray *output = self->control_output;
+
+  if (self->closed || output->len >= MALT_LIMIT_QUEUED_CONTROL)
+    return FALSE;
+
+  /* Interrupts that nobody has seen yet are one. */
+  if (output->len > 0 &&
+      memcmp (output->data + output->len - MALT_FRAME_HEADER_SIZE, header, MALT_FRAME_HEADER_SIZE) == 0)
+    return TRUE;
+
+  g_byte_array_append (output, header, MALT_FRAME_HEADER_SIZE);
+  if (self->control_flush == NULL)
+    {
+      self->control_flush = g_unix_fd_source_new (self->control->fd, G_IO_OUT);
+      g_source_set_static_name (self->control_flush, "[malt] flush control");
+      g_source_set_callback (self->control_flush, G_SOURCE_FUNC (flush_control_cb),
+                             malt_connection_ref (self), (GDestroyNotify) malt_connection_unref);
+      g_source_attach (self->control_flush, malt_get_library_context ());
+    }
+
+  return TRUE;
+}
+
 static void
 send_control (MaltConnection *self,
               MaltFrameType   type,
@@ -818,18 +890,17 @@ send_control (MaltConnection *self,
 {
   guint8 header[MALT_FRAME_HEADER_SIZE];
   MaltFrame frame = { .type = type, .flags = flags, .id = id };
-  struct iovec vector = { header, sizeof header };
-  gsize sent = 0;
-  MaltIo io;
+  MaltIo io = MALT_IO_AGAIN;
+  gboolean taken;
 
   malt_frame_encode (&frame, header);
   g_mutex_lock (&self->lock);
-  io = malt_transport_send (self->control, &vector, 1, &sent, NULL);
+  if (self->control_output->len == 0)
+    io = write_control (self, header);
+  taken = io == MALT_IO_AGAIN ? queue_control_locked (self, header) : io == MALT_IO_DONE;
   g_mutex_unlock (&self->lock);
 
-  /* A worker that reads no control frames is beyond asking; those who ask have a
-   * time-out and a signal as their next step. */
-  if (io != MALT_IO_DONE)
+  if (!taken)
     MALT_DEBUG (WIRE, "%p: %s was not sent", (gpointer) self, malt_frame_type_name (type));
 }
 
@@ -1006,6 +1077,8 @@ malt_connection_close (MaltConnection *self)
     g_ptr_array_add (sources, g_steal_pointer (&self->control_source));
   if (self->flush_source != NULL)
     g_ptr_array_add (sources, g_steal_pointer (&self->flush_source));
+  if (self->control_flush != NULL)
+    g_ptr_array_add (sources, g_steal_pointer (&self->control_flush));
   g_mutex_unlock (&self->lock);
 
   for (i = 0; i < sources->len; i++)
@@ -1073,6 +1146,7 @@ malt_connection_new (MaltTransport      *transport,
   self->control = malt_socket_transport_new (control_fd);
   self->reader = reader;
   self->wake_fd = wake_fd;
+  self->control_output = g_byte_array_new ();
   self->max_body = MIN (max_value_size, MALT_LIMIT_BODY_SIZE);
   self->lost_func = lost;
   self->lost_data = user_data;
@@ -1109,6 +1183,7 @@ malt_connection_unref (MaltConnection *self)
   g_clear_pointer (&self->unfinished, g_hash_table_unref);
   g_clear_pointer (&self->unwanted, g_hash_table_unref);
   g_clear_pointer (&self->reply_sources, g_ptr_array_unref);
+  g_clear_pointer (&self->control_output, g_byte_array_unref);
   malt_transport_free (self->transport);
   malt_transport_free (self->control);
   close (self->wake_fd);

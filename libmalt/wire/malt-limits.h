@@ -21,6 +21,8 @@
 #define MALT_LIMIT_UNFINISHED           65536
 /* Bytes that wait to be written to one worker. */
 #define MALT_LIMIT_QUEUED_OUTPUT        (64u * 1024 * 1024)
+/* Bytes of cancel, interrupt and stop frames that do: two for each unanswered request. */
+#define MALT_LIMIT_QUEUED_CONTROL       (2u * 65536 * 24)
 /* One dispatch of one worker's replies, before others get their turn. */
 #define MALT_LIMIT_DISPATCH_FRAMES      64
 #define MALT_LIMIT_DISPATCH_BYTES       (1024u * 1024)

@@ -268,6 +268,30 @@ test_many (TestCase *self)
   test_case_assert_usable (self);
 }
 
+/* Far more at once than the worker's control road has room for: not one is lost. */
+static void
+test_flood (TestCase *self)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GError) error = NULL;
+  TestAnswer *answers[4000];
+  TestAnswer *runs;
+  gsize i;
+
+  runs = test_case_start (self, "spin", MALT_TIMEOUT_NONE, NULL);
+  for (i = 0; i < G_N_ELEMENTS (answers); i++)
+    answers[i] = test_answer_call (self->worker, test_case_function (self, "nothing"), NULL,
+                                   MALT_TIMEOUT_NONE, cancellable);
+  g_cancellable_cancel (cancellable);
+  for (i = 0; i < G_N_ELEMENTS (answers); i++)
+    expect_cancelled (answers[i], MALT_RUNG_WITHDRAWN);
+  g_assert_false (test_answer_is_there (runs));
+
+  malt_worker_interrupt (self->worker);
+  g_assert_null (test_answer_wait (runs, &error));
+  test_assert_error (error, MALT_ERROR, MALT_ERROR_INTERRUPTED, "*");
+}
+
 int
 main (int argc, char **argv)
 {
@@ -283,6 +307,7 @@ main (int argc, char **argv)
   test_case_add ("after", TEST_NEEDS_NOTHING, test_after);
   test_case_add ("race", TEST_NEEDS_NOTHING, test_race);
   test_case_add ("many", TEST_NEEDS_NOTHING, test_many);
+  test_case_add ("flood", TEST_NEEDS_QUEUE, test_flood);
 
   return g_test_run ();
 }
