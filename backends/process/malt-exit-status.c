@@ -109,7 +109,8 @@ get_reason (const MaltExitStatus        *status,
     case MALT_EXIT_KIND_CONNECTION_LOST:
       return circumstances->protocol_failure;
     case MALT_EXIT_KIND_UNKNOWN:
-      return "another part of the program took its exit status";
+      return status->traced ? "the process that traces it keeps its exit status"
+                            : "another part of the program took its exit status";
     case MALT_EXIT_KIND_LIMIT:
       return status->status == SIGXCPU ? "processor time" : "size of a file";
     case MALT_EXIT_KIND_STOPPED:

@@ -10,6 +10,7 @@ G_BEGIN_DECLS
 typedef struct
 {
   gboolean known;       /* FALSE if another part of the program took it */
+  gboolean traced;      /* not known, as a tracer keeps it */
   int      code;        /* CLD_EXITED, CLD_KILLED or CLD_DUMPED */
   int      status;      /* exit code or signal */
   gint64   user_time;   /* µs, with the processes that it waited for */

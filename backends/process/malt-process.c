@@ -42,6 +42,11 @@
 /* How long a process whose worker object is gone may take to stop. */
 #define LET_GO_MSEC 5000
 
+/* How long the tracer of a dead process, such as a debugger, may take to let go of it; and
+ * how often it is looked whether it has, when nobody waits for that any more. */
+#define TRACED_MSEC 200
+#define REAP_LATER_MSEC 2000
+
 #define DEATH_SIGNAL SIGHUP
 
 struct _MaltProcess
@@ -456,27 +461,30 @@ make_exit_info (MaltProcess          *self,
   return malt_exit_status_to_info (status, &circumstances, tail);
 }
 
+/* Reaps it, after ending what it has started while its number is still taken. */
 static gboolean
-exited_cb (int           fd,
-           GIOCondition  condition,
-           gpointer      user_data)
+reap (MaltProcess    *self,
+      MaltExitStatus *status)
 {
-  MaltProcess *self = user_data;
-  g_autoptr (MaltExitInfo) exit_info = NULL;
-  g_autoptr (MaltWorker) worker = NULL;
-  MaltExitStatus status;
   gboolean reaped;
 
-  /* What it has started goes with it, while its number is still taken. */
   g_mutex_lock (&self->lock);
   if (!self->plan->share_process_group)
     kill (-self->pid, SIGKILL);
-  reaped = malt_exit_status_reap (self->pidfd, &status);
+  reaped = malt_exit_status_reap (self->pidfd, status);
   if (reaped)
     close_fd (&self->pidfd);
   g_mutex_unlock (&self->lock);
-  if (!reaped)
-    return G_SOURCE_CONTINUE;
+
+  return reaped;
+}
+
+static void
+report_exit (MaltProcess          *self,
+             const MaltExitStatus *status)
+{
+  g_autoptr (MaltExitInfo) exit_info = NULL;
+  g_autoptr (MaltWorker) worker = NULL;
 
   /* It may have said why before it went. */
   if (self->status_source != NULL)
@@ -498,7 +506,7 @@ exited_cb (int           fd,
   if (self->stderr_pump != NULL)
     malt_output_pump_drain (self->stderr_pump);
 
-  exit_info = make_exit_info (self, &status);
+  exit_info = make_exit_info (self, status);
   MALT_DEBUG (PROCESS, "%d has ended", (int) self->pid);
 
   g_clear_pointer (&self->stdout_pump, malt_output_pump_unref);
@@ -517,6 +525,61 @@ exited_cb (int           fd,
       if (worker != NULL)
         malt_worker_report_terminated (worker, exit_info);
       malt_connection_clear (self->connection);
+    }
+}
+
+/* Reaps a process that is of no more interest. */
+static gboolean
+reap_later_cb (gpointer user_data)
+{
+  int pidfd = GPOINTER_TO_INT (user_data);
+  MaltExitStatus status;
+
+  if (!malt_exit_status_reap (pidfd, &status))
+    return G_SOURCE_CONTINUE;
+
+  close (pidfd);
+  return G_SOURCE_REMOVE;
+}
+
+/* It is dead, but whoever traces it does not let go of it. */
+static gboolean
+traced_cb (gpointer user_data)
+{
+  MaltProcess *self = user_data;
+  MaltExitStatus status = { .traced = TRUE };
+
+  if (!reap (self, &status))
+    {
+      g_autoptr (GSource) source = g_timeout_source_new (REAP_LATER_MSEC);
+
+      g_mutex_lock (&self->lock);
+      g_source_set_static_name (source, "[malt] reap later");
+      g_source_set_callback (source, reap_later_cb, GINT_TO_POINTER (self->pidfd), NULL);
+      self->pidfd = -1;
+      g_mutex_unlock (&self->lock);
+      g_source_attach (source, malt_get_library_context ());
+    }
+
+  report_exit (self, &status);
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+exited_cb (int           fd,
+           GIOCondition  condition,
+           gpointer      user_data)
+{
+  MaltProcess *self = user_data;
+  MaltExitStatus status;
+
+  if (reap (self, &status))
+    report_exit (self, &status);
+  else
+    {
+      /* The descriptor would say the same again and again. */
+      g_clear_pointer (&self->exit_source, g_source_unref);
+      self->exit_source = attach (self, g_timeout_source_new (TRACED_MSEC), "[malt] traced", traced_cb);
     }
 
   return G_SOURCE_REMOVE;

@@ -159,6 +159,31 @@ test_closes (void)
                    MALT_EXIT_KIND_CONNECTION_LOST);
 }
 
+/* A dead worker that is kept from being reaped is dead all the same, and costs nothing. */
+static void
+test_traced (void)
+{
+  g_autoptr (MaltWorker) worker = spawn_rubbish ("traced-exit");
+  g_autoptr (GError) error = NULL;
+  gint64 start = g_get_monotonic_time ();
+  MaltExitInfo *exit_info;
+
+  g_assert_null (malt_worker_remote_call_fetch (worker, "f", NULL, NULL, MALT_TIMEOUT_NONE, NULL,
+                                                &error));
+  g_assert_error (error, MALT_ERROR, MALT_ERROR_TERMINATED);
+  await_end (worker);
+  exit_info = malt_worker_get_exit_info (worker);
+  if (malt_exit_info_get_exit_code (exit_info) == 6)
+    {
+      g_test_skip ("processes may not trace each other here");
+      return;
+    }
+
+  g_assert_cmpint (g_get_monotonic_time () - start, <, 3 * G_USEC_PER_SEC);
+  g_assert_cmpint (malt_exit_info_get_kind (exit_info), ==, MALT_EXIT_KIND_UNKNOWN);
+  test_assert_match (malt_exit_info_get_reason (exit_info), "*traces it*");
+}
+
 /* A descriptor that nobody asked for is closed, or was not even let through. */
 static void
 test_descriptor (void)
@@ -455,6 +480,7 @@ main (int argc, char **argv)
   test_case_add_once ("from-worker/half-a-frame", test_half_a_frame);
   test_case_add_once ("from-worker/whole-frame", test_whole_frame);
   test_case_add_once ("from-worker/closes", test_closes);
+  test_case_add_once ("from-worker/traced", test_traced);
   test_case_add_once ("from-worker/descriptor", test_descriptor);
   test_case_add_once ("to-worker/header", test_to_worker_header);
   test_case_add_once ("to-worker/body", test_to_worker_body);

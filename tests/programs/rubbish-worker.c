@@ -3,6 +3,8 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -190,6 +192,35 @@ break_hello (const char *mode)
   return TRUE;
 }
 
+/* Ends, but under the eyes of a process that never looks, so that nobody can reap it. */
+static void
+exit_traced (void)
+{
+  pid_t self = getpid ();
+  int ready[2];
+  char done;
+
+  prctl (PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0);
+  if (pipe (ready) < 0)
+    _exit (6);
+
+  if (fork () == 0)
+    {
+      setsid (); /* to survive the worker's process group */
+      if (ptrace (PTRACE_SEIZE, self, NULL, NULL) < 0)
+        _exit (6);
+      close (DATA_FD);
+      close (CONTROL_FD);
+      if (write (ready[1], "", 1) < 0)
+        _exit (6);
+      sleep (5);
+      _exit (0);
+    }
+
+  close (ready[1]);
+  _exit (read (ready[0], &done, 1) == 1 ? 0 : 6);
+}
+
 static void
 break_reply (const char *mode,
              guint64     id)
@@ -245,6 +276,8 @@ break_reply (const char *mode,
     }
   else if (strcmp (mode, "control-text") == 0)
     put (CONTROL_FD, "What is this road for?  I will just write here.", 47);
+  else if (strcmp (mode, "traced-exit") == 0)
+    exit_traced ();
   else if (strcmp (mode, "half-and-exit") == 0)
     {
       put_body (MALT_FRAME_VALUE, id, "half", 4, 1000);
