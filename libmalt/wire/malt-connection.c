@@ -68,6 +68,7 @@ struct _MaltConnection
   gsize               last_id;
   GQueue              unsent;         /* of Outgoing, not yet numbered */
   GHashTable         *unwanted;       /* MaltRequest, cancelled before it was submitted */
+  GHashTable         *cancelled;      /* ids of unfinished ones that the worker may withdraw */
   GQueue              output;         /* of Outgoing, to be written */
   gsize               output_size;    /* bytes in it */
   GPtrArray          *reply_sources;  /* of MaltReplySource */
@@ -204,6 +205,24 @@ take_role_locked (MaltConnection *self)
   return TRUE;
 }
 
+/* Has a context that sleeps look whether it should poll now. */
+static void
+wake_sleeper_locked (MaltConnection *self)
+{
+  guint i;
+
+  for (i = 0; i < self->reply_sources->len; i++)
+    {
+      MaltReplySource *source = g_ptr_array_index (self->reply_sources, i);
+
+      if (source->is_asleep && source->n_awaited > 0)
+        {
+          g_main_context_wakeup (source->context);
+          return;
+        }
+    }
+}
+
 static void
 give_role_back (MaltConnection *self)
 {
@@ -216,6 +235,8 @@ give_role_back (MaltConnection *self)
   next = g_queue_peek_head (&self->waiters);
   if (next != NULL)
     g_cond_signal (&next->cond);
+  else if (self->poller == NULL)
+    wake_sleeper_locked (self);
   g_mutex_unlock (&self->lock);
 }
 
@@ -226,10 +247,12 @@ take_unfinished (MaltConnection   *self,
                  GError          **error)
 {
   MaltRequest *request = NULL;
-  gboolean known;
+  gboolean was_cancelled, known;
 
   g_mutex_lock (&self->lock);
-  known = g_hash_table_steal_extended (self->unfinished, GSIZE_TO_POINTER (frame->id),
+  was_cancelled = g_hash_table_remove (self->cancelled, GSIZE_TO_POINTER (frame->id));
+  known = (frame->type != MALT_FRAME_WITHDRAWN || was_cancelled) &&
+          g_hash_table_steal_extended (self->unfinished, GSIZE_TO_POINTER (frame->id),
                                        NULL, (gpointer *) &request);
   if (known && self->unsent.length > 0)
     write_unsent_locked (self);
@@ -359,6 +382,7 @@ finish_read (MaltConnection *self,
              const GError   *error)
 {
   gboolean lost = io == MALT_IO_CLOSED || io == MALT_IO_FAILED;
+  gboolean has_more;
 
   if (lost)
     {
@@ -367,9 +391,10 @@ finish_read (MaltConnection *self,
       g_mutex_unlock (&self->lock);
     }
 
-  g_atomic_int_set (&self->has_more, io == MALT_IO_DONE);
+  has_more = io == MALT_IO_DONE && malt_frame_reader_has_more (self->reader);
+  g_atomic_int_set (&self->has_more, has_more);
   give_role_back (self);
-  if (io == MALT_IO_DONE)
+  if (has_more)
     wake_contexts (self);
 
   if (lost)
@@ -459,22 +484,12 @@ static void
 stop_polling_locked (MaltConnection *self,
                      GSource        *source)
 {
-  guint i;
-
   if (self->poller != source)
     return;
 
   self->poller = NULL;
-  for (i = 0; i < self->reply_sources->len; i++)
-    {
-      MaltReplySource *other = g_ptr_array_index (self->reply_sources, i);
-
-      if (other->is_asleep && other->n_awaited > 0)
-        {
-          g_main_context_wakeup (other->context);
-          return;
-        }
-    }
+  if (!self->reading)
+    wake_sleeper_locked (self);
 }
 
 static gboolean
@@ -486,7 +501,8 @@ reply_source_prepare (GSource *source,
 
   g_mutex_lock (&connection->lock);
   *timeout = self->n_awaited > 0 && g_atomic_int_get (&connection->has_more) ? 0 : -1;
-  if (self->n_awaited > 0 && !connection->lost &&
+  /* A thread that reads, reads for everybody. */
+  if (self->n_awaited > 0 && !connection->reading && !connection->lost &&
       (connection->poller == NULL || g_source_is_destroyed (connection->poller)))
     connection->poller = source;
   self->poll_fd.events = connection->poller == source ? G_IO_IN : 0;
@@ -776,6 +792,9 @@ malt_connection_submit (MaltConnection *self,
   outgoing.body = body_of_request (self, request, &error);
   if (outgoing.body == NULL)
     {
+      g_mutex_lock (&self->lock);
+      g_hash_table_remove (self->unwanted, request);
+      g_mutex_unlock (&self->lock);
       malt_request_return_error (request, error);
       return;
     }
@@ -929,6 +948,10 @@ malt_connection_cancel (MaltConnection *self,
     }
   else if (id == 0 && !malt_request_is_done (request))
     g_hash_table_add (self->unwanted, g_object_ref (request));
+  else if (id != 0 && g_hash_table_contains (self->unfinished, GSIZE_TO_POINTER (id)))
+    g_hash_table_add (self->cancelled, GSIZE_TO_POINTER (id));
+  else if (g_hash_table_contains (self->unfinished, GSIZE_TO_POINTER (id)))
+    g_hash_table_add (self->cancelled, GSIZE_TO_POINTER (id));
   g_mutex_unlock (&self->lock);
 
   if (link != NULL)
@@ -1152,7 +1175,9 @@ malt_connection_new (MaltTransport      *transport,
   self->lost_data = user_data;
   self->lost_destroy = destroy;
   self->unfinished = g_hash_table_new_full (NULL, NULL, NULL, g_object_unref);
+  self->cancelled = g_hash_table_new (NULL, NULL);
   self->unwanted = g_hash_table_new_full (NULL, NULL, g_object_unref, NULL);
+  self->cancelled = g_hash_table_new (NULL, NULL);
   self->reply_sources = g_ptr_array_new_with_free_func ((GDestroyNotify) g_source_unref);
 
   self->control_source = g_unix_fd_source_new (self->control->fd, G_IO_IN);
@@ -1181,7 +1206,9 @@ malt_connection_unref (MaltConnection *self)
 
   g_clear_pointer (&self->reader, malt_frame_reader_free);
   g_clear_pointer (&self->unfinished, g_hash_table_unref);
+  g_clear_pointer (&self->cancelled, g_hash_table_unref);
   g_clear_pointer (&self->unwanted, g_hash_table_unref);
+  g_clear_pointer (&self->cancelled, g_hash_table_unref);
   g_clear_pointer (&self->reply_sources, g_ptr_array_unref);
   g_clear_pointer (&self->control_output, g_byte_array_unref);
   malt_transport_free (self->transport);

@@ -149,6 +149,13 @@ receive_more (MaltFrameReader  *self,
   return io;
 }
 
+/* Whether there is something left of what was received, which may be a whole frame. */
+gboolean
+malt_frame_reader_has_more (MaltFrameReader *self)
+{
+  return self->end > self->begin;
+}
+
 /* Gives the next whole frame (MALT_IO_DONE), receiving as needed; MALT_IO_AGAIN says to
  * wait for the descriptor, which may turn out to be readable at once.  @body is (transfer
  * full), 8-aligned, private to the caller, and %NULL when it is empty.  A peer that

@@ -13,6 +13,7 @@ typedef struct _MaltFrameReader MaltFrameReader;
 
 MaltFrameReader *malt_frame_reader_new   (gsize             max_value);
 void             malt_frame_reader_free  (MaltFrameReader  *self);
+gboolean         malt_frame_reader_has_more (MaltFrameReader *self);
 MaltIo           malt_frame_reader_next  (MaltFrameReader  *self,
                                           MaltTransport    *transport,
                                           MaltFrame        *frame,
