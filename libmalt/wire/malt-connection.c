@@ -260,8 +260,9 @@ take_unfinished (MaltConnection   *self,
 
   if (!known)
     g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
-                 "a frame of type %s answers request %" G_GUINT64_FORMAT ", which is not under way",
-                 malt_frame_type_name (frame->type), frame->id);
+                 "a frame of type %s answers request %" G_GUINT64_FORMAT ", which %s",
+                 malt_frame_type_name (frame->type), frame->id,
+                 frame->type == MALT_FRAME_WITHDRAWN && !was_cancelled ? "nobody cancelled" : "is not under way");
 
   return request;
 }

@@ -57,6 +57,7 @@ static const struct
   { "reserved", "*ends its header with 0x0001*" },
   { "control-reply", "*value*control road*" },
   { "control-text", "*" },
+  { "withdrawn", "*type withdrawn answers request 1, which nobody cancelled*" },
 };
 
 static void
