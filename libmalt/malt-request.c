@@ -59,6 +59,40 @@ struct _MaltRequest
 
 G_DEFINE_FINAL_TYPE (MaltRequest, malt_request, G_TYPE_OBJECT)
 
+/* What many calls are given and many give is made once, in its serialised form, and kept:
+ * with the last value of a type GLib would also drop what it knows of the type. */
+
+static GVariant *
+keep (GVariant *value)
+{
+  g_variant_ref_sink (value);
+  g_variant_get_data (value);
+
+  return value;
+}
+
+static GVariant *
+get_empty_tuple (void)
+{
+  static GVariant *value = NULL;
+
+  if (g_once_init_enter (&value))
+    g_once_init_leave (&value, keep (g_variant_new_tuple (NULL, 0)));
+
+  return value;
+}
+
+static GVariant *
+get_nothing (void)
+{
+  static GVariant *value = NULL;
+
+  if (g_once_init_enter (&value))
+    g_once_init_leave (&value, keep (g_variant_new_maybe (G_VARIANT_TYPE_VARIANT, NULL)));
+
+  return value;
+}
+
 static void
 malt_request_leave_runtime (MaltRequest *self)
 {
@@ -164,7 +198,7 @@ malt_request_new_call (const char       *function,
   self->kind = MALT_REQUEST_KIND_CALL;
   self->flags = flags;
   self->function = g_strdup (function);
-  self->arguments = g_variant_ref_sink (arguments != NULL ? arguments : g_variant_new_tuple (NULL, 0));
+  self->arguments = g_variant_ref_sink (arguments != NULL ? arguments : get_empty_tuple ());
   if (keywords != NULL)
     self->keywords = g_variant_ref_sink (keywords);
 
@@ -561,10 +595,7 @@ malt_request_return_value (MaltRequest *self,
 {
   g_return_if_fail (MALT_IS_REQUEST (self));
 
-  if (value == NULL)
-    value = g_variant_new_maybe (G_VARIANT_TYPE_VARIANT, NULL);
-
-  malt_request_complete (self, g_variant_ref_sink (value), NULL);
+  malt_request_complete (self, g_variant_ref_sink (value != NULL ? value : get_nothing ()), NULL);
 }
 
 /* What a runtime reports is what code in the worker did: only the manager says that a

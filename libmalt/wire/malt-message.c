@@ -10,11 +10,14 @@
 #include "malt-text.h"
 #include "malt-value-scan.h"
 
-#define CALL_TYPE  "(sva{sv})"
-#define EVAL_TYPE  "(mss)"
-#define VALUE_TYPE "v"
-#define ERROR_TYPE "(yumsmsms)" /* domain, code, type, message, traceback */
+#define CALL_TYPE    "(sva{sv})"
+#define EVAL_TYPE    "(mss)"
+#define VALUE_TYPE   "v"
+#define ERROR_TYPE   "(yumsmsms)" /* domain, code, type, message, traceback */
 #define NOTHING_TYPE "mv"
+
+/* G_VARIANT_TYPE() would look at each of these again, and wants a zero byte after them. */
+#define AS_TYPE(string) ((const GVariantType *) (string))
 
 /* How the domains of errors are written. */
 enum
@@ -124,7 +127,7 @@ is_type (const Variant *self,
 }
 
 /* A value that lies in a body that was scanned, and keeps it.  It is trusted: GLib need
- * not look at it again.  The type needs no zero byte after it, since it ends by itself. */
+ * not look at it again.  The type needs no zero byte after it, as it ends by itself. */
 static GVariant *
 slice (GBytes     *body,
        const char *type,
@@ -133,7 +136,7 @@ slice (GBytes     *body,
 {
   g_autoptr (GBytes) bytes = g_bytes_new_from_bytes (body, begin, end - begin);
 
-  return g_variant_ref_sink (g_variant_new_from_bytes ((const GVariantType *) type, bytes, TRUE));
+  return g_variant_ref_sink (g_variant_new_from_bytes (AS_TYPE (type), bytes, TRUE));
 }
 
 /* Room for a body, unless it is too large. */
@@ -162,7 +165,7 @@ check (const char  *what,
 {
   g_autofree char *reason = NULL;
 
-  if (malt_value_scan (G_VARIANT_TYPE (type), data, size, &reason))
+  if (malt_value_scan (AS_TYPE (type), data, size, &reason))
     return g_bytes_new_take (data, size);
 
   g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "the %s cannot cross: %s", what, reason);
@@ -182,7 +185,7 @@ scan (GBytes      *body,
 
   if (body != NULL)
     data = g_bytes_get_data (body, &size);
-  if (malt_value_scan (G_VARIANT_TYPE (type), data, size, &reason))
+  if (malt_value_scan (AS_TYPE (type), data, size, &reason))
     return TRUE;
 
   g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "a body is not valid: %s", reason);
