@@ -951,8 +951,6 @@ malt_connection_cancel (MaltConnection *self,
     g_hash_table_add (self->unwanted, g_object_ref (request));
   else if (id != 0 && g_hash_table_contains (self->unfinished, GSIZE_TO_POINTER (id)))
     g_hash_table_add (self->cancelled, GSIZE_TO_POINTER (id));
-  else if (g_hash_table_contains (self->unfinished, GSIZE_TO_POINTER (id)))
-    g_hash_table_add (self->cancelled, GSIZE_TO_POINTER (id));
   g_mutex_unlock (&self->lock);
 
   if (link != NULL)
@@ -1178,7 +1176,6 @@ malt_connection_new (MaltTransport      *transport,
   self->unfinished = g_hash_table_new_full (NULL, NULL, NULL, g_object_unref);
   self->cancelled = g_hash_table_new (NULL, NULL);
   self->unwanted = g_hash_table_new_full (NULL, NULL, g_object_unref, NULL);
-  self->cancelled = g_hash_table_new (NULL, NULL);
   self->reply_sources = g_ptr_array_new_with_free_func ((GDestroyNotify) g_source_unref);
 
   self->control_source = g_unix_fd_source_new (self->control->fd, G_IO_IN);
@@ -1209,7 +1206,6 @@ malt_connection_unref (MaltConnection *self)
   g_clear_pointer (&self->unfinished, g_hash_table_unref);
   g_clear_pointer (&self->cancelled, g_hash_table_unref);
   g_clear_pointer (&self->unwanted, g_hash_table_unref);
-  g_clear_pointer (&self->cancelled, g_hash_table_unref);
   g_clear_pointer (&self->reply_sources, g_ptr_array_unref);
   g_clear_pointer (&self->control_output, g_byte_array_unref);
   malt_transport_free (self->transport);
