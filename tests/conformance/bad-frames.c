@@ -56,6 +56,7 @@ static const struct
   { "descriptor-count", "*1 descriptors*" },
   { "reserved", "*ends its header with 0x0001*" },
   { "control-reply", "*value*control road*" },
+  { "control-withdrawn", "*withdrawn*request 1*" },
   { "control-text", "*" },
   { "withdrawn", "*type withdrawn answers request 1, which nobody cancelled*" },
 };

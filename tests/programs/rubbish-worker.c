@@ -276,6 +276,14 @@ break_reply (const char *mode,
       malt_frame_encode (&frame, header);
       put (CONTROL_FD, header, sizeof header);
     }
+  else if (strcmp (mode, "control-withdrawn") == 0)
+    {
+      guint8 header[MALT_FRAME_HEADER_SIZE];
+      MaltFrame frame = { .type = MALT_FRAME_WITHDRAWN, .id = id };
+
+      malt_frame_encode (&frame, header);
+      put (CONTROL_FD, header, sizeof header);
+    }
   else if (strcmp (mode, "control-text") == 0)
     put (CONTROL_FD, "What is this road for?  I will just write here.", 47);
   else if (strcmp (mode, "traced-exit") == 0)
