@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +76,24 @@ fail (const char *format,
 
   g_printerr ("%s: %s\n", g_get_prgname (), text);
   _exit (EXIT_FAILURE);
+}
+
+/* Set in a copy of this process that fork() has made. */
+static gboolean is_copy;
+
+static void
+forked_cb (void)
+{
+  is_copy = TRUE;
+}
+
+/* Code that forks has to see to it that its copy ends or becomes another program.  One that
+ * comes back here instead would answer in the worker's place. */
+static void
+check_copy (void)
+{
+  if (G_UNLIKELY (is_copy))
+    fail ("a forked copy of the worker came back from the code that made it, and ends here");
 }
 
 /* Ends this process and, where the process group is its own, all that it has started.
@@ -149,6 +168,7 @@ send_frame (MaltService   *self,
   MaltFrame frame = { .type = type, .id = id, .length = (guint32) g_bytes_get_size (own) };
   MaltIo io;
 
+  check_copy ();
   g_mutex_lock (&self->write_lock);
   io = write_frame_locked (self, &frame, g_bytes_get_data (own, NULL), &error);
   g_mutex_unlock (&self->write_lock);
@@ -367,6 +387,7 @@ read_frame (MaltService  *self,
     {
       g_autoptr (GError) error = NULL;
 
+      check_copy ();
       switch (malt_frame_reader_next (self->reader, self->data, frame, body, &error))
         {
         case MALT_IO_DONE:
@@ -599,6 +620,7 @@ malt_run_as_worker (int    argc,
           DATA_FD, CONTROL_FD);
 
   watch_manager ();
+  pthread_atfork (NULL, NULL, forked_cb);
 
   self = g_new0 (MaltService, 1);
   g_mutex_init (&self->lock);

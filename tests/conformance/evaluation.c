@@ -130,6 +130,25 @@ test_large_source (TestCase *self)
   test_assert_value (test_case_eval (self, source->str), "int64 1100000");
 }
 
+/* The copy does not answer, nor take requests, in the worker's place. */
+static void
+test_fork (TestCase *self)
+{
+  g_autoptr (GError) error = NULL;
+  guint i;
+
+  test_assert_value (test_case_eval (self, "import os, time\npid = os.fork()\npid > 0"), "true");
+  for (i = 0; i < 20; i++)
+    test_case_assert_usable (self);
+  test_assert_value (test_case_eval (self, "os.WEXITSTATUS(os.waitpid(pid, 0)[1])"), "int64 1");
+
+  g_assert_true (malt_worker_remote_do (self->worker, "os.fork", NULL, NULL, &error));
+  g_assert_no_error (error);
+  for (i = 0; i < 20; i++)
+    test_case_assert_usable (self);
+  test_assert_value (test_case_eval (self, "os.WEXITSTATUS(os.wait()[1])"), "int64 1");
+}
+
 static void
 test_not_supported (TestCase *self)
 {
@@ -164,6 +183,7 @@ main (int argc, char **argv)
   test_case_add ("syntax-error", TEST_NEEDS_EVAL, test_syntax_error);
   test_case_add ("await", TEST_NEEDS_EVAL, test_await);
   test_case_add ("large-source", TEST_NEEDS_EVAL, test_large_source);
+  test_case_add ("fork", TEST_NEEDS_EVAL | TEST_NEEDS_PROCESS, test_fork);
   test_case_add ("not-supported", TEST_NEEDS_NO_EVAL, test_not_supported);
 
   return g_test_run ();
