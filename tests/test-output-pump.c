@@ -261,9 +261,9 @@ test_binary (void)
 
   for (i = 0; i < 256; i++)
     all[i] = (char) i;
-  g_string_append_len (expected, all, '\n' + 1);
+  g_string_append_len (expected, all, (gssize) '\n' + 1);
   g_string_append (expected, "[Worker 7]: ");
-  g_string_append_len (expected, all + '\n' + 1, 255 - '\n');
+  g_string_append_len (expected, &all['\n' + 1], 255 - '\n');
   g_string_append_c (expected, '\n');
 
   capture_pipe (&capture, STDERR_FILENO);

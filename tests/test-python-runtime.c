@@ -311,8 +311,8 @@ test_interrupt (void)
     "open(%s, 'w').close()\nwhile True: pass",
     "import asyncio\nopen(%s, 'w').close()\nawait asyncio.sleep(1000)",
     "import asyncio\nopen(%s, 'w').close()\nawait asyncio.sleep(0.001)\nwhile True: pass",
-    "import asyncio\nasync def f(): open(%s, 'w').close()\nasyncio.run(f())\nasyncio.run(asyncio.sleep(0.001))\n"
-    "while True: pass",
+    ("import asyncio\nasync def f(): open(%s, 'w').close()\nasyncio.run(f())\nasyncio.run(asyncio.sleep(0.001))\n"
+     "while True: pass"),
     /* These block in a system call. */
     "import time\nopen(%s, 'w').close()\ntime.sleep(1000)",
     "import os\nopen(%s, 'w').close()\nos.read(os.pipe()[0], 1)",

@@ -167,6 +167,7 @@ called_cb (GObject      *object,
   g_autoptr (GVariant) value = malt_worker_remote_call_finish (worker, result, &error);
 
   g_assert_no_error (error);
+  g_assert_nonnull (value);
   if (--series->to_end == 0)
     g_main_loop_quit (series->loop);
   else if (series->to_begin > 0)

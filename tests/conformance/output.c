@@ -176,8 +176,6 @@ test_discard (TestCase *self)
 static void
 test_no_protocol (TestCase *self)
 {
-  g_autoptr (GVariant) value = NULL;
-
   malt_launcher_set_stdout (self->launcher, MALT_OUTPUT_DISCARD);
   malt_launcher_set_stderr (self->launcher, MALT_OUTPUT_DISCARD);
   self->worker = test_case_spawn (self);

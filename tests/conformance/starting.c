@@ -49,7 +49,7 @@ fail_both_ways (TestCase   *self,
                 const char *pattern)
 {
   g_autoptr (GError) error = NULL;
-  Start start = { NULL };
+  Start start = { 0 };
 
   g_assert_null (malt_launcher_spawn (self->launcher, NULL, &error));
   test_assert_error (error, domain, code, pattern);
@@ -97,7 +97,7 @@ set_program (TestCase   *self,
 static void
 test_async (TestCase *self)
 {
-  Start start = { NULL };
+  Start start = { 0 };
 
   malt_launcher_spawn_async (self->launcher, NULL, spawned_cb, &start);
   while (!start.done)
@@ -236,7 +236,7 @@ test_cancelled (TestCase *self)
 {
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   g_autoptr (GError) error = NULL;
-  Start start = { NULL };
+  Start start = { 0 };
   TestHoldings before;
 
   malt_launcher_set_stderr (self->launcher, MALT_OUTPUT_DISCARD);
