@@ -160,6 +160,7 @@ test_many (TestCase *self)
   TestAnswer *answers[200];
   gsize i;
 
+  test_case_assert_usable (self); /* so that nothing is broken off while it is loaded */
   for (i = 0; i < G_N_ELEMENTS (answers); i++)
     answers[i] = test_answer_call (self->worker, test_case_function (self, "later_never"), NULL,
                                    (int) (1 + i % 40), NULL);

@@ -29,7 +29,8 @@ const char *
 __lsan_default_suppressions (void)
 {
   return "leak:libpython3.\n"
-         "leak:_ctypes.cpython\n";
+         "leak:_ctypes.cpython\n"
+         "leak:libcrypto.so.\n"; /* of Python's hashes */
 }
 
 const char *

@@ -2,6 +2,8 @@
 
 #include "test-abilities.h"
 
+#include "test-watchdog.h"
+
 /* The workers that the conformance suite runs over. */
 const TestVariant test_variants[] = {
   { "process/native",   "process",   "native" },
@@ -41,6 +43,13 @@ static const struct
   { "inprocess", NULL, TEST_NEEDS_PROCESS, "the worker is a thread of the manager" },
   { "inprocess", "python", TEST_NEEDS_WAKEABLE,
     "no signal wakes a system call outside of Python's main thread" },
+#if !TEST_HAVE_INTROSPECTION
+  { NULL, "python", TEST_NEEDS_NESTING, "built without introspection, which Python needs to have workers" },
+#endif
+#if TEST_THREAD_SANITIZED
+  { "process", "python", TEST_NEEDS_QUEUE | TEST_NEEDS_BREAKABLE,
+    "the thread sanitizer keeps signals back while code runs that it does not know" },
+#endif
 };
 
 /* Why @self cannot have what a test needs; NULL if it can. */

@@ -370,7 +370,9 @@ g_async_queue_push (GAsyncQueue *queue,
                     gpointer     data)
 {
   release (queue);
+  enter_glib ();
   REAL (g_async_queue_push) (queue, data);
+  leave_glib ();
 }
 
 gpointer
@@ -437,8 +439,13 @@ g_thread_pool_push (GThreadPool  *pool,
                     gpointer      data,
                     GError      **error)
 {
+  gboolean pushed;
+
   release (data);
-  return REAL (g_thread_pool_push) (pool, data, error);
+  enter_glib ();
+  pushed = REAL (g_thread_pool_push) (pool, data, error);
+  leave_glib ();
+  return pushed;
 }
 
 /* Sources: what was done before one was attached, or made ready, happened before it is
