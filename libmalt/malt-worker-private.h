@@ -37,7 +37,7 @@ typedef struct
 
 MaltWorkerPrivate *malt_worker_get_private         (MaltWorker   *self);
 
-void               malt_worker_invoke_submit       (MaltWorker   *self,
+void               malt_worker_invoke_request      (MaltWorker   *self,
                                                     MaltRequest  *request);
 void               malt_worker_invoke_cancel       (MaltWorker   *self,
                                                     MaltRequest  *request,

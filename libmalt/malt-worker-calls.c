@@ -1,0 +1,696 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "malt-worker-private.h"
+
+#include "malt-error.h"
+#include "malt-launcher.h"
+#include "malt-request-private.h"
+
+/* The seven calling functions: each makes a request of what its caller says, and runs it
+ * in one of two ways. */
+
+/* Running a request. */
+
+static int
+timeout_of_call (MaltWorker *self,
+                 int         timeout_msec)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_private (self);
+
+  if (timeout_msec < 0)
+    timeout_msec = malt_launcher_get_call_timeout (priv->launcher);
+
+  return timeout_msec < 0 ? MALT_TIMEOUT_NONE : timeout_msec;
+}
+
+/* Runs the request and blocks until it is done.  Takes the request. */
+static GVariant *
+run_blocking (MaltWorker    *self,
+              MaltRequest   *request,
+              int            timeout_msec,
+              GCancellable  *cancellable,
+              GError       **error)
+{
+  MaltWorkerClass *klass = MALT_WORKER_GET_CLASS (self);
+  g_autoptr (MaltRequest) own = request;
+  g_autoptr (MaltCall) call = NULL;
+  GMainContext *blocked;
+
+  if (g_cancellable_set_error_if_cancelled (cancellable, error))
+    return NULL;
+
+  call = malt_call_new (self, own, timeout_msec, cancellable);
+  blocked = malt_worker_begin_blocking (self);
+  call->blocked = blocked;
+
+  if (malt_call_begin (call, own, error))
+    {
+      malt_worker_invoke_request (self, own);
+      if (klass->wait != NULL && call->kind != MALT_REQUEST_KIND_START)
+        klass->wait (self, own);
+
+      /* So that a request which the backend drops is seen to be dropped. */
+      g_clear_object (&own);
+      malt_call_wait (call);
+    }
+
+  malt_worker_end_blocking (blocked);
+  return malt_call_propagate (call, error);
+}
+
+static void
+return_to_task (MaltDelivery *delivery)
+{
+  g_autoptr (MaltCall) call = (MaltCall *) ((char *) delivery - G_STRUCT_OFFSET (MaltCall, delivery));
+  g_autoptr (GTask) task = g_steal_pointer (&call->task);
+  GError *error = NULL;
+  GVariant *value;
+
+  value = malt_call_propagate (call, &error);
+  if (error != NULL)
+    g_task_return_error (task, error);
+  else
+    g_task_return_pointer (task, value, (GDestroyNotify) g_variant_unref);
+}
+
+/* Runs the request and returns to the task when it is done.  Takes request and task. */
+static void
+run_async (MaltWorker  *self,
+           MaltRequest *request,
+           int          timeout_msec,
+           GTask       *task)
+{
+  g_autoptr (MaltRequest) own = request;
+  g_autoptr (MaltCall) call = NULL;
+  GError *error = NULL;
+
+  /* What cancels the call is the ladder, which says in its error how it did. */
+  g_task_set_check_cancellable (task, FALSE);
+
+  if (g_cancellable_set_error_if_cancelled (g_task_get_cancellable (task), &error))
+    {
+      g_task_return_error (task, error);
+      g_object_unref (task);
+      return;
+    }
+
+  call = malt_call_new (self, own, timeout_msec, g_task_get_cancellable (task));
+  call->task = task;
+  call->delivery.func = return_to_task;
+  malt_request_set_context (own, g_task_get_context (task));
+
+  if (malt_call_begin (call, own, &error))
+    malt_worker_invoke_request (self, own);
+  else
+    {
+      g_task_return_error (task, error);
+      g_clear_object (&call->task);
+    }
+}
+
+/* Making requests of what callers say. */
+
+static MaltRequest *
+new_call (const char        *function,
+          GVariant          *arguments,
+          GVariant          *keywords,
+          MaltRequestFlags   flags,
+          GError           **error)
+{
+  g_autoptr (GVariant) own_arguments = arguments != NULL ? g_variant_ref_sink (arguments) : NULL;
+  g_autoptr (GVariant) own_keywords = keywords != NULL ? g_variant_ref_sink (keywords) : NULL;
+
+  if (!g_utf8_validate (function, -1, NULL))
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                         "the name of the function is not valid UTF-8");
+  else if (*function == '\0')
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                         "the name of the function is empty");
+  else if (own_arguments != NULL && !g_variant_is_container (own_arguments))
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                 "the arguments are of type %s instead of a tuple", g_variant_get_type_string (own_arguments));
+  else if (own_arguments != NULL && !g_variant_type_is_tuple (g_variant_get_type (own_arguments)))
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                 "the arguments are of type %s instead of a tuple", g_variant_get_type_string (own_arguments));
+  else if (own_keywords != NULL && !g_variant_is_of_type (own_keywords, G_VARIANT_TYPE_VARDICT))
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                 "the keyword arguments are of type %s instead of a{sv}",
+                 g_variant_get_type_string (own_keywords));
+  else
+    return malt_request_new_call (function, own_arguments, own_keywords, flags);
+
+  return NULL;
+}
+
+static MaltRequest *
+new_eval (const char        *module,
+          const char        *source,
+          MaltRequestFlags   flags,
+          GError           **error)
+{
+  const char *end;
+
+  if (!g_utf8_validate (source, -1, &end))
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                 "the source is not valid UTF-8 at byte %" G_GSIZE_FORMAT, (gsize) (end - source));
+  else if (module != NULL && (!g_utf8_validate (module, -1, NULL) || *module == '\0'))
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                         "the name of the module is empty or not valid UTF-8");
+  else
+    return malt_request_new_eval (module, source, flags);
+
+  return NULL;
+}
+
+static GVariant *
+submit_blocking (MaltWorker    *self,
+                 MaltRequest   *request,
+                 int            timeout_msec,
+                 GCancellable  *cancellable,
+                 GError       **error)
+{
+  if (request == NULL)
+    return NULL;
+
+  return run_blocking (self, request, timeout_of_call (self, timeout_msec),
+                       cancellable, error);
+}
+
+/* Takes request, task and error. */
+static void
+submit_async (MaltWorker  *self,
+              MaltRequest *request,
+              int          timeout_msec,
+              GTask       *task,
+              GError      *error)
+{
+  if (request != NULL)
+    {
+      run_async (self, request, timeout_of_call (self, timeout_msec), task);
+      return;
+    }
+
+  g_task_return_error (task, error);
+  g_object_unref (task);
+}
+
+/* Starting, for the launcher. */
+
+static void
+set_running (MaltWorker *self)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_private (self);
+
+  g_mutex_lock (&priv->calls_lock);
+  if (priv->state == MALT_WORKER_STARTING)
+    priv->state = MALT_WORKER_RUNNING;
+  g_mutex_unlock (&priv->calls_lock);
+}
+
+static int
+timeout_of_start (MaltWorker *self)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_private (self);
+  int timeout_msec = malt_launcher_get_start_timeout (priv->launcher);
+
+  return timeout_msec < 0 ? MALT_TIMEOUT_NONE : timeout_msec;
+}
+
+gboolean
+malt_worker_start_blocking (MaltWorker    *self,
+                            GCancellable  *cancellable,
+                            GError       **error)
+{
+  g_autoptr (GVariant) value = NULL;
+
+  value = run_blocking (self, malt_request_new_start (), timeout_of_start (self),
+                        cancellable, error);
+  if (value != NULL)
+    set_running (self);
+
+  return value != NULL;
+}
+
+void
+malt_worker_start_async (MaltWorker          *self,
+                         GCancellable        *cancellable,
+                         GAsyncReadyCallback  callback,
+                         gpointer             user_data)
+{
+  GTask *task = g_task_new (self, cancellable, callback, user_data);
+
+  g_task_set_source_tag (task, malt_worker_start_async);
+  run_async (self, malt_request_new_start (), timeout_of_start (self), task);
+}
+
+gboolean
+malt_worker_start_finish (MaltWorker    *self,
+                          GAsyncResult  *result,
+                          GError       **error)
+{
+  g_autoptr (GVariant) value = g_task_propagate_pointer (G_TASK (result), error);
+
+  if (value != NULL)
+    set_running (self);
+
+  return value != NULL;
+}
+
+/**
+ * malt_worker_remote_call_fetch:
+ * @self: a worker
+ * @function: the name of the function, as the worker's runtime spells it, for instance
+ *   `"math.sqrt"`
+ * @arguments: (nullable): the positional arguments, a tuple; if it is floating, it is
+ *   taken.  %NULL for none
+ * @keywords: (nullable): the keyword arguments, an `a{sv}`; if it is floating, it is
+ *   taken.  %NULL for none
+ * @timeout_msec: the deadline in milliseconds, `MALT_TIMEOUT_DEFAULT` or
+ *   `MALT_TIMEOUT_NONE`
+ * @cancellable: (nullable): makes the call climb the ladder
+ * @error: return location for an error
+ *
+ * Calls a function in the worker and gives its value.
+ *
+ * Blocks the calling thread.  It needs no main loop, and runs none.
+ *
+ * Cancelling, and the deadline, withdraw the request if it has not started; else they
+ * ask the code to give up, interrupt it, and at last kill the worker (only if
+ * [property@Malt.Launcher:kill-on-timeout] allows it) or let the caller go.  The error,
+ * `G_IO_ERROR_CANCELLED` or `MALT_ERROR_TIMEOUT`, says how far it went.
+ *
+ * Fails with `MALT_ERROR_REMOTE` if the code raises an exception,
+ * `MALT_ERROR_INTERRUPTED`, `MALT_ERROR_TERMINATED` if the worker has ended or ends
+ * meanwhile, `MALT_ERROR_SERIALIZATION` if a value cannot cross,
+ * `MALT_ERROR_NOT_FOUND`, `MALT_ERROR_NOT_SUPPORTED`, `MALT_ERROR_PROTOCOL`, or
+ * `G_IO_ERROR_INVALID_ARGUMENT` before anything is sent.
+ *
+ * Returns: (transfer full): the value, `mv` nothing where there is none; or %NULL with
+ *   @error set
+ *
+ * Since: 1.0
+ */
+GVariant *
+malt_worker_remote_call_fetch (MaltWorker    *self,
+                               const char    *function,
+                               GVariant      *arguments,
+                               GVariant      *keywords,
+                               int            timeout_msec,
+                               GCancellable  *cancellable,
+                               GError       **error)
+{
+  g_return_val_if_fail (MALT_IS_WORKER (self), NULL);
+  g_return_val_if_fail (function != NULL, NULL);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  return submit_blocking (self, new_call (function, arguments, keywords, MALT_REQUEST_FLAGS_NONE, error),
+                          timeout_msec, cancellable, error);
+}
+
+/**
+ * malt_worker_remote_call_wait:
+ * @self: a worker
+ * @function: the name of the function, as the worker's runtime spells it, for instance
+ *   `"math.sqrt"`
+ * @arguments: (nullable): the positional arguments, a tuple; if it is floating, it is
+ *   taken.  %NULL for none
+ * @keywords: (nullable): the keyword arguments, an `a{sv}`; if it is floating, it is
+ *   taken.  %NULL for none
+ * @timeout_msec: the deadline in milliseconds, `MALT_TIMEOUT_DEFAULT` or
+ *   `MALT_TIMEOUT_NONE`
+ * @cancellable: (nullable): makes the call climb the ladder
+ * @error: return location for an error
+ *
+ * Calls a function in the worker and waits for it to end.  A value, if there is
+ * one, stays in the worker and need not be convertible.
+ *
+ * Blocks the calling thread.  It needs no main loop, and runs none.
+ *
+ * Cancelling, and the deadline, withdraw the request if it has not started; else they
+ * ask the code to give up, interrupt it, and at last kill the worker (only if
+ * [property@Malt.Launcher:kill-on-timeout] allows it) or let the caller go.  The error,
+ * `G_IO_ERROR_CANCELLED` or `MALT_ERROR_TIMEOUT`, says how far it went.
+ *
+ * Fails with `MALT_ERROR_REMOTE` if the code raises an exception,
+ * `MALT_ERROR_INTERRUPTED`, `MALT_ERROR_TERMINATED` if the worker has ended or ends
+ * meanwhile, `MALT_ERROR_SERIALIZATION` if a value cannot cross,
+ * `MALT_ERROR_NOT_FOUND`, `MALT_ERROR_NOT_SUPPORTED`, `MALT_ERROR_PROTOCOL`, or
+ * `G_IO_ERROR_INVALID_ARGUMENT` before anything is sent.
+ *
+ * Returns: whether it went well; if not, @error is set
+ *
+ * Since: 1.0
+ */
+gboolean
+malt_worker_remote_call_wait (MaltWorker    *self,
+                              const char    *function,
+                              GVariant      *arguments,
+                              GVariant      *keywords,
+                              int            timeout_msec,
+                              GCancellable  *cancellable,
+                              GError       **error)
+{
+  g_autoptr (GVariant) value = NULL;
+
+  g_return_val_if_fail (MALT_IS_WORKER (self), FALSE);
+  g_return_val_if_fail (function != NULL, FALSE);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  value = submit_blocking (self, new_call (function, arguments, keywords, MALT_REQUEST_FLAGS_NO_VALUE, error),
+                           timeout_msec, cancellable, error);
+
+  return value != NULL;
+}
+
+/**
+ * malt_worker_remote_call_async:
+ * @self: a worker
+ * @function: the name of the function, as the worker's runtime spells it, for instance
+ *   `"math.sqrt"`
+ * @arguments: (nullable): the positional arguments, a tuple; if it is floating, it is
+ *   taken.  %NULL for none
+ * @keywords: (nullable): the keyword arguments, an `a{sv}`; if it is floating, it is
+ *   taken.  %NULL for none
+ * @timeout_msec: the deadline in milliseconds, `MALT_TIMEOUT_DEFAULT` or
+ *   `MALT_TIMEOUT_NONE`
+ * @cancellable: (nullable): makes the call climb the ladder
+ * @callback: (scope async): called when the result is there, in the thread-default main
+ *   context of the calling thread
+ * @user_data: data for @callback
+ *
+ * Calls a function in the worker; the value comes with
+ * [method@Malt.Worker.remote_call_finish].
+ *
+ * Does not block.
+ *
+ * Cancelling, and the deadline, withdraw the request if it has not started; else they
+ * ask the code to give up, interrupt it, and at last kill the worker (only if
+ * [property@Malt.Launcher:kill-on-timeout] allows it) or let the caller go.  The error,
+ * `G_IO_ERROR_CANCELLED` or `MALT_ERROR_TIMEOUT`, says how far it went.
+ *
+ * Fails with `MALT_ERROR_REMOTE` if the code raises an exception,
+ * `MALT_ERROR_INTERRUPTED`, `MALT_ERROR_TERMINATED` if the worker has ended or ends
+ * meanwhile, `MALT_ERROR_SERIALIZATION` if a value cannot cross,
+ * `MALT_ERROR_NOT_FOUND`, `MALT_ERROR_NOT_SUPPORTED`, `MALT_ERROR_PROTOCOL`, or
+ * `G_IO_ERROR_INVALID_ARGUMENT` before anything is sent.
+ *
+ * Since: 1.0
+ */
+void
+malt_worker_remote_call_async (MaltWorker          *self,
+                               const char          *function,
+                               GVariant            *arguments,
+                               GVariant            *keywords,
+                               int                  timeout_msec,
+                               GCancellable        *cancellable,
+                               GAsyncReadyCallback  callback,
+                               gpointer             user_data)
+{
+  GError *error = NULL;
+  MaltRequest *request;
+  GTask *task;
+
+  g_return_if_fail (MALT_IS_WORKER (self));
+  g_return_if_fail (function != NULL);
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  task = g_task_new (self, cancellable, callback, user_data);
+  g_task_set_source_tag (task, malt_worker_remote_call_async);
+  request = new_call (function, arguments, keywords, MALT_REQUEST_FLAGS_NONE, &error);
+  submit_async (self, request, timeout_msec, task, error);
+}
+
+/**
+ * malt_worker_remote_call_finish:
+ * @self: a worker
+ * @result: what the callback was given
+ * @error: return location for an error
+ *
+ * Gets what came of [method@Malt.Worker.remote_call_async], which tells what the errors
+ * are.
+ *
+ * Returns: (transfer full): the value, `mv` nothing where there is none; or %NULL with
+ *   @error set
+ *
+ * Since: 1.0
+ */
+GVariant *
+malt_worker_remote_call_finish (MaltWorker    *self,
+                                GAsyncResult  *result,
+                                GError       **error)
+{
+  g_return_val_if_fail (MALT_IS_WORKER (self), NULL);
+  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
+
+/**
+ * malt_worker_remote_do:
+ * @self: a worker
+ * @function: the name of the function, as the worker's runtime spells it, for instance
+ *   `"math.sqrt"`
+ * @arguments: (nullable): the positional arguments, a tuple; if it is floating, it is
+ *   taken.  %NULL for none
+ * @keywords: (nullable): the keyword arguments, an `a{sv}`; if it is floating, it is
+ *   taken.  %NULL for none
+ * @error: return location for an error
+ *
+ * Has a function called in the worker, and does not care what comes of it.  What it
+ * raises is printed by the worker.
+ *
+ * Does not block.
+ *
+ * Fails with what can be known at once: `MALT_ERROR_TERMINATED`,
+ * `MALT_ERROR_SERIALIZATION`, `G_IO_ERROR_INVALID_ARGUMENT`.
+ *
+ * Returns: whether it is on its way; if not, @error is set
+ *
+ * Since: 1.0
+ */
+gboolean
+malt_worker_remote_do (MaltWorker  *self,
+                       const char  *function,
+                       GVariant    *arguments,
+                       GVariant    *keywords,
+                       GError     **error)
+{
+  g_autoptr (MaltRequest) request = NULL;
+  g_autoptr (MaltCall) call = NULL;
+  g_autoptr (GVariant) value = NULL;
+  GError *local_error = NULL;
+
+  g_return_val_if_fail (MALT_IS_WORKER (self), FALSE);
+  g_return_val_if_fail (function != NULL, FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  request = new_call (function, arguments, keywords, MALT_REQUEST_FLAGS_NO_REPLY, error);
+  if (request == NULL)
+    return FALSE;
+
+  call = malt_call_new (self, request, MALT_TIMEOUT_NONE, NULL);
+  if (!malt_call_begin (call, request, error))
+    return FALSE;
+
+  malt_worker_invoke_request (self, request);
+  if (!malt_request_is_done (request))
+    return TRUE;
+
+  /* What the function itself came to, if it was that quick, is nobody's business. */
+  malt_call_wait (call);
+  value = malt_call_propagate (call, &local_error);
+  if (g_error_matches (local_error, MALT_ERROR, MALT_ERROR_TERMINATED) ||
+      g_error_matches (local_error, MALT_ERROR, MALT_ERROR_SERIALIZATION))
+    {
+      g_propagate_error (error, local_error);
+      return FALSE;
+    }
+
+  g_clear_error (&local_error);
+  return TRUE;
+}
+
+/**
+ * malt_worker_remote_eval_fetch:
+ * @self: a worker
+ * @module: (nullable): the namespace to evaluate in, made when it is first named, or
+ *   %NULL for the main one
+ * @source: the source, in the worker's language
+ * @timeout_msec: the deadline in milliseconds, `MALT_TIMEOUT_DEFAULT` or
+ *   `MALT_TIMEOUT_NONE`
+ * @cancellable: (nullable): makes the call climb the ladder
+ * @error: return location for an error
+ *
+ * Evaluates source in the worker and gives its value.
+ *
+ * Blocks the calling thread.  It needs no main loop, and runs none.
+ *
+ * Cancelling, and the deadline, withdraw the request if it has not started; else they
+ * ask the code to give up, interrupt it, and at last kill the worker (only if
+ * [property@Malt.Launcher:kill-on-timeout] allows it) or let the caller go.  The error,
+ * `G_IO_ERROR_CANCELLED` or `MALT_ERROR_TIMEOUT`, says how far it went.
+ *
+ * Fails with `MALT_ERROR_REMOTE` if the code raises an exception,
+ * `MALT_ERROR_INTERRUPTED`, `MALT_ERROR_TERMINATED` if the worker has ended or ends
+ * meanwhile, `MALT_ERROR_SERIALIZATION` if a value cannot cross,
+ * `MALT_ERROR_NOT_FOUND`, `MALT_ERROR_NOT_SUPPORTED`, `MALT_ERROR_PROTOCOL`, or
+ * `G_IO_ERROR_INVALID_ARGUMENT` before anything is sent.
+ *
+ * Returns: (transfer full): the value, `mv` nothing where there is none; or %NULL with
+ *   @error set
+ *
+ * Since: 1.0
+ */
+GVariant *
+malt_worker_remote_eval_fetch (MaltWorker    *self,
+                               const char    *module,
+                               const char    *source,
+                               int            timeout_msec,
+                               GCancellable  *cancellable,
+                               GError       **error)
+{
+  g_return_val_if_fail (MALT_IS_WORKER (self), NULL);
+  g_return_val_if_fail (source != NULL, NULL);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  return submit_blocking (self, new_eval (module, source, MALT_REQUEST_FLAGS_NONE, error),
+                          timeout_msec, cancellable, error);
+}
+
+/**
+ * malt_worker_remote_eval_wait:
+ * @self: a worker
+ * @module: (nullable): the namespace to evaluate in, made when it is first named, or
+ *   %NULL for the main one
+ * @source: the source, in the worker's language
+ * @timeout_msec: the deadline in milliseconds, `MALT_TIMEOUT_DEFAULT` or
+ *   `MALT_TIMEOUT_NONE`
+ * @cancellable: (nullable): makes the call climb the ladder
+ * @error: return location for an error
+ *
+ * Evaluates source in the worker and waits for it to end.  A value, if there is
+ * one, stays in the worker and need not be convertible.
+ *
+ * Blocks the calling thread.  It needs no main loop, and runs none.
+ *
+ * Cancelling, and the deadline, withdraw the request if it has not started; else they
+ * ask the code to give up, interrupt it, and at last kill the worker (only if
+ * [property@Malt.Launcher:kill-on-timeout] allows it) or let the caller go.  The error,
+ * `G_IO_ERROR_CANCELLED` or `MALT_ERROR_TIMEOUT`, says how far it went.
+ *
+ * Fails with `MALT_ERROR_REMOTE` if the code raises an exception,
+ * `MALT_ERROR_INTERRUPTED`, `MALT_ERROR_TERMINATED` if the worker has ended or ends
+ * meanwhile, `MALT_ERROR_SERIALIZATION` if a value cannot cross,
+ * `MALT_ERROR_NOT_FOUND`, `MALT_ERROR_NOT_SUPPORTED`, `MALT_ERROR_PROTOCOL`, or
+ * `G_IO_ERROR_INVALID_ARGUMENT` before anything is sent.
+ *
+ * Returns: whether it went well; if not, @error is set
+ *
+ * Since: 1.0
+ */
+gboolean
+malt_worker_remote_eval_wait (MaltWorker    *self,
+                              const char    *module,
+                              const char    *source,
+                              int            timeout_msec,
+                              GCancellable  *cancellable,
+                              GError       **error)
+{
+  g_autoptr (GVariant) value = NULL;
+
+  g_return_val_if_fail (MALT_IS_WORKER (self), FALSE);
+  g_return_val_if_fail (source != NULL, FALSE);
+  g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  value = submit_blocking (self, new_eval (module, source, MALT_REQUEST_FLAGS_NO_VALUE, error),
+                           timeout_msec, cancellable, error);
+
+  return value != NULL;
+}
+
+/**
+ * malt_worker_remote_eval_async:
+ * @self: a worker
+ * @module: (nullable): the namespace to evaluate in, made when it is first named, or
+ *   %NULL for the main one
+ * @source: the source, in the worker's language
+ * @timeout_msec: the deadline in milliseconds, `MALT_TIMEOUT_DEFAULT` or
+ *   `MALT_TIMEOUT_NONE`
+ * @cancellable: (nullable): makes the call climb the ladder
+ * @callback: (scope async): called when the result is there, in the thread-default main
+ *   context of the calling thread
+ * @user_data: data for @callback
+ *
+ * Evaluates source in the worker; the value comes with
+ * [method@Malt.Worker.remote_eval_finish].
+ *
+ * Does not block.
+ *
+ * Cancelling, and the deadline, withdraw the request if it has not started; else they
+ * ask the code to give up, interrupt it, and at last kill the worker (only if
+ * [property@Malt.Launcher:kill-on-timeout] allows it) or let the caller go.  The error,
+ * `G_IO_ERROR_CANCELLED` or `MALT_ERROR_TIMEOUT`, says how far it went.
+ *
+ * Fails with `MALT_ERROR_REMOTE` if the code raises an exception,
+ * `MALT_ERROR_INTERRUPTED`, `MALT_ERROR_TERMINATED` if the worker has ended or ends
+ * meanwhile, `MALT_ERROR_SERIALIZATION` if a value cannot cross,
+ * `MALT_ERROR_NOT_FOUND`, `MALT_ERROR_NOT_SUPPORTED`, `MALT_ERROR_PROTOCOL`, or
+ * `G_IO_ERROR_INVALID_ARGUMENT` before anything is sent.
+ *
+ * Since: 1.0
+ */
+void
+malt_worker_remote_eval_async (MaltWorker          *self,
+                               const char          *module,
+                               const char          *source,
+                               int                  timeout_msec,
+                               GCancellable        *cancellable,
+                               GAsyncReadyCallback  callback,
+                               gpointer             user_data)
+{
+  GError *error = NULL;
+  MaltRequest *request;
+  GTask *task;
+
+  g_return_if_fail (MALT_IS_WORKER (self));
+  g_return_if_fail (source != NULL);
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
+
+  task = g_task_new (self, cancellable, callback, user_data);
+  g_task_set_source_tag (task, malt_worker_remote_eval_async);
+  request = new_eval (module, source, MALT_REQUEST_FLAGS_NONE, &error);
+  submit_async (self, request, timeout_msec, task, error);
+}
+
+/**
+ * malt_worker_remote_eval_finish:
+ * @self: a worker
+ * @result: what the callback was given
+ * @error: return location for an error
+ *
+ * Gets what came of [method@Malt.Worker.remote_eval_async], which tells what the errors
+ * are.
+ *
+ * Returns: (transfer full): the value, `mv` nothing where there is none; or %NULL with
+ *   @error set
+ *
+ * Since: 1.0
+ */
+GVariant *
+malt_worker_remote_eval_finish (MaltWorker    *self,
+                                GAsyncResult  *result,
+                                GError       **error)
+{
+  g_return_val_if_fail (MALT_IS_WORKER (self), NULL);
+  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
+  g_return_val_if_fail (error == NULL || *error == NULL, NULL);
+
+  return g_task_propagate_pointer (G_TASK (result), error);
+}
