@@ -82,6 +82,15 @@ get_path_locked (void)
   return (const char * const *) module_path;
 }
 
+/* A file that is there but cannot be looked at counts, so that it is said why. */
+static gboolean
+is_there (const char *path)
+{
+  struct stat info;
+
+  return stat (path, &info) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
 /* Who may write a file may run code in us. */
 static gboolean
 check_owner (const char  *path,
@@ -195,7 +204,7 @@ find_locked (MaltModuleKind  kind,
       g_autofree char *full = g_build_filename (path[i], file, NULL);
       g_autoptr (GError) local_error = NULL;
 
-      if (!g_file_test (full, G_FILE_TEST_EXISTS))
+      if (!is_there (full))
         continue;
       if (load_locked (path[i], full, &local_error))
         {
