@@ -2,8 +2,10 @@
 
 #include "malt-native-loader.h"
 
+#include <errno.h>
 #include <gmodule.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define SYMBOL_PREFIX "malt_function_"
 
@@ -57,8 +59,10 @@ find_file (MaltNativeLoader  *self,
         {
           g_autofree char *path = g_strdup_printf ("%s/%s%s." G_MODULE_SUFFIX,
                                                    self->search_path[i], prefixes[j], module);
+          struct stat info;
 
-          if (g_file_test (path, G_FILE_TEST_EXISTS))
+          /* One that cannot be looked at is taken too, and loading it says why. */
+          if (stat (path, &info) == 0 || (errno != ENOENT && errno != ENOTDIR))
             return g_steal_pointer (&path);
 
           g_string_append_printf (looked, "%s%s", looked->len > 0 ? ", " : "", path);
