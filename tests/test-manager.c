@@ -82,6 +82,19 @@ bequeath (MaltRequest   *request,
   return g_variant_new_boolean (system ("test -e /proc/self/fd/3 || test -e /proc/self/fd/4") == 0);
 }
 
+static GVariant *
+large (MaltRequest   *request,
+       GVariant      *arguments,
+       GCancellable  *cancellable,
+       gpointer       user_data,
+       GError       **error)
+{
+  gsize size = 30 * 1024 * 1024;
+  gpointer zeros = g_malloc0 (size);
+
+  return g_variant_new_from_data (G_VARIANT_TYPE_BYTESTRING, zeros, size, TRUE, g_free, zeros);
+}
+
 static MaltWorker *
 spawn (guint64 max_value_size)
 {
@@ -117,6 +130,19 @@ assert_withdrawn (MaltWorker *worker)
   g_assert_cmpint (malt_remote_error_get_rung (error), ==, MALT_RUNG_WITHDRAWN);
 }
 
+/* Ends the worker, and with it the calls whose callers have gone, which return in the
+ * default main context. */
+static void
+run_out (MaltWorker *worker)
+{
+  g_autoptr (GError) error = NULL;
+
+  malt_worker_stop (worker, -1, -1, NULL, &error);
+  g_assert_no_error (error);
+  while (g_main_context_iteration (NULL, FALSE))
+    continue;
+}
+
 /* A thread that itself reads from the worker is let go in time, though nothing is to be
  * read before the call ahead has ended. */
 static void
@@ -129,6 +155,7 @@ test_withdrawn_reader (void)
 
   malt_worker_interrupt (worker);
   assert_usable (worker);
+  run_out (worker);
 }
 
 /* The same while there is no room for the call on the connection. */
@@ -136,20 +163,22 @@ static void
 test_withdrawn_unsent (void)
 {
   g_autoptr (MaltWorker) worker = spawn (0);
-  g_autoptr (GVariant) large = NULL;
+  g_autoptr (GVariant) zeros_value = NULL;
   gsize size = 40 * 1024 * 1024;
+  gpointer zeros = g_malloc0 (size);
   guint i;
 
-  large = g_variant_ref_sink (g_variant_new_from_data (G_VARIANT_TYPE_BYTESTRING, g_malloc0 (size), size,
-                                                       TRUE, g_free, NULL));
+  zeros_value = g_variant_ref_sink (g_variant_new_from_data (G_VARIANT_TYPE_BYTESTRING, zeros, size,
+                                                             TRUE, g_free, zeros));
   malt_worker_remote_call_async (worker, "spin", NULL, NULL, MALT_TIMEOUT_NONE, NULL, NULL, NULL);
   for (i = 0; i < 3; i++)
-    malt_worker_remote_call_async (worker, "nothing", g_variant_new_tuple (&large, 1), NULL,
+    malt_worker_remote_call_async (worker, "nothing", g_variant_new_tuple (&zeros_value, 1), NULL,
                                    MALT_TIMEOUT_NONE, NULL, NULL, NULL);
   assert_withdrawn (worker);
 
   malt_worker_interrupt (worker);
   assert_usable (worker);
+  run_out (worker);
 }
 
 /* What a worker says of an error is no value, and its limit another one. */
@@ -223,6 +252,7 @@ test_loop_left (void)
   malt_worker_remote_call_async (worker, "wait", NULL, NULL, MALT_TIMEOUT_NONE, NULL, NULL, NULL);
   run_and_leave ();
   g_thread_join (g_thread_new ("caller", call_in_own_context, worker));
+  run_out (worker);
 }
 
 static gint is_napping;
@@ -262,6 +292,7 @@ test_loop_sleeps (void)
   g_thread_join (caller);
 
   g_assert_cmpuint (turns, <, 1000);
+  run_out (worker);
 }
 
 static void
@@ -272,6 +303,56 @@ gone_cb (gpointer  user_data,
 
   g_atomic_int_set (gone, TRUE);
   g_main_context_wakeup (NULL);
+}
+
+/* What nobody waits for can be interrupted too. */
+static void
+test_interrupt_unheard (void)
+{
+  g_autoptr (MaltWorker) worker = spawn (0);
+  g_autoptr (GError) error = NULL;
+
+  malt_worker_remote_do (worker, "spin", NULL, NULL, &error);
+  g_assert_no_error (error);
+  malt_worker_interrupt (worker);
+  assert_usable (worker);
+}
+
+/* A worker that is writing an answer which nobody reads can still be asked to stop. */
+static void
+test_stop_unread (void)
+{
+  g_autoptr (MaltWorker) worker = spawn (0);
+  g_autoptr (GError) error = NULL;
+
+  malt_worker_remote_call_async (worker, "large", NULL, NULL, MALT_TIMEOUT_NONE, NULL, NULL, NULL);
+  run_out (worker);
+  g_assert_cmpint (malt_exit_info_get_kind (malt_worker_get_exit_info (worker)), ==, MALT_EXIT_KIND_STOPPED);
+  g_assert_cmpint (malt_exit_info_get_exit_code (malt_worker_get_exit_info (worker)), ==, 0);
+  g_assert_cmpint (malt_exit_info_get_signal (malt_worker_get_exit_info (worker)), ==, 0);
+}
+
+/* An answer that is there counts, even if its caller has not come round to it: nobody is
+ * interrupted or killed for it. */
+static void
+test_answer_unread (void)
+{
+  g_autoptr (MaltLauncher) launcher = malt_launcher_new ("process", "native");
+  g_autoptr (MaltWorker) worker = NULL;
+  g_autoptr (GError) error = NULL;
+
+  malt_launcher_set_program (launcher, MALT_PROGRAM_SELF);
+  malt_launcher_set_cancel_timeout (launcher, 20);
+  malt_launcher_set_interrupt_timeout (launcher, 20);
+  malt_launcher_set_kill_on_timeout (launcher, TRUE);
+  worker = malt_launcher_spawn (launcher, NULL, &error);
+  g_assert_no_error (error);
+
+  malt_worker_remote_call_async (worker, "nothing", NULL, NULL, 50, NULL, NULL, NULL);
+  g_usleep (400 * 1000); /* a loop that is busy, longer than the whole ladder is */
+  g_assert_true (malt_worker_is_running (worker));
+  assert_usable (worker);
+  run_out (worker);
 }
 
 /* A cancellable that outlives a stop for whose end nobody waits keeps nothing of it. */
@@ -336,6 +417,7 @@ main (int    argc,
   malt_register_function ("nap", nap, NULL, NULL);
   malt_register_function ("bequeath", bequeath, NULL, NULL);
   malt_register_function ("nothing", nothing, NULL, NULL);
+  malt_register_function ("large", large, NULL, NULL);
   malt_run_as_worker (argc, argv);
 
   g_test_init (&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
@@ -343,6 +425,9 @@ main (int    argc,
   g_test_add_func ("/manager/withdrawn/unsent", test_withdrawn_unsent);
   g_test_add_func ("/manager/loop/left", test_loop_left);
   g_test_add_func ("/manager/loop/sleeps", test_loop_sleeps);
+  g_test_add_func ("/manager/interrupt-unheard", test_interrupt_unheard);
+  g_test_add_func ("/manager/stop-unread", test_stop_unread);
+  g_test_add_func ("/manager/answer-unread", test_answer_unread);
   g_test_add_func ("/manager/stop-unheard", test_stop_unheard);
   g_test_add_func ("/manager/fork", test_fork);
   g_test_add_func ("/manager/connection-is-private", test_connection_is_private);

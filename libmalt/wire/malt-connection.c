@@ -76,6 +76,7 @@ struct _MaltConnection
                                          connection is lost and closed */
   GSource            *flush_source;   /* on the library context while there is output */
   GSource            *control_source; /* on the library context */
+  GSource            *stopping_source; /* on the library context once it is asked to stop */
   GByteArray         *control_output; /* whole frames, to be written to the control road */
   GSource            *control_flush;  /* on the library context while there are any */
 };
@@ -931,6 +932,30 @@ compare_outgoing (gconstpointer outgoing,
   return ((const Outgoing *) outgoing)->request != request;
 }
 
+/* Reads what has arrived for callers who do not get round to it themselves: a context
+ * that is busy, or a thread that is not there. */
+static void
+read_for_others (MaltConnection *self)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean has_role;
+  guint n_again = 0;
+  MaltIo io;
+
+  g_mutex_lock (&self->lock);
+  has_role = take_role_locked (self);
+  g_mutex_unlock (&self->lock);
+  if (!has_role)
+    return;
+
+  /* The first time it may only say that it has to look. */
+  do
+    io = read_replies (self, NULL, &error);
+  while (io == MALT_IO_DONE || (io == MALT_IO_AGAIN && n_again++ == 0));
+
+  finish_read (self, io, error);
+}
+
 /* Withdraws a request that was not sent; else asks the worker to give it up. */
 void
 malt_connection_cancel (MaltConnection *self,
@@ -938,6 +963,11 @@ malt_connection_cancel (MaltConnection *self,
 {
   guint64 id;
   GList *link;
+
+  /* Its answer may be there already. */
+  read_for_others (self);
+  if (malt_request_is_done (request))
+    return;
 
   g_mutex_lock (&self->lock);
   id = malt_request_get_id (request);
@@ -972,25 +1002,49 @@ malt_connection_interrupt (MaltConnection *self,
 
   if (request != NULL)
     {
+      read_for_others (self);
       id = malt_request_get_id (request);
-      if (id != 0)
+      if (id != 0 && !malt_request_is_done (request))
         send_control (self, MALT_FRAME_INTERRUPT, 0, id);
       return;
     }
 
+  /* Whether any of these is still under way only the worker can tell: of some nobody
+   * awaits the end. */
   g_mutex_lock (&self->lock);
-  if (g_hash_table_size (self->unfinished) > 0)
-    id = self->last_id;
+  id = self->last_id;
   g_mutex_unlock (&self->lock);
 
   if (id != 0)
     send_control (self, MALT_FRAME_INTERRUPT, MALT_FRAME_UP_TO, id);
 }
 
+static gboolean
+stopping_cb (int           fd,
+             GIOCondition  condition,
+             gpointer      user_data)
+{
+  read_for_others (user_data);
+  return G_SOURCE_CONTINUE;
+}
+
+/* Asks the worker to stop.  Until it has, the library context reads too: a worker that
+ * writes a large reply which nobody reads would otherwise not get round to stopping. */
 void
 malt_connection_stop (MaltConnection *self)
 {
   send_control (self, MALT_FRAME_STOP, 0, 0);
+
+  g_mutex_lock (&self->lock);
+  if (self->stopping_source == NULL && !self->lost)
+    {
+      self->stopping_source = g_unix_fd_source_new (self->transport->fd, G_IO_IN);
+      g_source_set_static_name (self->stopping_source, "[malt] stopping");
+      g_source_set_callback (self->stopping_source, G_SOURCE_FUNC (stopping_cb),
+                             malt_connection_ref (self), (GDestroyNotify) malt_connection_unref);
+      g_source_attach (self->stopping_source, malt_get_library_context ());
+    }
+  g_mutex_unlock (&self->lock);
 }
 
 /* What the worker says on the control road: that a request was withdrawn. */
@@ -1049,6 +1103,8 @@ connection_lose (MaltConnection *self,
   self->lost = TRUE;
   for (i = 0; i < self->reply_sources->len; i++)
     g_source_destroy (g_ptr_array_index (self->reply_sources, i));
+  if (self->stopping_source != NULL)
+    g_source_destroy (self->stopping_source);
   lost_data = g_steal_pointer (&self->lost_data);
   g_mutex_unlock (&self->lock);
 
@@ -1097,6 +1153,8 @@ malt_connection_close (MaltConnection *self)
   self->reply_sources = g_ptr_array_new_with_free_func ((GDestroyNotify) g_source_unref);
   if (self->control_source != NULL)
     g_ptr_array_add (sources, g_steal_pointer (&self->control_source));
+  if (self->stopping_source != NULL)
+    g_ptr_array_add (sources, g_steal_pointer (&self->stopping_source));
   if (self->flush_source != NULL)
     g_ptr_array_add (sources, g_steal_pointer (&self->flush_source));
   if (self->control_flush != NULL)
