@@ -420,7 +420,7 @@ main (int    argc,
   malt_register_function ("large", large, NULL, NULL);
   malt_run_as_worker (argc, argv);
 
-  g_test_init (&argc, &argv, G_TEST_OPTION_ISOLATE_DIRS, NULL);
+  g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/manager/withdrawn/reader", test_withdrawn_reader);
   g_test_add_func ("/manager/withdrawn/unsent", test_withdrawn_unsent);
   g_test_add_func ("/manager/loop/left", test_loop_left);
