@@ -57,6 +57,7 @@ typedef struct
   GHashTable      *unfinished;   /* id → MaltRequest, not owned */
   GHashTable      *withdrawn;    /* ids that must not be started */
   guint64          interrupted_id; /* one that was interrupted before it came */
+  gboolean         is_stopping;  /* the manager has asked for that */
 } MaltService;
 
 static void
@@ -322,6 +323,10 @@ interrupt (MaltService     *self,
 static void
 stop (MaltService *self)
 {
+  g_mutex_lock (&self->lock);
+  self->is_stopping = TRUE;
+  g_mutex_unlock (&self->lock);
+
   shutdown (self->data->fd, SHUT_RD);
   malt_runtime_interrupt (self->runtime, NULL);
 }
@@ -527,6 +532,26 @@ say_hello (MaltService *self)
   send_frame (self, MALT_FRAME_HELLO, 0, g_variant_get_data_as_bytes (said));
 }
 
+static gboolean
+was_asked_to_stop (MaltService *self)
+{
+  gboolean result;
+
+  g_mutex_lock (&self->lock);
+  result = self->is_stopping;
+  g_mutex_unlock (&self->lock);
+
+  return result;
+}
+
+static gboolean
+is_manager_gone (MaltService *self)
+{
+  struct pollfd fd = { .fd = self->control->fd, .events = 0 };
+
+  return poll (&fd, 1, 0) > 0 && (fd.revents & (POLLHUP | POLLERR)) != 0;
+}
+
 static void
 serve (MaltService *self)
 {
@@ -545,7 +570,14 @@ serve (MaltService *self)
       handle_frame (self, &frame, body);
     }
 
+  /* The end of the road can be seen here before the control thread sees that of its own:
+   * if nobody has asked for it, or nobody is there any more, what this worker has started
+   * must not outlive it.  A manager that is there sees to that itself. */
+  if (!was_asked_to_stop (self))
+    end_everything ();
   malt_runtime_stop (self->runtime);
+  if (is_manager_gone (self))
+    end_everything ();
 }
 
 /* When the kernel says that the manager has died, and nobody has looked at the control
