@@ -524,6 +524,8 @@ malt_exit_info_to_string (MaltExitInfo *self)
       return g_strdup ("closed its connection and was killed");
     case MALT_EXIT_KIND_UNKNOWN:
     default:
-      return g_strdup ("ended, nobody knows how");
+      if (self->reason != NULL)
+        return g_strdup_printf ("ended, and how is not known (%s)", self->reason);
+      return g_strdup ("ended, and how is not known");
     }
 }
