@@ -469,6 +469,7 @@ source_prepare (GSource *source,
 
   acquire (source);
   ready = wrapped->real->prepare (source, timeout);
+  release (source); /* the context has a reference meanwhile, which GLib gives back */
   return_to_glib (depth);
   return ready;
 }
@@ -483,6 +484,7 @@ source_check (GSource *source)
 
   acquire (source);
   ready = wrapped->real->check (source);
+  release (source);
   return_to_glib (depth);
   return ready;
 }
