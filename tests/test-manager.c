@@ -323,7 +323,6 @@ static void
 test_stop_unread (void)
 {
   g_autoptr (MaltWorker) worker = spawn (0);
-  g_autoptr (GError) error = NULL;
 
   malt_worker_remote_call_async (worker, "large", NULL, NULL, MALT_TIMEOUT_NONE, NULL, NULL, NULL);
   run_out (worker);

@@ -322,7 +322,9 @@ g_source_unref (GSource *source)
 {
   release (source);
   acquire (source);
+  enter_glib ();
   REAL (g_source_unref) (source);
+  leave_glib ();
 }
 
 gboolean
