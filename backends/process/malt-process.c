@@ -449,7 +449,10 @@ make_exit_info (MaltProcess          *self,
                 const MaltExitStatus *status)
 {
   g_autofree char *tail = dup_stderr_tail (self);
-  MaltExitCircumstances circumstances = {
+  MaltExitCircumstances circumstances;
+
+  g_mutex_lock (&self->lock);
+  circumstances = (MaltExitCircumstances) {
     .stop_requested = self->stop_requested,
     .signals_sent = self->signals_sent,
     .connection_lost = self->connection_lost,
@@ -457,6 +460,7 @@ make_exit_info (MaltProcess          *self,
     .inherited_peak = self->inherited_peak,
     .oom_kills = self->oom_kills,
   };
+  g_mutex_unlock (&self->lock);
 
   return malt_exit_status_to_info (status, &circumstances, tail);
 }
