@@ -56,9 +56,8 @@ static const struct
   { "descriptor-count", "*1 descriptors*" },
   { "reserved", "*ends its header with 0x0001*" },
   { "control-reply", "*value*control road*" },
-  { "control-withdrawn", "*withdrawn*request 1*" },
+  { "control-withdrawn", "*type withdrawn answers request 1, which nobody cancelled*" },
   { "control-text", "*" },
-  { "withdrawn", "*type withdrawn answers request 1, which nobody cancelled*" },
 };
 
 static void

@@ -266,13 +266,11 @@ break_reply (const char *mode,
     put_with_descriptor (id);
   else if (strcmp (mode, "reserved") == 0)
     put_spoiled (MALT_FRAME_VALUE, id, 22, 1);
-  else if (strcmp (mode, "control-reply") == 0 || strcmp (mode, "withdrawn") == 0)
+  else if (strcmp (mode, "control-reply") == 0)
     {
       guint8 header[MALT_FRAME_HEADER_SIZE];
       MaltFrame frame = { .type = MALT_FRAME_VALUE, .id = id };
 
-      if (strcmp (mode, "withdrawn") == 0)
-        frame.type = MALT_FRAME_WITHDRAWN;
       malt_frame_encode (&frame, header);
       put (CONTROL_FD, header, sizeof header);
     }
