@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "malt-debug.h"
@@ -60,6 +62,45 @@ typedef struct
   gboolean         is_stopping;  /* the manager has asked for that */
 } MaltService;
 
+/* Set in a copy of this process that fork() has made. */
+static gboolean is_copy;
+
+static void
+forked_cb (void)
+{
+  is_copy = TRUE;
+}
+
+/* Where the process group is its own, sees to it that what this process has started ends
+ * with it, now that it ends by itself.  The manager does so as well, but may die in the
+ * moment between that end and its own notice of it: after the last reference to a worker
+ * was dropped at the end of a program that moment is likely.  Nothing can end all of a
+ * group but itself, so that a process is left behind that does, and goes with it.
+ *
+ * What this process has not started itself has only the manager, as after a crash. */
+static void
+end_group_afterwards (void)
+{
+  struct pollfd fd = { .events = POLLIN };
+  siginfo_t child;
+  sigset_t all;
+
+  if (is_copy || getpgrp () != getpid () ||
+      waitid (P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
+    return;
+
+  fd.fd = (int) syscall (SYS_pidfd_open, getpid (), 0);
+  if (fd.fd < 0 || _Fork () != 0)
+    return;
+
+  sigfillset (&all);
+  sigprocmask (SIG_SETMASK, &all, NULL);
+  while (poll (&fd, 1, -1) < 0 && errno == EINTR)
+    continue;
+  kill (0, SIGKILL);
+  _exit (EXIT_FAILURE);
+}
+
 static void
 fail (const char *format,
       ...) G_GNUC_PRINTF (1, 2) G_GNUC_NORETURN;
@@ -76,16 +117,8 @@ fail (const char *format,
   va_end (arguments);
 
   g_printerr ("%s: %s\n", g_get_prgname (), text);
+  end_group_afterwards ();
   _exit (EXIT_FAILURE);
-}
-
-/* Set in a copy of this process that fork() has made. */
-static gboolean is_copy;
-
-static void
-forked_cb (void)
-{
-  is_copy = TRUE;
 }
 
 /* Code that forks has to see to it that its copy ends or becomes another program.  One that
@@ -653,6 +686,7 @@ malt_run_as_worker (int    argc,
 
   watch_manager ();
   pthread_atfork (NULL, NULL, forked_cb);
+  atexit (end_group_afterwards);
 
   self = g_new0 (MaltService, 1);
   g_mutex_init (&self->lock);

@@ -56,15 +56,18 @@ test_death (gconstpointer data)
 
       /* Those of a manager that has already ended may be gone by now. */
       g_assert_cmpint (pid, >, 1);
-      pidfd = g_str_equal (death->how, "SIGKILL") ? test_pidfd_open (pid) : test_pidfd_try (pid);
+      pidfd = g_str_has_suffix (death->how, "SIGKILL") ? test_pidfd_open (pid) : test_pidfd_try (pid);
       if (pidfd >= 0)
         g_array_append_val (pidfds, pidfd);
     }
   g_assert_true (g_str_has_prefix (line, "ready"));
 
-  if (g_str_equal (death->how, "SIGKILL"))
+  if (g_str_has_suffix (death->how, "SIGKILL"))
     {
       g_assert_cmpuint (pidfds->len, ==, 6);
+      /* The worker that has no reference any more ends by itself. */
+      if (g_str_equal (death->how, "unref-SIGKILL"))
+        test_pidfd_await (dup (g_array_index (pidfds, int, 0)));
       kill (manager, SIGKILL);
     }
 
@@ -83,7 +86,7 @@ test_death (gconstpointer data)
 int
 main (int argc, char **argv)
 {
-  static const char * const hows[] = { "return", "exit", "_exit", "abort", "unref", "SIGKILL" };
+  static const char * const hows[] = { "return", "exit", "_exit", "abort", "unref", "SIGKILL", "unref-SIGKILL" };
   static Death deaths[16 * G_N_ELEMENTS (hows)];
   gsize i, j, n = 0;
 

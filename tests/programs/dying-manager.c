@@ -91,6 +91,12 @@ main (int argc, char **argv)
       g_ptr_array_unref (workers);
       return 0;
     }
+  else if (strcmp (how, "unref-SIGKILL") == 0)
+    {
+      /* The idle one stops while nobody can take notice. */
+      g_object_unref (workers->pdata[0]);
+      kill (getpid (), SIGSTOP);
+    }
 
   for (;;)
     pause ();
