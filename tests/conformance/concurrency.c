@@ -164,6 +164,7 @@ unlucky_thread (gpointer data)
 static void
 test_unlucky (TestCase *self)
 {
+  test_case_assert_usable (self); /* so that nothing is broken off while it is loaded */
   run_threads (self, unlucky_thread);
 }
 
