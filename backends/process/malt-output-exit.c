@@ -15,7 +15,7 @@
  * empty its pipe once more, where it always does, and then the writer to write it all;
  * neither for longer than a short time. */
 
-#define READ_MSEC  300
+#define READ_MSEC  1000
 #define WRITE_MSEC 1000
 
 static GMutex exit_lock;
