@@ -33,12 +33,15 @@ __lsan_default_suppressions (void)
          "leak:libcrypto.so.\n"; /* of Python's hashes */
 }
 
+/* A program waits a second at its end, in case that another thread of it has yet to do
+ * something wrong.  Tests end hundreds of workers, and let their threads do what they are
+ * looked at for before. */
 const char *
 __tsan_default_options (void)
 {
   return "halt_on_error=0:exitcode=66:second_deadlock_stack=1:handle_segv=0:handle_abort=0:"
          "handle_sigbus=0:handle_sigill=0:handle_sigfpe=0:allocator_may_return_null=1:"
-         "die_after_fork=0";
+         "die_after_fork=0:atexit_sleep_ms=20";
 }
 
 const char *
