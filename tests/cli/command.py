@@ -11,6 +11,11 @@ MALT = os.environ['MALT_COMMAND']
 FUNCTIONS = os.environ['MALT_CLI_FUNCTIONS']
 PATIENCE = 120
 
+# For tests that interrupt Python code in a process of its own.
+interrupts_python = unittest.skipIf(
+    os.environ.get('MALT_CLI_SANITIZER') == 'thread',
+    'the thread sanitizer keeps signals back while code runs that it does not know')
+
 WORKER = r'process worker \(python\) with PID [0-9]+'
 
 

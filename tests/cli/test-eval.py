@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import unittest
 
-from command import MALT, PATIENCE, WORKER, CommandTest, make_env
+from command import MALT, PATIENCE, WORKER, CommandTest, interrupts_python, make_env
 
 
 class Value(CommandTest):
@@ -161,12 +161,14 @@ class Interrupt(CommandTest):
             out, err = malt.communicate(timeout=PATIENCE)
         return malt.returncode, out.decode(), err.decode()
 
+    @interrupts_python
     def test_interrupt(self):
         for code in ('import time; time.sleep(600)', 'while True: pass'):
             status, out, err = self.interrupt(f'print("goes", flush=True)\n{code}')
             self.assertEqual((status, out), (130, ''))
             self.assertRegex(err, r'\ATraceback (.*\n)+KeyboardInterrupt\n\Z')
 
+    @interrupts_python
     def test_interrupt_that_is_caught(self):
         status, out, err = self.interrupt('import time\ntry:\n  print("goes", flush=True)\n  time.sleep(600)\n'
                                           'except KeyboardInterrupt:\n  x = "caught"\nx')

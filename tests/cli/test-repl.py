@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import unittest
 
-from command import FUNCTIONS, MALT, PATIENCE, WORKER, CommandTest, make_env
+from command import FUNCTIONS, MALT, PATIENCE, WORKER, CommandTest, interrupts_python, make_env
 from terminal import Terminal
 
 CTRL_C = '\x03'
@@ -120,6 +120,7 @@ class OnTerminal(unittest.TestCase):
         self.assertEqual(self.enter('"x" in dir(), "f" in dir()'), '[false,false]\n')
         self.leave()
 
+    @interrupts_python
     def test_ctrl_c_interrupts(self):
         self.start()
         self.assertEqual(self.enter('x = 1; import time'), '')
@@ -133,6 +134,7 @@ class OnTerminal(unittest.TestCase):
         self.assertEqual(self.enter('x'), '1\n')
         self.leave()
 
+    @interrupts_python
     def test_third_ctrl_c_kills(self):
         self.start()
         for line in ('import time', 'def deaf():', '  while True:', '    try:',

@@ -6,7 +6,7 @@ import subprocess
 import time
 import unittest
 
-from command import FUNCTIONS, MALT, make_env
+from command import FUNCTIONS, MALT, interrupts_python, make_env
 from terminal import PATIENCE, Terminal
 
 CTRL_C = '\x03'
@@ -36,6 +36,7 @@ class CtrlC(unittest.TestCase):
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.01)
 
+    @interrupts_python
     def test_once(self):
         for code in ('say()\ntime.sleep(600)', 'say()\nwhile True: pass'):
             terminal, pid = self.eval(code)
@@ -45,6 +46,7 @@ class CtrlC(unittest.TestCase):
             self.assertRegex(text, r'\A\^CTraceback (.*\n)+KeyboardInterrupt\n\Z')
             self.assert_dead(pid)
 
+    @interrupts_python
     def test_twice(self):
         terminal, pid = self.eval('while True:\n  try:\n    say()\n    time.sleep(600)\n'
                                   '  except KeyboardInterrupt:\n    print("no", flush=True)')
