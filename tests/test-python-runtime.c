@@ -5,17 +5,15 @@
 
 #include <glib/gstdio.h>
 
+#include "test-python.h"
 #include "test-watchdog.h"
 
 /* What the Python runtime does beyond what all runtimes do. */
 
-static const char *backend;
-static MaltWorker *worker;
-
 static gboolean
 is_process (void)
 {
-  return g_str_equal (backend, "process");
+  return g_str_equal (test_python_backend, "process");
 }
 
 static GVariant *
@@ -25,7 +23,7 @@ eval_in (const char *module,
   g_autoptr (GError) error = NULL;
   GVariant *value;
 
-  value = malt_worker_remote_eval_fetch (worker, module, source, MALT_TIMEOUT_NONE, NULL, &error);
+  value = malt_worker_remote_eval_fetch (test_python_worker, module, source, MALT_TIMEOUT_NONE, NULL, &error);
   g_assert_no_error (error);
   return value;
 }
@@ -49,7 +47,7 @@ eval_error (const char *module,
 {
   GError *error = NULL;
 
-  g_assert_null (malt_worker_remote_eval_fetch (worker, module, source, MALT_TIMEOUT_NONE, NULL, &error));
+  g_assert_null (malt_worker_remote_eval_fetch (test_python_worker, module, source, MALT_TIMEOUT_NONE, NULL, &error));
   g_assert_nonnull (error);
   return error;
 }
@@ -59,7 +57,7 @@ call (const char  *function,
       GVariant    *arguments,
       GError     **error)
 {
-  return malt_worker_remote_call_fetch (worker, function, arguments, NULL, MALT_TIMEOUT_NONE, NULL, error);
+  return malt_worker_remote_call_fetch (test_python_worker, function, arguments, NULL, MALT_TIMEOUT_NONE, NULL, error);
 }
 
 static void
@@ -236,7 +234,7 @@ test_options (void)
 
   for (i = 0; i < G_N_ELEMENTS (bad); i++)
     {
-      g_autoptr (MaltLauncher) launcher = malt_launcher_new (backend, "python");
+      g_autoptr (MaltLauncher) launcher = malt_launcher_new (test_python_backend, "python");
       g_autoptr (GVariant) options = g_variant_parse (G_VARIANT_TYPE_VARDICT, bad[i].options, NULL, NULL, NULL);
       g_autoptr (GError) error = NULL;
       int code = bad[i].code;
@@ -253,7 +251,7 @@ test_options (void)
 static void
 test_virtual_environment (void)
 {
-  g_autoptr (MaltLauncher) launcher = malt_launcher_new (backend, "python");
+  g_autoptr (MaltLauncher) launcher = malt_launcher_new (test_python_backend, "python");
   g_autofree char *folder = NULL;
   g_autofree char *command = NULL;
   g_autofree char *quoted = NULL;
@@ -281,8 +279,8 @@ test_virtual_environment (void)
   g_variant_dict_init (&options, NULL);
   g_variant_dict_insert (&options, "virtual-environment", "s", folder);
   malt_launcher_set_runtime_options (launcher, g_variant_dict_end (&options));
-  g_clear_object (&worker);
-  worker = malt_launcher_spawn (launcher, NULL, &error);
+  g_clear_object (&test_python_worker);
+  test_python_worker = malt_launcher_spawn (launcher, NULL, &error);
   g_assert_no_error (error);
 
   expected = g_strdup_printf ("\"('%s', True)\"", folder);
@@ -302,7 +300,7 @@ interrupt_thread (gpointer data)
   while (!g_file_test (mark, G_FILE_TEST_EXISTS))
     g_usleep (1000);
   g_usleep (10000);
-  malt_worker_interrupt (worker);
+  malt_worker_interrupt (test_python_worker);
   return NULL;
 }
 
@@ -374,61 +372,22 @@ test_memory (void)
   g_assert_cmpint (g_variant_get_int64 (after) - g_variant_get_int64 (before), <, 4096);
 }
 
-/* Each test is run with a worker of either kind. */
-typedef struct
-{
-  const char *backend;
-  GTestFunc   func;
-} Variant;
-
-static void
-run (gconstpointer data)
-{
-  const Variant *self = data;
-  g_autoptr (MaltLauncher) launcher = malt_launcher_new (self->backend, "python");
-  g_autoptr (GError) error = NULL;
-
-  backend = self->backend;
-  worker = malt_launcher_spawn (launcher, NULL, &error);
-  g_assert_no_error (error);
-  self->func ();
-  g_clear_object (&worker);
-}
-
-static void
-add (const char *name,
-     GTestFunc   func)
-{
-  static const char * const backends[] = { "process", "inprocess" };
-  gsize i;
-
-  for (i = 0; i < G_N_ELEMENTS (backends); i++)
-    {
-      g_autofree char *path = g_strdup_printf ("/python-runtime/%s/%s", backends[i], name);
-      Variant *variant = g_new (Variant, 1);
-
-      variant->backend = backends[i];
-      variant->func = func;
-      g_test_add_data_func_full (path, variant, run, g_free);
-    }
-}
-
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
 
-  add ("eval", test_eval);
-  add ("modules", test_modules);
-  add ("call", test_call);
-  add ("traceback", test_traceback);
-  add ("coroutines", test_coroutines);
-  add ("foreign-loop", test_foreign_loop);
-  add ("threads", test_threads);
-  add ("options", test_options);
-  add ("virtual-environment", test_virtual_environment);
-  add ("interrupt", test_interrupt);
-  add ("memory", test_memory);
+  test_python_add ("python-runtime", "eval", test_eval);
+  test_python_add ("python-runtime", "modules", test_modules);
+  test_python_add ("python-runtime", "call", test_call);
+  test_python_add ("python-runtime", "traceback", test_traceback);
+  test_python_add ("python-runtime", "coroutines", test_coroutines);
+  test_python_add ("python-runtime", "foreign-loop", test_foreign_loop);
+  test_python_add ("python-runtime", "threads", test_threads);
+  test_python_add ("python-runtime", "options", test_options);
+  test_python_add ("python-runtime", "virtual-environment", test_virtual_environment);
+  test_python_add ("python-runtime", "interrupt", test_interrupt);
+  test_python_add ("python-runtime", "memory", test_memory);
 
   return g_test_run ();
 }

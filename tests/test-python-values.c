@@ -3,15 +3,15 @@
 #include <malt.h>
 #include <string.h>
 
-/* The conversions of docs/values.md between Python and GVariant, in a worker. */
+#include "test-python.h"
 
-static MaltWorker *worker;
+/* The conversions of docs/values.md between Python and GVariant, in a worker. */
 
 static GVariant *
 eval (const char  *source,
       GError     **error)
 {
-  return malt_worker_remote_eval_fetch (worker, NULL, source, MALT_TIMEOUT_NONE, NULL, error);
+  return malt_worker_remote_eval_fetch (test_python_worker, NULL, source, MALT_TIMEOUT_NONE, NULL, error);
 }
 
 /* What an expression becomes. */
@@ -220,7 +220,7 @@ test_received (void)
       g_autoptr (GVariant) result = NULL;
 
       g_assert_no_error (error);
-      result = malt_worker_remote_call_fetch (worker, "builtins.repr", g_variant_new_tuple (&value, 1), NULL,
+      result = malt_worker_remote_call_fetch (test_python_worker, "builtins.repr", g_variant_new_tuple (&value, 1), NULL,
                                               MALT_TIMEOUT_NONE, NULL, &error);
       g_assert_no_error (error);
       g_assert_cmpstr (g_variant_get_string (result, NULL), ==, received[i].repr);
@@ -232,7 +232,7 @@ test_handle (void)
 {
   g_autoptr (GError) error = NULL;
 
-  g_assert_null (malt_worker_remote_call_fetch (worker, "repr", g_variant_new ("(h)", 0), NULL,
+  g_assert_null (malt_worker_remote_call_fetch (test_python_worker, "repr", g_variant_new ("(h)", 0), NULL,
                                                 MALT_TIMEOUT_NONE, NULL, &error));
   g_assert_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION);
 }
@@ -279,56 +279,18 @@ test_large (void)
   g_assert_cmpint (numbers[999999], ==, 999999);
 }
 
-/* Each test is run with a worker of either kind. */
-typedef struct
-{
-  const char *backend;
-  GTestFunc   func;
-} Variant;
-
-static void
-run (gconstpointer data)
-{
-  const Variant *self = data;
-  g_autoptr (MaltLauncher) launcher = malt_launcher_new (self->backend, "python");
-  g_autoptr (GError) error = NULL;
-
-  worker = malt_launcher_spawn (launcher, NULL, &error);
-  g_assert_no_error (error);
-  self->func ();
-  g_clear_object (&worker);
-}
-
-static void
-add (const char *name,
-     GTestFunc   func)
-{
-  static const char * const backends[] = { "process", "inprocess" };
-  gsize i;
-
-  for (i = 0; i < G_N_ELEMENTS (backends); i++)
-    {
-      g_autofree char *path = g_strdup_printf ("/python-values/%s/%s", backends[i], name);
-      Variant *variant = g_new (Variant, 1);
-
-      variant->backend = backends[i];
-      variant->func = func;
-      g_test_add_data_func_full (path, variant, run, g_free);
-    }
-}
-
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
 
-  add ("sent", test_sent);
-  add ("refused", test_refused);
-  add ("raising", test_raising);
-  add ("received", test_received);
-  add ("handle", test_handle);
-  add ("many-texts", test_many_texts);
-  add ("large", test_large);
+  test_python_add ("python-values", "sent", test_sent);
+  test_python_add ("python-values", "refused", test_refused);
+  test_python_add ("python-values", "raising", test_raising);
+  test_python_add ("python-values", "received", test_received);
+  test_python_add ("python-values", "handle", test_handle);
+  test_python_add ("python-values", "many-texts", test_many_texts);
+  test_python_add ("python-values", "large", test_large);
 
   return g_test_run ();
 }
