@@ -35,9 +35,12 @@ typedef struct
   /* Owned by the serving thread. */
   GSource   *wait_source;
 
+  /* Atomic: see the comment above PIN. */
+  gsize      current;
+
   GMutex     lock;
   /* Guarded by lock: not owned, because a request leaves here before it is gone. */
-  GPtrArray *unfinished; /* in the order in which they started */
+  GPtrArray *unfinished; /* in the order in which they started, without the current one */
 } MaltRuntimePrivate;
 
 enum
@@ -154,14 +157,62 @@ malt_runtime_real_cancel (MaltRuntime *self,
   g_cancellable_cancel (malt_request_get_cancellable (request));
 }
 
+/* Which requests are under way.
+ *
+ * Most are finished before handle() returns.  So the one that handle() is busy with is
+ * not in the list of the others but in MaltRuntimePrivate.current, which it can enter and
+ * leave without the lock.  It is not owned there either; whoever has the lock and wants it
+ * pins it with PIN, and one that is pinned leaves with the lock. */
+
+#define PIN ((gsize) 1)
+
+static gboolean
+exchange_current (MaltRuntimePrivate *priv,
+                  gsize               from,
+                  gsize               to)
+{
+  return g_atomic_pointer_compare_and_exchange (&priv->current, from, to);
+}
+
+/* A reference to the current request, or %NULL if there is none. */
+static MaltRequest *
+ref_current_locked (MaltRuntimePrivate *priv)
+{
+  gsize current = g_atomic_pointer_get (&priv->current);
+  MaltRequest *request;
+
+  if (current == 0 || !exchange_current (priv, current, current | PIN))
+    return NULL;
+
+  request = g_object_ref (GSIZE_TO_POINTER (current));
+  g_atomic_pointer_set (&priv->current, current);
+
+  return request;
+}
+
+/* Puts the current request, if there is still one, into the list.  On the serving
+ * thread. */
+static void
+keep_current (MaltRuntimePrivate *priv)
+{
+  gsize current;
+
+  g_mutex_lock (&priv->lock);
+  current = g_atomic_pointer_get (&priv->current);
+  if (current != 0 && exchange_current (priv, current, 0))
+    g_ptr_array_add (priv->unfinished, GSIZE_TO_POINTER (current));
+  g_mutex_unlock (&priv->lock);
+}
+
 static MaltRequest *
 ref_latest_unfinished (MaltRuntime *self)
 {
   MaltRuntimePrivate *priv = malt_runtime_get_instance_private (self);
-  MaltRequest *latest = NULL;
+  MaltRequest *latest;
 
   g_mutex_lock (&priv->lock);
-  if (priv->unfinished->len > 0)
+  latest = ref_current_locked (priv);
+  if (latest == NULL && priv->unfinished->len > 0)
     latest = g_object_ref (g_ptr_array_index (priv->unfinished, priv->unfinished->len - 1));
   g_mutex_unlock (&priv->lock);
 
@@ -300,8 +351,12 @@ malt_runtime_forget (MaltRuntime *self,
 {
   MaltRuntimePrivate *priv = malt_runtime_get_instance_private (self);
 
+  if (exchange_current (priv, GPOINTER_TO_SIZE (request), 0))
+    return;
+
   g_mutex_lock (&priv->lock);
-  g_ptr_array_remove (priv->unfinished, request);
+  if (!exchange_current (priv, GPOINTER_TO_SIZE (request), 0))
+    g_ptr_array_remove (priv->unfinished, request);
   g_mutex_unlock (&priv->lock);
 }
 
@@ -440,12 +495,17 @@ malt_runtime_handle (MaltRuntime *self,
   g_return_if_fail (MALT_IS_RUNTIME (self));
   g_return_if_fail (MALT_IS_REQUEST (request));
 
+  /* A function may itself have requests handled. */
+  if (G_UNLIKELY (g_atomic_pointer_get (&priv->current) != 0))
+    keep_current (priv);
+
   malt_request_set_runtime (request, self);
-  g_mutex_lock (&priv->lock);
-  g_ptr_array_add (priv->unfinished, request);
-  g_mutex_unlock (&priv->lock);
+  g_atomic_pointer_set (&priv->current, GPOINTER_TO_SIZE (request));
 
   MALT_RUNTIME_GET_CLASS (self)->handle (self, request);
+
+  if (g_atomic_pointer_get (&priv->current) != 0)
+    keep_current (priv);
 }
 
 /**
@@ -545,7 +605,7 @@ malt_runtime_has_unfinished (MaltRuntime *self)
   g_return_val_if_fail (MALT_IS_RUNTIME (self), FALSE);
 
   g_mutex_lock (&priv->lock);
-  result = priv->unfinished->len > 0;
+  result = priv->unfinished->len > 0 || g_atomic_pointer_get (&priv->current) != 0;
   g_mutex_unlock (&priv->lock);
 
   return result;
