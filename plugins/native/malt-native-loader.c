@@ -9,12 +9,31 @@
 
 #define SYMBOL_PREFIX "malt_function_"
 
+/* A function that was found.  Neither those of modules nor those of the program ever
+ * change. */
+typedef struct
+{
+  char         *name;      /* as it is called */
+  MaltFunction  function;
+  gpointer      user_data;
+} Found;
+
 struct _MaltNativeLoader
 {
   char       **search_path; /* absolute folders */
   GHashTable  *modules;     /* name or path → GModule; they stay resident */
-  GHashTable  *functions;   /* "module:function" → MaltFunction */
+  GHashTable  *functions;   /* name → Found (owned) */
+  const Found *last;        /* the function that was called last, likely the next one too */
 };
+
+static void
+found_free (gpointer data)
+{
+  Found *self = data;
+
+  g_free (self->name);
+  g_free (self);
+}
 
 MaltNativeLoader *
 malt_native_loader_new (const char * const *search_path)
@@ -30,7 +49,7 @@ malt_native_loader_new (const char * const *search_path)
 
   self->search_path = (char **) g_ptr_array_steal (folders, NULL);
   self->modules = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
-  self->functions = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  self->functions = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, found_free);
 
   return self;
 }
@@ -183,35 +202,51 @@ find_in_module (MaltNativeLoader  *self,
   return (MaltFunction) symbol;
 }
 
-/* Functions of the program are looked up anew each time, as they may be registered
- * at any time; those of modules are remembered under the whole name. */
+static MaltFunction
+find_in_program (const char  *name,
+                 gpointer    *user_data,
+                 GError     **error)
+{
+  MaltFunction function = malt_lookup_function (name, user_data);
+
+  if (function == NULL)
+    g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND,
+                 "the worker's program has no function '%s' "
+                 "(one of a module is called as 'module:function')", name);
+  return function;
+}
+
 MaltFunction
 malt_native_loader_find (MaltNativeLoader  *self,
                          const char        *name,
                          gpointer          *user_data,
                          GError           **error)
 {
-  MaltFunction function;
+  const Found *found = self->last;
 
-  *user_data = NULL;
+  if (found == NULL || strcmp (found->name, name) != 0)
+    found = g_hash_table_lookup (self->functions, name);
 
-  if (strchr (name, ':') == NULL)
+  if (found == NULL)
     {
-      function = malt_lookup_function (name, user_data);
+      MaltFunction function;
+      Found *new_found;
+
+      *user_data = NULL;
+      if (strchr (name, ':') != NULL)
+        function = find_in_module (self, name, error);
+      else
+        function = find_in_program (name, user_data, error);
       if (function == NULL)
-        g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND,
-                     "the worker's program has no function '%s' "
-                     "(one of a module is called as 'module:function')", name);
-      return function;
+        return NULL;
+
+      new_found = g_new (Found, 1);
+      *new_found = (Found) { g_strdup (name), function, *user_data };
+      g_hash_table_insert (self->functions, new_found->name, new_found);
+      found = new_found;
     }
 
-  function = (MaltFunction) g_hash_table_lookup (self->functions, name);
-  if (function != NULL)
-    return function;
-
-  function = find_in_module (self, name, error);
-  if (function != NULL)
-    g_hash_table_insert (self->functions, g_strdup (name), (gpointer) function);
-
-  return function;
+  self->last = found;
+  *user_data = found->user_data;
+  return found->function;
 }
