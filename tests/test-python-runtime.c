@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <malt.h>
+#include <signal.h>
 #include <string.h>
 
 #include <glib/gstdio.h>
@@ -138,6 +139,57 @@ test_call (void)
   assert_call_error ("math.pi", MALT_ERROR_NOT_FOUND, "not a function");
   assert_call_error ("a..b", MALT_ERROR_NOT_FOUND, "'a..b'");
   assert_call_error ("len", MALT_ERROR_REMOTE, "TypeError");
+}
+
+/* What was printed is there when the request has ended, whatever is done to the stream. */
+static void
+test_output (void)
+{
+  static const struct { const char *prepare, *print; } ways[] = {
+    { "", "print('text', end='', file=sys.stderr)" },
+    { "", "sys.stderr.buffer.write(b'text')" },
+    { "", "sys.stderr.writelines(['te', 'xt'])" },
+    { "print('', file=sys.stderr)", "sys.stderr.write('text')" },
+    { "sys.stderr.reconfigure(write_through=False, line_buffering=False)", "sys.stderr.write('text')" },
+    { "import io; sys.stderr = io.TextIOWrapper(io.BufferedWriter(sys.stderr.buffer.raw))", "sys.stderr.write('text')" },
+  };
+  gsize i;
+
+  if (!is_process ())
+    return;
+
+  for (i = 0; i < G_N_ELEMENTS (ways); i++)
+    {
+      g_autoptr (MaltLauncher) launcher = malt_launcher_new (backend, "python");
+      g_autoptr (MaltWorker) other = NULL;
+      g_autoptr (GVariant) type = NULL;
+      g_autoptr (GError) error = NULL;
+      MaltExitInfo *exit_info;
+
+      other = malt_launcher_spawn (launcher, NULL, &error);
+      g_assert_no_error (error);
+      malt_worker_remote_eval_wait (other, NULL, "import sys",
+                                    MALT_TIMEOUT_NONE, NULL, &error);
+      g_assert_no_error (error);
+      malt_worker_remote_eval_wait (other, NULL, ways[i].prepare, MALT_TIMEOUT_NONE, NULL, &error);
+      g_assert_no_error (error);
+      type = malt_worker_remote_eval_fetch (other, NULL,
+                                            "f'{sys.stdout.encoding} {sys.stdout.errors} {sys.stdout.line_buffering} "
+                                            "{sys.stdout.name} {sys.stdout.mode} {sys.stdout.buffer.fileno()}'",
+                                            MALT_TIMEOUT_NONE, NULL, &error);
+      g_assert_no_error (error);
+      g_assert_cmpstr (g_variant_get_string (type, NULL), ==, "utf-8 backslashreplace True <stdout> w 1");
+      malt_worker_remote_eval_wait (other, NULL, ways[i].print, MALT_TIMEOUT_NONE, NULL, &error);
+      g_assert_no_error (error);
+
+      malt_worker_kill (other, SIGKILL);
+      malt_worker_stop (other, -1, -1, NULL, &error);
+      g_assert_no_error (error);
+      exit_info = malt_worker_get_exit_info (other);
+      g_assert_nonnull (exit_info);
+      g_assert_nonnull (malt_exit_info_get_stderr (exit_info));
+      g_assert_nonnull (strstr (malt_exit_info_get_stderr (exit_info), "text"));
+    }
 }
 
 static void
@@ -380,6 +432,7 @@ main (int argc, char **argv)
   test_python_add ("python-runtime", "eval", test_eval);
   test_python_add ("python-runtime", "modules", test_modules);
   test_python_add ("python-runtime", "call", test_call);
+  test_python_add ("python-runtime", "output", test_output);
   test_python_add ("python-runtime", "traceback", test_traceback);
   test_python_add ("python-runtime", "coroutines", test_coroutines);
   test_python_add ("python-runtime", "foreign-loop", test_foreign_loop);

@@ -36,29 +36,3 @@ malt_python_answer_send (MaltPythonAnswer *answer,
   else
     malt_request_return_value (request, g_steal_pointer (&answer->value));
 }
-
-static void
-flush (const char *name)
-{
-  PyObject *file = PySys_GetObject (name);
-  PyObject *result;
-
-  if (file == NULL || file == Py_None)
-    return;
-
-  Py_INCREF (file);
-  result = PyObject_CallMethod (file, "flush", NULL);
-  /* What cannot be written is lost, as it is when Python exits. */
-  if (result == NULL)
-    PyErr_Clear ();
-  Py_XDECREF (result);
-  Py_DECREF (file);
-}
-
-/* Writes out what was printed.  GIL held, no exception set. */
-void
-malt_python_flush (void)
-{
-  flush ("stdout");
-  flush ("stderr");
-}

@@ -19,6 +19,5 @@ void malt_python_answer_make (MaltPython       *self,
                               PyObject         *value);
 void malt_python_answer_send (MaltPythonAnswer *answer,
                               MaltRequest      *request);
-void malt_python_flush       (void);
 
 G_END_DECLS

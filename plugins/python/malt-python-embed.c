@@ -13,6 +13,7 @@
 #include "malt-python-interrupt.h"
 #include "malt-python-loop.h"
 #include "malt-python-options.h"
+#include "malt-python-output.h"
 #include "malt-python-source.h"
 #include "malt-python-task.h"
 #include "malt-python-wait.h"
@@ -117,7 +118,7 @@ run_request (MaltPython       *self,
   if (!started)
     malt_python_answer_make (self, answer, &run, value);
   malt_python_code_clear (&code);
-  malt_python_flush ();
+  malt_python_output_flush ();
 
   if (malt_python_run_end (self, NULL) && started)
     {
@@ -192,9 +193,12 @@ malt_python_stop (MaltPython *self)
   PyEval_RestoreThread (self->state);
   malt_python_tasks_drop (self, "the worker was stopped");
   malt_python_loop_close (self);
-  malt_python_flush ();
+  malt_python_output_flush ();
   if (self->own_process)
-    malt_python_sources_forget ();
+    {
+      malt_python_sources_forget ();
+      malt_python_output_end ();
+    }
   malt_python_interpreter_leave (self);
 }
 

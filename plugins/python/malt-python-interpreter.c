@@ -4,6 +4,8 @@
 
 #include <signal.h>
 
+#include "malt-python-output.h"
+
 /* The interpreter of the process, and the serving thread's place in it.
  *
  * In a process of our own it is begun and ended with the runtime.  In the application's
@@ -121,24 +123,6 @@ initialize (gboolean                  own_process,
   return result;
 }
 
-/* A line that is printed is there, also if the worker is killed a moment later. */
-static void
-buffer_lines (void)
-{
-  PyObject *file = PySys_GetObject ("stdout");
-  g_autoptr (PyObject) method = NULL;
-  g_autoptr (PyObject) arguments = NULL;
-  g_autoptr (PyObject) keywords = NULL;
-  g_autoptr (PyObject) result = NULL;
-
-  if (file != NULL && file != Py_None &&
-      (method = PyObject_GetAttrString (file, "reconfigure")) != NULL &&
-      (arguments = PyTuple_New (0)) != NULL &&
-      (keywords = Py_BuildValue ("{sO}", "line_buffering", Py_True)) != NULL)
-    result = PyObject_Call (method, arguments, keywords);
-  PyErr_Clear ();
-}
-
 /* SIGINT is how a worker's code is interrupted.  Python takes it only if it is not
  * ignored, as it is in the background of a shell. */
 static void
@@ -193,7 +177,7 @@ enter_own (const MaltPythonOptions  *options,
   if (!initialize (TRUE, options, error))
     return FALSE;
 
-  buffer_lines ();
+  malt_python_output_begin ();
   return TRUE;
 }
 
@@ -211,7 +195,7 @@ initialize_thread (gpointer data)
   if (!initialize (FALSE, self->options, self->error))
     return GINT_TO_POINTER (FALSE);
 
-  buffer_lines ();
+  malt_python_output_begin ();
 
   /* No thread has this id, so nothing that is meant for a later thread, which may have
    * the id of this one, finds this state. */

@@ -8,6 +8,7 @@
 #include "malt-python-answer.h"
 #include "malt-python-interrupt.h"
 #include "malt-python-loop.h"
+#include "malt-python-output.h"
 
 /* A request that awaits.
  *
@@ -160,7 +161,7 @@ step (MaltPythonTask *self,
   status = advance (self, value, exception, &result);
   if (status != PYGEN_NEXT)
     malt_python_answer_make (python, &answer, &self->run, status == PYGEN_RETURN ? result : NULL);
-  malt_python_flush ();
+  malt_python_output_flush ();
   dropped = malt_python_run_end (python, outer);
 
   if (status == PYGEN_NEXT)
