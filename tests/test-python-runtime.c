@@ -141,6 +141,50 @@ test_call (void)
   assert_call_error ("len", MALT_ERROR_REMOTE, "TypeError");
 }
 
+static void
+assert_call (const char *function,
+             const char *arguments,
+             const char *expected)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) value = call (function, g_variant_new_parsed (arguments), &error);
+  g_autofree char *text = NULL;
+
+  g_assert_no_error (error);
+  text = g_variant_print (value, TRUE);
+  g_assert_cmpstr (text, ==, expected);
+}
+
+/* A name that was called before is looked up as it is now. */
+static void
+test_names (void)
+{
+  assert_eval ("import sys, types\n"
+               "rt_names = sys.modules['rt_names'] = types.ModuleType('rt_names')\n"
+               "def rt_f(): return 'main'\n"
+               "rt_names.f = lambda: 1", "nothing");
+  assert_call ("rt_names.f", "()", "int64 1");
+  assert_call ("rt_names.f", "()", "int64 1");
+
+  /* Something else in the same module, another module of the same name, and none: then
+   * the name of the main module is meant. */
+  assert_eval ("rt_names.f = lambda: 2", "nothing");
+  assert_call ("rt_names.f", "()", "int64 2");
+  assert_eval ("rt_new = sys.modules['rt_names'] = types.ModuleType('rt_names')\n"
+               "rt_new.f = lambda: 3", "nothing");
+  assert_call ("rt_names.f", "()", "int64 3");
+  assert_eval_in ("rt_names", "f()", "3");
+  assert_eval ("del sys.modules['rt_names'], rt_new", "nothing");
+  assert_call ("rt_names.f", "()", "int64 2");
+
+  assert_call ("rt_f", "()", "'main'");
+  assert_eval ("rt_f = lambda: 'again'", "nothing");
+  assert_call ("rt_f", "()", "'again'");
+  assert_eval ("del rt_f, rt_names", "nothing");
+  assert_call_error ("rt_f", MALT_ERROR_NOT_FOUND, "'rt_f'");
+  assert_call_error ("rt_names.f", MALT_ERROR_NOT_FOUND, "no module 'rt_names'");
+}
+
 /* What was printed is there when the request has ended, whatever is done to the stream. */
 static void
 test_output (void)
@@ -432,6 +476,7 @@ main (int argc, char **argv)
   test_python_add ("python-runtime", "eval", test_eval);
   test_python_add ("python-runtime", "modules", test_modules);
   test_python_add ("python-runtime", "call", test_call);
+  test_python_add ("python-runtime", "names", test_names);
   test_python_add ("python-runtime", "output", test_output);
   test_python_add ("python-runtime", "traceback", test_traceback);
   test_python_add ("python-runtime", "coroutines", test_coroutines);

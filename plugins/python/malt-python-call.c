@@ -2,92 +2,11 @@
 
 #include "malt-python-call.h"
 
-#include <string.h>
-
 #include "malt-python-from-variant.h"
 #include "malt-python-module-name.h"
+#include "malt-python-name.h"
 
-/* Calling a function by its name.
- *
- * The name is looked up anew for every call, because anybody may bind it to something
- * else at any time; so it is only cut into its parts once. */
-
-#define N_NAMES 1024
-
-static GHashTable *names; /* name → tuple of interned parts (owned).  Guarded by the GIL. */
-
-static void
-drop_reference (gpointer object)
-{
-  Py_DECREF ((PyObject *) object);
-}
-
-static PyObject *
-split_name (const char  *name,
-            GError     **error)
-{
-  g_auto (GStrv) parts = g_strsplit (name, ".", -1);
-  Py_ssize_t n = (Py_ssize_t) g_strv_length (parts);
-  g_autoptr (PyObject) tuple = NULL;
-  PyObject *part;
-  Py_ssize_t i;
-
-  for (i = 0; i < n; i++)
-    if (*parts[i] == '\0')
-      break;
-  if (n == 0 || i < n)
-    {
-      g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND, "'%s' is not the name of a function", name);
-      return NULL;
-    }
-
-  tuple = PyTuple_New (n);
-  for (i = 0; tuple != NULL && i < n; i++)
-    {
-      part = PyUnicode_InternFromString (parts[i]);
-      if (part == NULL)
-        return NULL;
-      PyTuple_SET_ITEM (tuple, i, part);
-    }
-
-  return g_steal_pointer (&tuple);
-}
-
-static PyObject *
-get_parts (const char  *name,
-           GError     **error)
-{
-  PyObject *parts;
-
-  if (names == NULL)
-    names = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, drop_reference);
-
-  parts = g_hash_table_lookup (names, name);
-  if (parts != NULL)
-    return Py_NewRef (parts);
-
-  parts = split_name (name, error);
-  if (parts != NULL)
-    {
-      /* Names that come from somewhere else each time must not fill the memory. */
-      if (g_hash_table_size (names) >= N_NAMES)
-        g_hash_table_remove_all (names);
-      g_hash_table_insert (names, g_strdup (name), Py_NewRef (parts));
-    }
-
-  return parts;
-}
-
-/* The first @n parts, joined again. */
-static PyObject *
-join_parts (PyObject   *parts,
-            Py_ssize_t  n)
-{
-  g_autoptr (PyObject) dot = PyUnicode_FromString (".");
-  g_autoptr (PyObject) slice = PyTuple_GetSlice (parts, 0, n);
-
-  return dot != NULL && slice != NULL ? PyUnicode_Join (dot, slice) : NULL;
-}
+/* Calling a function by its name. */
 
 /* An attribute, or %NULL without an exception if there is no such. */
 static PyObject *
@@ -106,23 +25,23 @@ get_attribute (PyObject *object,
  * importing modules on the way.  %NULL with an exception; or without one, and
  * @missing is the index of the part that is not there. */
 static PyObject *
-walk (PyObject   *first,
-      PyObject   *parts,
-      Py_ssize_t *missing)
+walk (PyObject       *first,
+      MaltPythonName *name,
+      Py_ssize_t     *missing)
 {
   g_autoptr (PyObject) object = Py_NewRef (first);
   Py_ssize_t i;
 
-  for (i = 1; i < PyTuple_GET_SIZE (parts); i++)
+  for (i = 1; i < PyTuple_GET_SIZE (name->parts); i++)
     {
-      PyObject *next = get_attribute (object, PyTuple_GET_ITEM (parts, i));
+      PyObject *next = get_attribute (object, PyTuple_GET_ITEM (name->parts, i));
 
       if (next == NULL && !PyErr_Occurred () && PyModule_Check (object))
         {
-          g_autoptr (PyObject) name = join_parts (parts, i + 1);
+          g_autoptr (PyObject) module_name = malt_python_name_join (name, i + 1);
 
-          if (name != NULL)
-            next = malt_python_find_module (name);
+          if (module_name != NULL)
+            next = malt_python_find_module (module_name);
         }
       if (next == NULL)
         {
@@ -140,39 +59,44 @@ walk (PyObject   *first,
  * module; then what can be imported; and a name without a dot is builtin at last.
  * Returns a new reference, or %NULL with an exception or @error set. */
 static PyObject *
-find_function (const char  *name,
+find_function (const char  *text,
                GError     **error)
 {
-  g_autoptr (PyObject) parts = get_parts (name, error);
+  g_autoptr (MaltPythonName) name = malt_python_name_get (text);
   g_autoptr (PyObject) object = NULL;
-  PyObject *main_module = PyImport_AddModule ("__main__");
+  g_autoptr (PyObject) main_module = NULL;
   PyObject *first;
-  gboolean has_dot;
   Py_ssize_t missing = 0;
   PyObject *function = NULL;
 
-  if (parts == NULL || main_module == NULL)
+  if (name == NULL)
+    {
+      if (!PyErr_Occurred ())
+        g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND, "'%s' is not the name of a function", text);
+      return NULL;
+    }
+
+  main_module = malt_python_get_main_module ();
+  if (main_module == NULL)
     return NULL;
 
-  first = PyTuple_GET_ITEM (parts, 0);
-  has_dot = PyTuple_GET_SIZE (parts) > 1;
-
-  if (!has_dot)
+  first = PyTuple_GET_ITEM (name->parts, 0);
+  if (name->first == NULL)
     {
       function = get_attribute (main_module, first);
       if (function == NULL && !PyErr_Occurred ())
         function = Py_XNewRef (PyDict_GetItemWithError (PyEval_GetBuiltins (), first));
       if (function == NULL && !PyErr_Occurred ())
         g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND,
-                     "there is no function '%s' in __main__ or builtins", name);
+                     "there is no function '%s' in __main__ or builtins", text);
       return function;
     }
 
-  object = PyImport_GetModule (first);
+  object = malt_python_name_get_module (name->first);
   if (object == NULL && !PyErr_Occurred ())
     object = get_attribute (main_module, first);
   if (object != NULL)
-    function = walk (object, parts, &missing);
+    function = walk (object, name, &missing);
   if (function != NULL || PyErr_Occurred ())
     return function;
 
@@ -183,7 +107,7 @@ find_function (const char  *name,
       if (module != NULL && module != object)
         {
           Py_XSETREF (object, g_steal_pointer (&module));
-          function = walk (object, parts, &missing);
+          function = walk (object, name, &missing);
         }
       if (function != NULL || PyErr_Occurred ())
         return function;
@@ -192,16 +116,17 @@ find_function (const char  *name,
   if (object == NULL)
     {
       g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND,
-                   "there is no module '%s' for '%s'", PyUnicode_AsUTF8 (first), name);
+                   "there is no module '%s' for '%s'", PyUnicode_AsUTF8 (first), text);
     }
   else
     {
-      g_autoptr (PyObject) path = join_parts (parts, missing);
+      g_autoptr (PyObject) path = malt_python_name_join (name, missing);
       const char *path_text = path != NULL ? PyUnicode_AsUTF8 (path) : NULL;
 
       PyErr_Clear ();
       g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND, "'%s' has no attribute '%s'",
-                   path_text != NULL ? path_text : name, PyUnicode_AsUTF8 (PyTuple_GET_ITEM (parts, missing)));
+                   path_text != NULL ? path_text : text,
+                   PyUnicode_AsUTF8 (PyTuple_GET_ITEM (name->parts, missing)));
     }
 
   return NULL;

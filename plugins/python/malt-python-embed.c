@@ -12,6 +12,7 @@
 #include "malt-python-interpreter.h"
 #include "malt-python-interrupt.h"
 #include "malt-python-loop.h"
+#include "malt-python-name.h"
 #include "malt-python-options.h"
 #include "malt-python-output.h"
 #include "malt-python-source.h"
@@ -197,6 +198,7 @@ malt_python_stop (MaltPython *self)
   if (self->own_process)
     {
       malt_python_sources_forget ();
+      malt_python_names_forget ();
       malt_python_output_end ();
     }
   malt_python_interpreter_leave (self);

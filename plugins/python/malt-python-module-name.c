@@ -4,13 +4,9 @@
 
 #include <string.h>
 
-/* From the name of a module to the module. */
+#include "malt-python-name.h"
 
-static gboolean
-is_module_name (const char *name)
-{
-  return *name != '\0' && *name != '.' && strstr (name, "..") == NULL && name[strlen (name) - 1] != '.';
-}
+/* From the name of a module to the module. */
 
 /* Whether the exception that is set says that there is no module of this name, rather
  * than that something went wrong in the module or that it lacks another one. */
@@ -94,6 +90,24 @@ make_module (const char *name)
   return g_steal_pointer (&module);
 }
 
+/* The main module, which is there unless somebody has taken it away.  A new reference, or
+ * %NULL with an exception. */
+PyObject *
+malt_python_get_main_module (void)
+{
+  static PyObject *name; /* for as long as the process; guarded by the GIL */
+  PyObject *module = NULL;
+
+  if (name == NULL)
+    name = PyUnicode_InternFromString ("__main__");
+  if (name != NULL)
+    module = PyDict_GetItemWithError (PyImport_GetModuleDict (), name);
+  if (module == NULL && !PyErr_Occurred ())
+    module = PyImport_AddModule ("__main__");
+
+  return Py_XNewRef (module);
+}
+
 /* Gets the names of a module (%NULL: the main one), which is imported or, if there is
  * none, made.  Importing comes first: an empty "json" would hide the real one from
  * everybody.  Returns a new reference to a dictionary, or %NULL with an exception or
@@ -102,23 +116,29 @@ PyObject *
 malt_python_get_namespace (const char  *module,
                            GError     **error)
 {
-  g_autoptr (PyObject) name = NULL;
+  g_autoptr (MaltPythonName) name = NULL;
   g_autoptr (PyObject) object = NULL;
 
   if (module == NULL)
     {
-      object = Py_XNewRef (PyImport_AddModule ("__main__"));
-    }
-  else if (!is_module_name (module))
-    {
-      g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND, "'%s' is not the name of a module", module);
-      return NULL;
+      object = malt_python_get_main_module ();
     }
   else
     {
-      name = PyUnicode_FromString (module);
-      if (name != NULL)
-        object = malt_python_find_module (name);
+      name = malt_python_name_get (module);
+      if (name == NULL)
+        {
+          if (!PyErr_Occurred ())
+            g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND, "'%s' is not the name of a module", module);
+          return NULL;
+        }
+
+      object = malt_python_name_get_module (name);
+      /* None stands there to forbid an import. */
+      if (object == Py_None)
+        Py_CLEAR (object);
+      if (object == NULL && !PyErr_Occurred ())
+        object = malt_python_find_module (name->text);
       if (object == NULL && !PyErr_Occurred ())
         object = make_module (module);
     }
