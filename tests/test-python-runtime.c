@@ -185,6 +185,27 @@ test_names (void)
   assert_call_error ("rt_names.f", MALT_ERROR_NOT_FOUND, "no module 'rt_names'");
 }
 
+static void
+test_arguments (void)
+{
+  g_autofree char *text = g_strnfill (70000, 'x');
+  g_autofree char *format = g_strdup_printf ("('a', '%s', byte 1, 'b')", text);
+
+  assert_eval ("def rt_show(*args): return repr(args)", "nothing");
+  assert_call ("rt_show", "()", "'()'");
+  assert_call ("rt_show", "(int64 -1,)", "'(-1,)'");
+  assert_call ("rt_show", "(true, byte 2, int16 -3, uint16 4, -5, uint32 6, int64 -7, uint64 8, 0.5)",
+               "'(True, 2, -3, 4, -5, 6, -7, 8, 0.5)'");
+  assert_call ("rt_show", "('',)", "\"('',)\"");
+  assert_call ("rt_show", "('a', '', 'bä')", "\"('a', '', 'bä')\"");
+  assert_call ("rt_show", "(byte 1, 'ab', int64 2, 'cde', 0.25, true)", "\"(1, 'ab', 2, 'cde', 0.25, True)\"");
+  assert_call ("rt_show", "('ab', [1, 2], 'c')", "\"('ab', [1, 2], 'c')\"");
+  assert_call ("rt_show", "(<'ab'>, (1, 'c'))", "\"('ab', (1, 'c'))\"");
+
+  assert_eval ("def rt_lengths(*args): return repr([len(str(a)) for a in args])", "nothing");
+  assert_call ("rt_lengths", format, "'[1, 70000, 1, 1]'");
+}
+
 /* What was printed is there when the request has ended, whatever is done to the stream. */
 static void
 test_output (void)
@@ -477,6 +498,7 @@ main (int argc, char **argv)
   test_python_add ("python-runtime", "modules", test_modules);
   test_python_add ("python-runtime", "call", test_call);
   test_python_add ("python-runtime", "names", test_names);
+  test_python_add ("python-runtime", "arguments", test_arguments);
   test_python_add ("python-runtime", "output", test_output);
   test_python_add ("python-runtime", "traceback", test_traceback);
   test_python_add ("python-runtime", "coroutines", test_coroutines);

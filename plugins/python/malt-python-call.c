@@ -143,7 +143,8 @@ is_awaitable (PyObject *value)
 /* Calls what the request names.  Returns a new reference to its value, which is to be
  * awaited if @awaits; or %NULL with an exception or @error set.  GIL held, in the run. */
 PyObject *
-malt_python_call (MaltRequest  *request,
+malt_python_call (MaltPython   *self,
+                  MaltRequest  *request,
                   gboolean     *awaits,
                   GError      **error)
 {
@@ -166,7 +167,9 @@ malt_python_call (MaltRequest  *request,
       return NULL;
     }
 
-  positional = malt_python_from_variant (arguments, error);
+  /* In a process of its own they come serialised. */
+  positional = self->own_process ? malt_python_from_arguments (arguments, error)
+                                 : malt_python_from_variant (arguments, error);
   if (positional == NULL)
     return NULL;
 

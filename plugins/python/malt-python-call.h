@@ -6,7 +6,8 @@
 
 G_BEGIN_DECLS
 
-PyObject *malt_python_call (MaltRequest  *request,
+PyObject *malt_python_call (MaltPython   *self,
+                            MaltRequest  *request,
                             gboolean     *awaits,
                             GError      **error);
 

@@ -74,13 +74,14 @@ malt_python_start (MaltPython  *self,
 /* What a request is to do, up to its end or its first await.  %NULL with an exception or
  * @error set. */
 static PyObject *
-execute (MaltRequest     *request,
+execute (MaltPython      *self,
+         MaltRequest     *request,
          MaltPythonCode  *code,
          gboolean        *awaits,
          GError         **error)
 {
   if (malt_request_get_kind (request) == MALT_REQUEST_KIND_CALL)
-    return malt_python_call (request, awaits, error);
+    return malt_python_call (self, request, awaits, error);
 
   if (!malt_python_code_init (code, malt_request_get_module (request), malt_request_get_source (request), error))
     return NULL;
@@ -103,7 +104,7 @@ run_request (MaltPython       *self,
 
   if (malt_python_run_begin (self, &run))
     {
-      value = execute (request, &code, &awaits, &answer->error);
+      value = execute (self, request, &code, &awaits, &answer->error);
       if (value != NULL && awaits)
         {
           awaitable = g_steal_pointer (&value);

@@ -2,6 +2,8 @@
 
 #include "malt-python-from-variant.h"
 
+#include <string.h>
+
 /* From GVariant to Python, as docs/values.md has it.  The depth of a GVariant is
  * bounded, so recursion is. */
 
@@ -230,4 +232,153 @@ malt_python_from_variant (GVariant  *value,
                    g_variant_get_type_string (value));
       return NULL;
     }
+}
+
+/* The positional arguments of most calls are few numbers and short texts.  These are read
+ * from the serialised tuple as it is, instead of making a GVariant of each.
+ *
+ * What is not in order there, as GVariant allows, is left to GVariant. */
+
+#define SIMPLE_TYPES "bnqiuxtdys"
+
+typedef struct
+{
+  const guint8 *data;
+  gsize         size;        /* without the offsets at the end */
+  gsize         position;
+  const guint8 *offsets;     /* after the next one */
+  guint         offset_size;
+} TupleReader;
+
+/* The next number, %NULL if there is none. */
+static gconstpointer
+read_number (TupleReader *self,
+             gsize        size)
+{
+  gsize start = (self->position + size - 1) & ~(size - 1);
+
+  if (start + size > self->size)
+    return NULL;
+
+  self->position = start + size;
+  return self->data + start; /* which GVariant sees to be aligned */
+}
+
+static PyObject *
+read_text (TupleReader *self,
+           gboolean     is_last)
+{
+  const guint8 *text = self->data + self->position;
+  guint64 end = 0;
+  gsize length;
+
+  if (is_last)
+    {
+      end = self->size;
+    }
+  else
+    {
+      self->offsets -= self->offset_size;
+      memcpy (&end, self->offsets, self->offset_size);
+      end = GUINT64_FROM_LE (end);
+    }
+
+  if (end <= self->position || end > self->size)
+    return NULL;
+
+  length = (gsize) end - self->position - 1;
+  self->position = (gsize) end;
+  if (text[length] != '\0' || memchr (text, '\0', length) != NULL)
+    return NULL;
+
+  return PyUnicode_DecodeUTF8 ((const char *) text, (Py_ssize_t) length, NULL);
+}
+
+static PyObject *
+read_member (TupleReader *self,
+             char         type,
+             gboolean     is_last)
+{
+  gconstpointer item;
+
+#define NUMBER(ctype, convert) \
+  ((item = read_number (self, sizeof (ctype))) != NULL ? convert (*(const ctype *) item) : NULL)
+
+  switch (type)
+    {
+    case 'b':
+      return NUMBER (guint8, PyBool_FromLong);
+    case 'y':
+      return NUMBER (guint8, PyLong_FromLong);
+    case 'n':
+      return NUMBER (gint16, PyLong_FromLong);
+    case 'q':
+      return NUMBER (guint16, PyLong_FromLong);
+    case 'i':
+      return NUMBER (gint32, PyLong_FromLong);
+    case 'u':
+      return NUMBER (guint32, PyLong_FromUnsignedLong);
+    case 'x':
+      return NUMBER (gint64, PyLong_FromLongLong);
+    case 't':
+      return NUMBER (guint64, PyLong_FromUnsignedLongLong);
+    case 'd':
+      return NUMBER (double, PyFloat_FromDouble);
+    case 's':
+    default:
+      return read_text (self, is_last);
+    }
+
+#undef NUMBER
+}
+
+/* A new reference, or %NULL, with or without an exception, if it cannot be had so. */
+static PyObject *
+read_tuple (GVariant   *value,
+            const char *types,
+            gsize       n)
+{
+  TupleReader reader = { g_variant_get_data (value), g_variant_get_size (value), 0, NULL, 1 };
+  g_autoptr (PyObject) tuple = PyTuple_New ((Py_ssize_t) n);
+  gsize n_texts = 0, i;
+
+  while (reader.offset_size < 8 && reader.size >> (8 * reader.offset_size) != 0)
+    reader.offset_size *= 2;
+  for (i = 0; i + 1 < n; i++)
+    n_texts += types[i] == 's';
+  if (tuple == NULL || reader.data == NULL || n_texts * reader.offset_size > reader.size)
+    return NULL;
+  reader.offsets = reader.data + reader.size;
+  reader.size -= n_texts * reader.offset_size;
+
+  for (i = 0; i < n; i++)
+    {
+      PyObject *member = read_member (&reader, types[i], i + 1 == n);
+
+      if (member == NULL)
+        return NULL;
+      PyTuple_SET_ITEM (tuple, (Py_ssize_t) i, member);
+    }
+
+  return g_steal_pointer (&tuple);
+}
+
+/* The positional arguments of a call, as malt_python_from_variant() has them. */
+PyObject *
+malt_python_from_arguments (GVariant  *arguments,
+                            GError   **error)
+{
+  const char *types = g_variant_get_type_string (arguments) + 1;
+  gsize n = strspn (types, SIMPLE_TYPES);
+  PyObject *tuple;
+
+  if (n > 0 && types[n] == ')')
+    {
+      tuple = read_tuple (arguments, types, n);
+      if (tuple != NULL)
+        return tuple;
+      PyErr_Clear ();
+    }
+
+  return malt_python_from_variant (arguments, error);
 }

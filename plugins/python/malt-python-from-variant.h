@@ -6,7 +6,9 @@
 
 G_BEGIN_DECLS
 
-PyObject *malt_python_from_variant (GVariant  *value,
-                                    GError   **error);
+PyObject *malt_python_from_variant   (GVariant  *value,
+                                      GError   **error);
+PyObject *malt_python_from_arguments (GVariant  *arguments,
+                                      GError   **error);
 
 G_END_DECLS
