@@ -206,6 +206,22 @@ test_arguments (void)
   assert_call ("rt_lengths", format, "'[1, 70000, 1, 1]'");
 }
 
+/* Small numbers and the like come from a store. */
+static void
+test_small_results (void)
+{
+  assert_eval ("def rt_same(x): return x", "nothing");
+  assert_call ("rt_same", "(int64 0,)", "int64 0");
+  assert_call ("rt_same", "(int64 0,)", "int64 0");
+  assert_call ("rt_same", "(int64 -1,)", "int64 -1");
+  assert_call ("rt_same", "(int64 255,)", "int64 255");
+  assert_call ("rt_same", "(int64 256,)", "int64 256");
+  assert_call ("rt_same", "(true,)", "true");
+  assert_call ("rt_same", "(false,)", "false");
+  assert_call ("rt_same", "(@mv nothing,)", "@mv nothing");
+  assert_call ("rt_same", "([int64 1, 1],)", "[int64 1, 1]");
+}
+
 /* What was printed is there when the request has ended, whatever is done to the stream. */
 static void
 test_output (void)
@@ -499,6 +515,7 @@ main (int argc, char **argv)
   test_python_add ("python-runtime", "call", test_call);
   test_python_add ("python-runtime", "names", test_names);
   test_python_add ("python-runtime", "arguments", test_arguments);
+  test_python_add ("python-runtime", "small-results", test_small_results);
   test_python_add ("python-runtime", "output", test_output);
   test_python_add ("python-runtime", "traceback", test_traceback);
   test_python_add ("python-runtime", "coroutines", test_coroutines);

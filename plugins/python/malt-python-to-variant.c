@@ -22,8 +22,8 @@
 
 typedef struct
 {
-  GString *reason; /* what is wrong, or empty */
-  GString *where;  /* subscripts that lead to it, put together from its end */
+  char    *reason; /* what is wrong, or %NULL */
+  GString *where;  /* subscripts that lead to it, put together from its end; or %NULL */
   guint    nesting;
 } Conversion;
 
@@ -40,10 +40,20 @@ refuse (Conversion *self,
   va_list args;
 
   va_start (args, format);
-  g_string_vprintf (self->reason, format, args);
+  g_free (self->reason);
+  self->reason = g_strdup_vprintf (format, args);
   va_end (args);
 
   return NULL;
+}
+
+static void
+prepend (Conversion *self,
+         const char *subscript)
+{
+  if (self->where == NULL)
+    self->where = g_string_new (NULL);
+  g_string_prepend (self->where, subscript);
 }
 
 static void
@@ -52,7 +62,7 @@ prepend_index (Conversion *self,
 {
   g_autofree char *text = g_strdup_printf ("[%" G_GSSIZE_FORMAT "]", (gssize) index);
 
-  g_string_prepend (self->where, text);
+  prepend (self, text);
 }
 
 /* The key as Python shows it, unless it is long. */
@@ -72,7 +82,7 @@ prepend_key (Conversion *self,
     text = g_strdup_printf ("[%.*s…]", (int) (g_utf8_offset_to_pointer (full, 60) - full), full);
   else
     text = g_strdup_printf ("[%s]", full);
-  g_string_prepend (self->where, text);
+  prepend (self, text);
 
   PyErr_Clear ();
   malt_python_give_exception (exception);
@@ -430,7 +440,7 @@ convert_list (Conversion *self,
   else if (PyUnicode_Check (first))
     value = convert_list_of_strs (self, list);
 
-  if (value != NULL || self->reason->len > 0 || PyErr_Occurred ())
+  if (value != NULL || self->reason != NULL || PyErr_Occurred ())
     return value;
 
   return convert_mixed_list (self, list, depth);
@@ -634,26 +644,64 @@ convert (Conversion *self,
   return convert_other (self, object, depth);
 }
 
-/* Returns a floating reference; or %NULL with @error set if there is no form in which the
- * object could cross, or with an exception set if its own code has failed.  GIL held. */
+/* The values that calls give most often, made once and kept.  %NULL if it is none. */
+static GVariant *
+get_kept (PyObject *object)
+{
+  static GVariant *nothing, *booleans[2], *numbers[256]; /* guarded by the GIL */
+  GVariant **kept;
+  int overflow = 0;
+  long number = -1;
+
+  if (object == Py_None)
+    kept = &nothing;
+  else if (PyBool_Check (object))
+    kept = &booleans[object == Py_True];
+  else if (PyLong_CheckExact (object) &&
+           (number = PyLong_AsLongAndOverflow (object, &overflow)) >= 0 &&
+           number < (long) G_N_ELEMENTS (numbers) && overflow == 0)
+    kept = &numbers[number];
+  else
+    return NULL;
+
+  if (*kept == NULL)
+    {
+      if (object == Py_None)
+        *kept = g_variant_new_maybe (G_VARIANT_TYPE_VARIANT, NULL);
+      else if (PyBool_Check (object))
+        *kept = g_variant_new_boolean (object == Py_True);
+      else
+        *kept = g_variant_new_int64 (number);
+
+      g_variant_ref_sink (*kept);
+      g_variant_get_data (*kept);
+    }
+
+  return *kept;
+}
+
+/* Returns a floating reference, or one that stays with this function's; or %NULL with
+ * @error set if there is no form in which the object could cross, or with an exception
+ * set if its own code has failed.  GIL held. */
 GVariant *
 malt_python_to_variant (PyObject  *object,
                         GError   **error)
 {
   Conversion self = { NULL, NULL, 0 };
   guint depth;
-  GVariant *value;
+  GVariant *value = get_kept (object);
 
-  self.reason = g_string_new (NULL);
-  self.where = g_string_new (NULL);
+  if (value != NULL)
+    return value;
 
   value = convert (&self, object, &depth);
   if (value == NULL && !PyErr_Occurred ())
-    g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "%s%s%s", self.reason->str,
-                 self.where->len > 0 ? " at " : "", self.where->str);
+    g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "%s%s%s", self.reason,
+                 self.where != NULL ? " at " : "", self.where != NULL ? self.where->str : "");
 
-  g_string_free (self.reason, TRUE);
-  g_string_free (self.where, TRUE);
+  g_free (self.reason);
+  if (self.where != NULL)
+    g_string_free (self.where, TRUE);
 
   return value;
 }
