@@ -479,6 +479,55 @@ test_interrupt (void)
       }
 }
 
+static void
+count_cb (GObject      *object,
+          GAsyncResult *result,
+          gpointer      user_data)
+{
+  guint *left = user_data;
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) value = malt_worker_remote_call_finish (MALT_WORKER (object), result, &error);
+
+  g_assert_no_error (error);
+  --*left;
+}
+
+/* A thread of the user's goes on while requests keep coming that run no byte code. */
+static void
+test_thread_beside_requests (void)
+{
+  g_autoptr (GVariant) before = NULL, after = NULL;
+  gint64 end;
+  guint left = 0;
+
+  assert_eval ("import threading, math, time\n"
+               "rt_count, rt_run = 0, True\n"
+               "def rt_work():\n"
+               "  global rt_count\n"
+               "  while rt_run:\n"
+               "    rt_count += 1\n"
+               "rt_thread = threading.Thread(target=rt_work, daemon=True)\n"
+               "rt_thread.start()", "nothing");
+
+  before = eval_in (NULL, "rt_count");
+  end = g_get_monotonic_time () + G_USEC_PER_SEC / 2;
+  while (g_get_monotonic_time () < end || left > 0)
+    {
+      if (left < 1000 && g_get_monotonic_time () < end)
+        {
+          left++;
+          malt_worker_remote_call_async (worker, "math.sqrt", g_variant_new ("(d)", 4.0), NULL,
+                                         MALT_TIMEOUT_NONE, NULL, count_cb, &left);
+        }
+      g_main_context_iteration (NULL, left == 1000);
+    }
+  after = eval_in (NULL, "rt_count");
+  assert_eval ("rt_run = False; rt_thread.join()", "nothing");
+
+  g_test_message ("it has counted to %d", (int) (g_variant_get_int64 (after) - g_variant_get_int64 (before)));
+  g_assert_cmpint (g_variant_get_int64 (after) - g_variant_get_int64 (before), >, 10000);
+}
+
 /* What a worker holds does not grow with what it has done. */
 static void
 test_memory (void)
@@ -521,6 +570,7 @@ main (int argc, char **argv)
   test_python_add ("python-runtime", "coroutines", test_coroutines);
   test_python_add ("python-runtime", "foreign-loop", test_foreign_loop);
   test_python_add ("python-runtime", "threads", test_threads);
+  test_python_add ("python-runtime", "thread-beside-requests", test_thread_beside_requests);
   test_python_add ("python-runtime", "options", test_options);
   test_python_add ("python-runtime", "virtual-environment", test_virtual_environment);
   test_python_add ("python-runtime", "interrupt", test_interrupt);

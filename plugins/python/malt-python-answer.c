@@ -26,7 +26,8 @@ malt_python_answer_make (MaltPython       *self,
     answer->error = malt_python_error_take (self, run);
 }
 
-/* Ends the request.  GIL not held: it may take locks of the application. */
+/* Ends the request.  In the application's process without the GIL: it may take locks of
+ * the application. */
 void
 malt_python_answer_send (MaltPythonAnswer *answer,
                          MaltRequest      *request)
@@ -35,4 +36,17 @@ malt_python_answer_send (MaltPythonAnswer *answer,
     malt_request_return_error (request, g_steal_pointer (&answer->error));
   else
     malt_request_return_value (request, g_steal_pointer (&answer->value));
+}
+
+/* The same, with the GIL, which is given away meanwhile where it has to be. */
+void
+malt_python_answer_send_with_gil (MaltPython       *self,
+                                  MaltPythonAnswer *answer,
+                                  MaltRequest      *request)
+{
+  PyThreadState *state = self->own_process ? NULL : PyEval_SaveThread ();
+
+  malt_python_answer_send (answer, request);
+  if (state != NULL)
+    PyEval_RestoreThread (state);
 }

@@ -13,11 +13,14 @@ typedef struct
   GError   *error;
 } MaltPythonAnswer;
 
-void malt_python_answer_make (MaltPython       *self,
-                              MaltPythonAnswer *answer,
-                              MaltPythonRun    *run,
-                              PyObject         *value);
-void malt_python_answer_send (MaltPythonAnswer *answer,
-                              MaltRequest      *request);
+void malt_python_answer_make          (MaltPython       *self,
+                                       MaltPythonAnswer *answer,
+                                       MaltPythonRun    *run,
+                                       PyObject         *value);
+void malt_python_answer_send          (MaltPythonAnswer *answer,
+                                       MaltRequest      *request);
+void malt_python_answer_send_with_gil (MaltPython       *self,
+                                       MaltPythonAnswer *answer,
+                                       MaltRequest      *request);
 
 G_END_DECLS

@@ -146,16 +146,19 @@ malt_python_handle (MaltPython  *self,
       return;
     }
 
-  PyEval_RestoreThread (self->state);
+  malt_python_gil_take (self);
   malt_python_check_signals ();
   awaits = run_request (self, request, &answer);
   /* What begins now begins before the next request does. */
   if (awaits)
     malt_python_loop_run_once (self);
-  PyEval_SaveThread ();
 
+  if (!self->own_process)
+    malt_python_gil_leave (self);
   if (!awaits)
     malt_python_answer_send (&answer, request);
+  if (self->own_process)
+    malt_python_gil_share (self);
 }
 
 static void
@@ -164,23 +167,24 @@ malt_python_wait (MaltPython *self,
 {
   if (self->loop != NULL && (self->own_process || !malt_python_interpreter_ends ()))
     {
-      PyEval_RestoreThread (self->state);
+      malt_python_gil_take (self);
       malt_python_loop_run_until (self, fd);
-      PyEval_SaveThread ();
+      if (!self->own_process)
+        malt_python_gil_leave (self);
       if (self->loop != NULL)
         return;
     }
 
-  /* Without the GIL, so that Python's other threads run. */
+  malt_python_gil_leave (self);
   while (malt_python_wait_context (self, fd, -1, -1) == 0)
     {
       if (!self->own_process)
         continue;
 
       /* Perhaps it was a signal for which the user's code has a handler. */
-      PyEval_RestoreThread (self->state);
+      malt_python_gil_take (self);
       malt_python_check_signals ();
-      PyEval_SaveThread ();
+      malt_python_gil_leave (self);
     }
 }
 
@@ -192,7 +196,7 @@ malt_python_stop (MaltPython *self)
   if (!self->own_process && malt_python_interpreter_ends ())
     return;
 
-  PyEval_RestoreThread (self->state);
+  malt_python_gil_take (self);
   malt_python_tasks_drop (self, "the worker was stopped");
   malt_python_loop_close (self);
   malt_python_output_flush ();

@@ -263,6 +263,7 @@ malt_python_interpreter_enter (MaltPython               *self,
 
   self->thread = pthread_self ();
   self->thread_ident = PyThread_get_thread_ident ();
+  self->thread_state = PyThreadState_Get ();
   if (!prepend_search_path (self, error))
     {
       malt_python_interpreter_leave (self);
@@ -271,6 +272,51 @@ malt_python_interpreter_enter (MaltPython               *self,
 
   self->state = PyEval_SaveThread ();
   return TRUE;
+}
+
+/* The GIL.
+ *
+ * In a process of our own the serving thread keeps it from one request to the next, and
+ * gives it away where it waits.  While requests keep coming, Python's other threads would
+ * get it only if byte code is run, which asks for whom it is wanted; so then it is given
+ * away from time to time too.
+ *
+ * In the application's process it is given away after each request, because what runs
+ * there in between is not ours. */
+
+/* As long as a thread runs if others want to: Python's default, its switch interval. */
+#define TURN_USEC 5000
+
+void
+malt_python_gil_take (MaltPython *self)
+{
+  if (self->state == NULL)
+    return;
+
+  PyEval_RestoreThread (g_steal_pointer (&self->state));
+  self->gil_since = g_get_monotonic_time ();
+}
+
+void
+malt_python_gil_leave (MaltPython *self)
+{
+  if (self->state == NULL)
+    self->state = PyEval_SaveThread ();
+}
+
+/* Lets other threads have their turn, if there are any and it is theirs.  GIL held. */
+void
+malt_python_gil_share (MaltPython *self)
+{
+  /* New threads are put in front of the others. */
+  if (PyInterpreterState_ThreadHead (PyThreadState_GetInterpreter (self->thread_state)) == self->thread_state)
+    return;
+
+  if (g_get_monotonic_time () - self->gil_since >= TURN_USEC)
+    {
+      malt_python_gil_leave (self);
+      malt_python_gil_take (self);
+    }
 }
 
 /* GIL held; not held afterwards. */

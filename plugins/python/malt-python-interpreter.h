@@ -13,4 +13,8 @@ gboolean malt_python_interpreter_enter (MaltPython               *self,
 void     malt_python_interpreter_leave (MaltPython               *self);
 gboolean malt_python_interpreter_ends  (void);
 
+void     malt_python_gil_take          (MaltPython               *self);
+void     malt_python_gil_leave         (MaltPython               *self);
+void     malt_python_gil_share         (MaltPython               *self);
+
 G_END_DECLS

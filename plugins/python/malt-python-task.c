@@ -178,9 +178,7 @@ step (MaltPythonTask *self,
 
   Py_INCREF (self);
   task_remove (self);
-  Py_BEGIN_ALLOW_THREADS
-  malt_python_answer_send (&answer, self->request);
-  Py_END_ALLOW_THREADS
+  malt_python_answer_send_with_gil (python, &answer, self->request);
   Py_DECREF (self);
 
   return NULL;
@@ -415,9 +413,7 @@ malt_python_tasks_drop (MaltPython *python,
 
       task_remove (self);
       answer.error = g_error_new (MALT_ERROR, MALT_ERROR_TERMINATED, "%s while the call waited", reason);
-      Py_BEGIN_ALLOW_THREADS
-      malt_python_answer_send (&answer, self->request);
-      Py_END_ALLOW_THREADS
+      malt_python_answer_send_with_gil (python, &answer, self->request);
 
       /* So that its "finally" is run. */
       result = PyObject_CallMethod (self->inner, "close", NULL);

@@ -37,9 +37,11 @@ struct _MaltPython
   gboolean       own_process;  /* Python's main thread is ours, and SIGINT */
   pthread_t      thread;       /* the serving thread */
   unsigned long  thread_ident; /* the same, for Python */
+  PyThreadState *thread_state; /* of the serving thread */
 
   /* The serving thread only. */
-  PyThreadState *state;        /* its Python state while it does not hold the GIL */
+  PyThreadState *state;        /* its Python state while it does not hold the GIL, or %NULL */
+  gint64         gil_since;    /* since when it has had the GIL, monotonic */
   GMainContext  *context;      /* runs in wait() */
   MaltPythonSource *source;    /* in context: the descriptors that wait() waits for; or %NULL */
 
