@@ -446,12 +446,16 @@ test_interrupt (void)
     "import asyncio\nopen(%s, 'w').close()\nawait asyncio.sleep(0.001)\nwhile True: pass",
     ("import asyncio\nasync def f(): open(%s, 'w').close()\nasyncio.run(f())\nasyncio.run(asyncio.sleep(0.001))\n"
      "while True: pass"),
+    /* It is interrupted when what it waits for is there and it has not yet gone on. */
+    ("import asyncio, time\nf = asyncio.get_running_loop().create_future()\n"
+     "def hog(): f.set_result(None); open(%s, 'w').close(); time.sleep(0.2)\n"
+     "asyncio.get_running_loop().call_later(0.01, hog)\nawait f\nwhile True: pass"),
     /* These block in a system call. */
     "import time\nopen(%s, 'w').close()\ntime.sleep(1000)",
     "import os\nopen(%s, 'w').close()\nos.read(os.pipe()[0], 1)",
     "import threading\nopen(%s, 'w').close()\nthreading.Event().wait()",
   };
-  gsize n = is_process () ? G_N_ELEMENTS (sources) : 4;
+  gsize n = is_process () ? G_N_ELEMENTS (sources) : 5;
   gsize i, j;
 
   if (TEST_THREAD_SANITIZED && is_process ())

@@ -140,6 +140,27 @@ advance (MaltPythonTask  *self,
   return status;
 }
 
+/* Whether it was interrupted while it was suspended, and is about to go on before that
+ * could be delivered.  It may never await again. */
+static gboolean
+take_interrupt (MaltPythonTask *self)
+{
+  MaltPython *python = self->python;
+  gboolean interrupted;
+
+  g_mutex_lock (&python->lock);
+  interrupted = (self->asked & ASK_INTERRUPT) != 0;
+  if (interrupted)
+    {
+      self->asked &= ~(guint) ASK_INTERRUPT;
+      if (self->asked == 0)
+        g_queue_unlink (&python->asked, &self->asking);
+    }
+  g_mutex_unlock (&python->lock);
+
+  return interrupted;
+}
+
 /* One step of the request.  Returns what asyncio is to wait for, or %NULL at the end. */
 static PyObject *
 step (MaltPythonTask *self,
@@ -149,6 +170,7 @@ step (MaltPythonTask *self,
   MaltPython *python = self->python;
   MaltPythonRun *outer;
   MaltPythonAnswer answer = { NULL, NULL };
+  g_autoptr (PyObject) interrupt = NULL;
   PyObject *result = NULL;
   PySendResult status;
   gboolean dropped;
@@ -158,6 +180,8 @@ step (MaltPythonTask *self,
 
   outer = python->running;
   malt_python_run_enter (python, &self->run);
+  if (exception == NULL && take_interrupt (self))
+    exception = interrupt = PyObject_CallNoArgs (PyExc_KeyboardInterrupt);
   status = advance (self, value, exception, &result);
   if (status != PYGEN_NEXT)
     malt_python_answer_make (python, &answer, &self->run, status == PYGEN_RETURN ? result : NULL);
