@@ -279,6 +279,56 @@ test_large (void)
   g_assert_cmpint (numbers[999999], ==, 999999);
 }
 
+/* Buffers that are large enough not to be copied on their way, and what is done to them
+ * afterwards. */
+static void
+test_buffers (void)
+{
+  static const struct { const char *source, *type; gsize n; } buffers[] = {
+    { "bytes(n)", "ay", 100000 },
+    { "b", "ay", 100000 },
+    { "a", "ad", 100000 },
+    { "memoryview(a)[::2]", "ad", 50000 },
+    { "memoryview(a).cast('B').cast('d', (100, n // 100))", "aad", 100 },
+    { "[b, b'small', bytes(n)]", "aay", 3 },
+    { "(a, [b], {'k': b})", "(adaaya{sv})", 3 },
+    { "memoryview(b).cast('?')", "ab", 100000 },
+  };
+  guint i, round;
+
+  for (i = 0; i < G_N_ELEMENTS (buffers); i++)
+    for (round = 0; round < 3; round++)
+      {
+        g_autoptr (GError) error = NULL;
+        g_autoptr (GVariant) value = NULL;
+
+        g_variant_unref (eval ("import array\n"
+                               "n = 100000\n"
+                               "a, b = array.array('d', range(n)), bytearray(n)\n"
+                               "None", &error));
+        g_assert_no_error (error);
+        value = eval (buffers[i].source, &error);
+        g_assert_no_error (error);
+        g_assert_cmpstr (g_variant_get_type_string (value), ==, buffers[i].type);
+        g_assert_cmpuint (g_variant_n_children (value), ==, buffers[i].n);
+
+        /* Nothing holds on to them. */
+        g_variant_unref (eval ("a.append(1); b.append(1); b[0] = 7\nNone", &error));
+        g_assert_no_error (error);
+        if (g_str_equal (buffers[i].type, "ad"))
+          {
+            gsize n;
+            const double *numbers = g_variant_get_fixed_array (value, &n, sizeof (double));
+
+            g_assert_cmpfloat (numbers[40000], ==, 40000.0 * 100000 / (double) buffers[i].n);
+          }
+        else if (g_str_equal (buffers[i].type, "ay"))
+          {
+            g_assert_cmpuint (((const guint8 *) g_variant_get_data (value))[0], ==, 0);
+          }
+      }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -291,6 +341,7 @@ main (int argc, char **argv)
   test_python_add ("python-values", "handle", test_handle);
   test_python_add ("python-values", "many-texts", test_many_texts);
   test_python_add ("python-values", "large", test_large);
+  test_python_add ("python-values", "buffers", test_buffers);
 
   return g_test_run ();
 }

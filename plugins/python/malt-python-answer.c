@@ -3,6 +3,7 @@
 #include "malt-python-answer.h"
 
 #include "malt-python-error.h"
+#include "malt-python-output.h"
 #include "malt-python-to-variant.h"
 
 /* From what Python code returned or raised to the end of its request. */
@@ -19,7 +20,12 @@ malt_python_answer_make (MaltPython       *self,
   MaltRequestFlags flags = malt_request_get_flags (run->request);
 
   if (value != NULL && (flags & (MALT_REQUEST_FLAGS_NO_VALUE | MALT_REQUEST_FLAGS_NO_REPLY)) == 0)
-    answer->value = malt_python_to_variant (value, &answer->error);
+    {
+      /* In a process of our own the answer is sent, and so serialised, with the GIL.  What
+       * would let other threads run in between is done now. */
+      malt_python_output_flush ();
+      answer->value = malt_python_to_variant (value, self->own_process, &answer->error);
+    }
   Py_XDECREF (value);
 
   if (answer->error == NULL && PyErr_Occurred ())

@@ -5,7 +5,11 @@
 #include <string.h>
 
 /* Arrays of numbers of whatever library, through Python's buffer protocol.  Where an
- * element of the buffer is also one of a GVariant array, they are copied at once. */
+ * element of the buffer is also one of a GVariant array, they are copied at once, or not
+ * at all if what is made is serialised before anybody can change the buffer. */
+
+/* Below this a copy costs less. */
+#define MIN_SHARED 4096
 
 /* Writes @n elements, widened. */
 typedef void (* WidenFunc) (gpointer      to,
@@ -115,48 +119,63 @@ find_layout (const Py_buffer *view,
   return TRUE;
 }
 
-/* An array of the @n elements at @from; %NULL with an exception if memory is short. */
-static GVariant *
-make_row (const Layout  *layout,
-          gconstpointer  from,
-          gsize          n)
+/* What the elements of an array are taken from, one after the other. */
+typedef struct
 {
-  gpointer data = g_try_malloc_n (n, layout->size);
+  Layout        layout;
+  const guint8 *next;
+  GBytes       *shared; /* (nullable): where @next is, if the array may keep it */
+} Source;
 
+/* An array of the next @n elements; %NULL with an exception if memory is short. */
+static GVariant *
+make_row (Source *self,
+          gsize   n,
+          gsize   size)
+{
+  const GVariantType *type = G_VARIANT_TYPE (self->layout.type);
+  gconstpointer from = self->next;
+  gpointer data;
+
+  self->next += n * size;
+
+  if (self->layout.widen == NULL && self->shared != NULL)
+    {
+      const guint8 *begin = g_bytes_get_data (self->shared, NULL);
+      g_autoptr (GBytes) bytes = g_bytes_new_from_bytes (self->shared, (gsize) ((const guint8 *) from - begin), n * size);
+
+      return g_variant_new_from_bytes (type, bytes, TRUE);
+    }
+
+  data = g_try_malloc_n (n, self->layout.size);
   if (data == NULL && n > 0)
     {
       PyErr_NoMemory ();
       return NULL;
     }
 
-  if (layout->widen != NULL)
-    layout->widen (data, from, n);
+  if (self->layout.widen != NULL)
+    self->layout.widen (data, from, n);
   else if (n > 0)
-    memcpy (data, from, n * layout->size);
+    memcpy (data, from, n * self->layout.size);
 
-  return g_variant_new_from_data (G_VARIANT_TYPE (layout->type), data, n * layout->size, TRUE, g_free, data);
+  return g_variant_new_from_data (type, data, n * self->layout.size, TRUE, g_free, data);
 }
 
-/* The array of a dimension and all after it, which takes its elements from @from on. */
+/* The array of a dimension and all after it. */
 static GVariant *
-make_array (const Layout     *layout,
-            const Py_buffer  *view,
-            int               dimension,
-            const guint8    **from)
+make_array (Source          *self,
+            const Py_buffer *view,
+            int              dimension)
 {
   gsize n = (gsize) view->shape[dimension];
   g_autofree GVariant **rows = NULL;
   g_autofree char *levels = NULL;
   g_autofree char *row_type = NULL;
-  GVariant *value;
   gsize i;
 
   if (dimension == view->ndim - 1)
-    {
-      value = make_row (layout, *from, n);
-      *from += n * (gsize) view->itemsize;
-      return value;
-    }
+    return make_row (self, n, (gsize) view->itemsize);
 
   rows = g_try_new (GVariant *, n);
   if (rows == NULL && n > 0)
@@ -167,7 +186,7 @@ make_array (const Layout     *layout,
 
   for (i = 0; i < n; i++)
     {
-      rows[i] = make_array (layout, view, dimension + 1, from);
+      rows[i] = make_array (self, view, dimension + 1);
       if (rows[i] == NULL)
         {
           while (i > 0)
@@ -177,7 +196,7 @@ make_array (const Layout     *layout,
     }
 
   levels = g_strnfill ((gsize) (view->ndim - dimension - 2), 'a');
-  row_type = g_strconcat (levels, layout->type, NULL);
+  row_type = g_strconcat (levels, self->layout.type, NULL);
   return g_variant_new_array (G_VARIANT_TYPE (row_type), rows, n);
 }
 
@@ -217,16 +236,48 @@ make_scalar (const Layout  *layout,
     }
 }
 
+/* On any thread, with the GIL or without. */
+static void
+release_view (gpointer data)
+{
+  PyGILState_STATE gil_state = PyGILState_Ensure ();
+
+  PyBuffer_Release (data);
+  PyGILState_Release (gil_state);
+  g_free (data);
+}
+
+/* Puts the elements into a row. */
+static GBytes *
+copy_view (Py_buffer *view)
+{
+  gpointer copy = g_try_malloc ((gsize) view->len);
+
+  if (copy == NULL && view->len > 0)
+    {
+      PyErr_NoMemory ();
+      return NULL;
+    }
+  if (PyBuffer_ToContiguous (copy, view, view->len, 'C') < 0)
+    {
+      g_free (copy);
+      return NULL;
+    }
+
+  return g_bytes_new_take (copy, (gsize) view->len);
+}
+
+/* @whole holds the view, and may become part of the value if it is not %NULL. */
 static GVariant *
 convert_view (Py_buffer  *view,
+              GBytes     *whole,
               guint      *depth,
               char      **problem)
 {
-  g_autofree char *copy = NULL;
-  const guint8 *from = view->buf;
-  Layout layout;
+  g_autoptr (GBytes) copy = NULL;
+  Source source = { .next = view->buf };
 
-  if (!find_layout (view, &layout))
+  if (!find_layout (view, &source.layout))
     {
       *problem = g_strdup_printf ("its elements, of format '%s' and %" G_GSSIZE_FORMAT " bytes, are not numbers "
                                   "of this machine", view->format != NULL ? view->format : "B",
@@ -237,7 +288,7 @@ convert_view (Py_buffer  *view,
   if (view->ndim == 0)
     {
       *depth = 0;
-      return make_scalar (&layout, from);
+      return make_scalar (&source.layout, view->buf);
     }
 
   *depth = (guint) view->ndim;
@@ -249,34 +300,34 @@ convert_view (Py_buffer  *view,
 
   if (!PyBuffer_IsContiguous (view, 'C'))
     {
-      copy = g_try_malloc ((gsize) view->len);
+      copy = copy_view (view);
       if (copy == NULL)
-        {
-          PyErr_NoMemory ();
-          return NULL;
-        }
-      if (PyBuffer_ToContiguous (copy, view, view->len, 'C') < 0)
         return NULL;
-      from = (const guint8 *) copy;
+      source.next = g_bytes_get_data (copy, NULL);
     }
 
-  return make_array (&layout, view, 0, &from);
+  source.shared = copy != NULL ? copy : whole;
+  return make_array (&source, view, 0);
 }
 
 /* Returns a floating reference and how many containers are inside each other; %NULL with
- * @problem set if its elements cannot be sent, or with an exception set. */
+ * @problem set if its elements cannot be sent, or with an exception set.  What is made may
+ * hold on to the buffer if it @may_share it. */
 GVariant *
 malt_python_buffer_to_variant (PyObject  *object,
+                               gboolean   may_share,
                                guint     *depth,
                                char     **problem)
 {
-  Py_buffer view;
-  GVariant *value;
+  Py_buffer *view = g_new0 (Py_buffer, 1);
+  g_autoptr (GBytes) whole = NULL;
   PyObject *exception;
   PyObject *text;
 
-  if (PyObject_GetBuffer (object, &view, PyBUF_FULL_RO) < 0)
+  if (PyObject_GetBuffer (object, view, PyBUF_FULL_RO) < 0)
     {
+      g_free (view);
+
       /* It has no buffer now: a memoryview that was released, an array of objects. */
       if (!PyErr_ExceptionMatches (PyExc_Exception))
         return NULL;
@@ -291,7 +342,32 @@ malt_python_buffer_to_variant (PyObject  *object,
       return NULL;
     }
 
-  value = convert_view (&view, depth, problem);
-  PyBuffer_Release (&view);
-  return value;
+  whole = g_bytes_new_with_free_func (view->buf, (gsize) view->len, release_view, view);
+  return convert_view (view, may_share && view->len >= MIN_SHARED ? whole : NULL, depth, problem);
+}
+
+static void
+release_bytes (gpointer data)
+{
+  PyGILState_STATE gil_state = PyGILState_Ensure ();
+
+  Py_DECREF ((PyObject *) data);
+  PyGILState_Release (gil_state);
+}
+
+/* Returns a floating reference. */
+GVariant *
+malt_python_bytes_to_variant (PyObject *object,
+                              gboolean  may_share)
+{
+  gpointer data = PyBytes_AS_STRING (object);
+  gsize size = (gsize) PyBytes_GET_SIZE (object);
+  g_autoptr (GBytes) bytes = NULL;
+
+  if (may_share && size >= MIN_SHARED)
+    bytes = g_bytes_new_with_free_func (data, size, release_bytes, Py_NewRef (object));
+  else
+    bytes = g_bytes_new (data, size);
+
+  return g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, bytes, TRUE);
 }

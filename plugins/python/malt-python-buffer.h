@@ -7,7 +7,10 @@
 G_BEGIN_DECLS
 
 GVariant *malt_python_buffer_to_variant (PyObject  *object,
+                                         gboolean   may_share,
                                          guint     *depth,
                                          char     **problem);
+GVariant *malt_python_bytes_to_variant  (PyObject  *object,
+                                         gboolean   may_share);
 
 G_END_DECLS

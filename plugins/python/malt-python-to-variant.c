@@ -22,6 +22,7 @@
 
 typedef struct
 {
+  gboolean may_share; /* buffers, instead of copying them */
   char    *reason; /* what is wrong, or %NULL */
   GString *where;  /* subscripts that lead to it, put together from its end; or %NULL */
   guint    nesting;
@@ -155,14 +156,6 @@ take_array (const char *type,
             gsize       size)
 {
   return g_variant_new_from_data (G_VARIANT_TYPE (type), data, size, TRUE, g_free, data);
-}
-
-static GVariant *
-convert_bytes (PyObject *object)
-{
-  gsize size = (gsize) PyBytes_GET_SIZE (object);
-
-  return take_array ("ay", g_memdup2 (PyBytes_AS_STRING (object), size), size);
 }
 
 /* Lists of one scalar type, without a step through GVariant for each element.  These
@@ -598,7 +591,7 @@ convert_other (Conversion *self,
 
   if (PyObject_CheckBuffer (object))
     {
-      value = malt_python_buffer_to_variant (object, depth, &problem);
+      value = malt_python_buffer_to_variant (object, self->may_share, depth, &problem);
       if (value == NULL && problem != NULL)
         return refuse (self, "cannot send a value of type '%s': %s", Py_TYPE (object)->tp_name, problem);
       return value;
@@ -638,7 +631,7 @@ convert (Conversion *self,
   if (PyBytes_Check (object))
     {
       *depth = 1;
-      return convert_bytes (object);
+      return malt_python_bytes_to_variant (object, self->may_share);
     }
 
   return convert_other (self, object, depth);
@@ -682,12 +675,14 @@ get_kept (PyObject *object)
 
 /* Returns a floating reference, or one that stays with this function's; or %NULL with
  * @error set if there is no form in which the object could cross, or with an exception
- * set if its own code has failed.  GIL held. */
+ * set if its own code has failed.  With @may_share it may hold on to buffers of Python's
+ * objects, which are as they are when it is read.  GIL held. */
 GVariant *
 malt_python_to_variant (PyObject  *object,
+                        gboolean   may_share,
                         GError   **error)
 {
-  Conversion self = { NULL, NULL, 0 };
+  Conversion self = { may_share, NULL, NULL, 0 };
   guint depth;
   GVariant *value = get_kept (object);
 

@@ -7,6 +7,7 @@
 G_BEGIN_DECLS
 
 GVariant *malt_python_to_variant (PyObject  *object,
+                                  gboolean   may_share,
                                   GError   **error);
 
 G_END_DECLS
