@@ -361,6 +361,7 @@ test_options (void)
   static const struct { const char *options; GQuark (* domain) (void); int code; const char *part; } bad[] = {
     { "{'no-such': <1>}", malt_error_quark, MALT_ERROR_NOT_FOUND, "no-such" },
     { "{'virtual-environment': <1>}", g_io_error_quark, G_IO_ERROR_INVALID_ARGUMENT, "virtual-environment" },
+    { "{'buffers': <'other'>}", g_io_error_quark, G_IO_ERROR_INVALID_ARGUMENT, "other" },
     { "{'virtual-environment': <'/nonexistent'>}", malt_error_quark, -1, "virtual" },
   };
   gsize i;

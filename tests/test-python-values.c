@@ -329,19 +329,87 @@ test_buffers (void)
       }
 }
 
+/* What numbers become with the option "buffers". */
+static void
+test_views (void)
+{
+  static const struct { const char *arguments, *expected; } views[] = {
+    { "(@ay [],)", "'B 1 []'" },
+    { "([byte 1, 2],)", "'B 1 [1, 2]'" },
+    { "(@ad [],)", "'d 8 []'" },
+    { "([0.5, 1],)", "'d 8 [0.5, 1.0]'" },
+    { "([true, false],)", "'? 1 [True, False]'" },
+    { "([int16 -1],)", "'h 2 [-1]'" },
+    { "([uint16 1],)", "'H 2 [1]'" },
+    { "([-1],)", "'i 4 [-1]'" },
+    { "([uint32 1],)", "'I 4 [1]'" },
+    { "([int64 -1],)", "'q 8 [-1]'" },
+    { "([uint64 1],)", "'Q 8 [1]'" },
+    { "(<[uint64 1]>,)", "'Q 8 [1]'" },
+  };
+  g_autoptr (GVariant) kept = NULL, sum = NULL;
+  g_autofree char *text = NULL;
+  g_autoptr (GError) error = NULL;
+  guint i;
+
+  g_variant_unref (eval ("def show(v):\n"
+                         "  assert v.readonly and v.contiguous and v.ndim == 1\n"
+                         "  return f'{v.format} {v.itemsize} {v.tolist()}'\n"
+                         "def keep(v):\n"
+                         "  global kept; kept = v\n"
+                         "def numpy(v):\n"
+                         "  try:\n"
+                         "    import numpy\n"
+                         "  except ImportError:\n"
+                         "    return 'missing'\n"
+                         "  a = numpy.asarray(v)\n"
+                         "  assert numpy.shares_memory(a, numpy.asarray(v)) and not a.flags.writeable\n"
+                         "  return f'{a.dtype} {a.sum()}'\n"
+                         "None", &error));
+  g_assert_no_error (error);
+
+  for (i = 0; i < G_N_ELEMENTS (views); i++)
+    {
+      g_autoptr (GVariant) value = malt_worker_remote_call_fetch (worker, "show",
+                                                                  g_variant_new_parsed (views[i].arguments),
+                                                                  NULL, MALT_TIMEOUT_NONE, NULL, &error);
+      g_autofree char *printed = NULL;
+
+      g_assert_no_error (error);
+      printed = g_variant_print (value, FALSE);
+      g_assert_cmpstr (printed, ==, views[i].expected);
+    }
+
+  /* It outlives the call, and can be sent back. */
+  malt_worker_remote_call_wait (worker, "keep", g_variant_new_parsed ("([0.5, 1.5],)"), NULL,
+                                MALT_TIMEOUT_NONE, NULL, &error);
+  g_assert_no_error (error);
+  kept = eval ("kept", &error);
+  g_assert_no_error (error);
+  text = g_variant_print (kept, FALSE);
+  g_assert_cmpstr (text, ==, "[0.5, 1.5]");
+
+  sum = malt_worker_remote_call_fetch (worker, "numpy", g_variant_new_parsed ("([0.5, 1.5],)"), NULL,
+                                        MALT_TIMEOUT_NONE, NULL, &error);
+  g_assert_no_error (error);
+  if (!g_str_equal (g_variant_get_string (sum, NULL), "missing"))
+    g_assert_cmpstr (g_variant_get_string (sum, NULL), ==, "float64 2.0");
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
 
-  test_python_add ("python-values", "sent", test_sent);
-  test_python_add ("python-values", "refused", test_refused);
-  test_python_add ("python-values", "raising", test_raising);
-  test_python_add ("python-values", "received", test_received);
-  test_python_add ("python-values", "handle", test_handle);
-  test_python_add ("python-values", "many-texts", test_many_texts);
-  test_python_add ("python-values", "large", test_large);
-  test_python_add ("python-values", "buffers", test_buffers);
+  test_python_add ("python-values", "sent", "copy", test_sent);
+  test_python_add ("python-values", "refused", "copy", test_refused);
+  test_python_add ("python-values", "raising", "copy", test_raising);
+  test_python_add ("python-values", "received", "copy", test_received);
+  test_python_add ("python-values", "handle", "copy", test_handle);
+  test_python_add ("python-values", "many-texts", "copy", test_many_texts);
+  test_python_add ("python-values", "large", "copy", test_large);
+  test_python_add ("python-values", "buffers", "copy", test_buffers);
+  test_python_add ("python-values", "views", "view", test_views);
 
   return g_test_run ();
 }

@@ -168,14 +168,14 @@ malt_python_call (MaltPython   *self,
     }
 
   /* In a process of its own they come serialised. */
-  positional = self->own_process ? malt_python_from_arguments (arguments, error)
-                                 : malt_python_from_variant (arguments, error);
+  positional = self->own_process ? malt_python_from_arguments (arguments, self->views, error)
+                                 : malt_python_from_variant (arguments, self->views, error);
   if (positional == NULL)
     return NULL;
 
   if (keywords != NULL && g_variant_n_children (keywords) > 0)
     {
-      named = malt_python_from_variant (keywords, error);
+      named = malt_python_from_variant (keywords, self->views, error);
       if (named == NULL)
         return NULL;
     }

@@ -7,7 +7,23 @@
 /* The options of the runtime:
  *
  * - `virtual-environment` (`s`): the directory of a virtual environment, whose packages
- *   the worker uses.  It must be for the version of Python that the runtime embeds. */
+ *   the worker uses.  It must be for the version of Python that the runtime embeds.
+ * - `buffers` (`s`): what arrays of numbers become in Python: `copy`, or `view` for a
+ *   memoryview of what was received. */
+
+static gboolean
+parse_buffers (MaltPythonOptions  *self,
+               const char         *text,
+               GError            **error)
+{
+  self->views = g_str_equal (text, "view");
+  if (self->views || g_str_equal (text, "copy"))
+    return TRUE;
+
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+               "the option 'buffers' of the Python runtime is '%s', neither 'copy' nor 'view'", text);
+  return FALSE;
+}
 
 /* FALSE with @error set if there is an option that is not known, or not of its type. */
 gboolean
@@ -35,7 +51,7 @@ malt_python_options_parse (MaltPythonOptions  *self,
     {
       g_autoptr (GVariant) owned G_GNUC_UNUSED = value;
 
-      if (!g_str_equal (name, "virtual-environment"))
+      if (!g_str_equal (name, "virtual-environment") && !g_str_equal (name, "buffers"))
         {
           g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND,
                        "the Python runtime has no option '%s'", name);
@@ -47,6 +63,13 @@ malt_python_options_parse (MaltPythonOptions  *self,
                        "the option '%s' of the Python runtime is of type '%s', not 's'",
                        name, g_variant_get_type_string (value));
           return FALSE;
+        }
+
+      if (g_str_equal (name, "buffers"))
+        {
+          if (!parse_buffers (self, g_variant_get_string (value, NULL), error))
+            return FALSE;
+          continue;
         }
 
       g_free (self->virtual_environment);

@@ -8,7 +8,8 @@ G_BEGIN_DECLS
 
 typedef struct
 {
-  char *virtual_environment; /* a directory, or %NULL */
+  char     *virtual_environment; /* a directory, or %NULL */
+  gboolean  views;               /* `buffers` is `view` */
 } MaltPythonOptions;
 
 gboolean malt_python_options_parse (MaltPythonOptions  *self,

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "malt-python-view.h"
+
+#include <string.h>
+
+/* Arrays of numbers as they were received, without a copy.
+ *
+ * What Python code gets is a memoryview, which it knows how to use.  The object here is
+ * only what the memoryview is of: it keeps the GVariant. */
+
+typedef struct
+{
+  PyObject_HEAD
+
+  GVariant   *value;  /* (owned) */
+  char        format[2];
+  Py_ssize_t  size;   /* of an element */
+  Py_ssize_t  n;
+} View;
+
+static int
+view_get_buffer (PyObject  *object,
+                 Py_buffer *buffer,
+                 int        flags)
+{
+  View *self = (View *) object;
+  gpointer data = (gpointer) g_variant_get_data (self->value);
+
+  /* An empty array has no data. */
+  if (PyBuffer_FillInfo (buffer, object, data != NULL ? data : self, self->n * self->size, TRUE, flags) < 0)
+    return -1;
+
+  buffer->itemsize = self->size;
+  if ((flags & PyBUF_FORMAT) == PyBUF_FORMAT)
+    buffer->format = self->format;
+  if ((flags & PyBUF_ND) == PyBUF_ND)
+    buffer->shape = &self->n;
+  if ((flags & PyBUF_STRIDES) == PyBUF_STRIDES)
+    buffer->strides = &self->size;
+
+  return 0;
+}
+
+static void
+view_dealloc (PyObject *object)
+{
+  View *self = (View *) object;
+
+  g_clear_pointer (&self->value, g_variant_unref);
+  Py_TYPE (object)->tp_free (object);
+}
+
+static PyBufferProcs view_buffer_procs = {
+  .bf_getbuffer = view_get_buffer,
+};
+
+static PyTypeObject view_type = {
+  PyVarObject_HEAD_INIT (NULL, 0)
+  .tp_name = "malt.Buffer",
+  .tp_basicsize = sizeof (View),
+  .tp_dealloc = view_dealloc,
+  .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+  .tp_as_buffer = &view_buffer_procs,
+};
+
+/* A memoryview of an array of numbers, or %NULL with an exception.  GIL held. */
+PyObject *
+malt_python_view_new (GVariant *value)
+{
+  /* Of GVariant, of the struct module, and the size of an element. */
+  static const char types[] = "ybnqiuxtd", formats[] = "B?hHiIqQd", sizes[] = "112244888";
+  gsize i = (gsize) (strchr (types, g_variant_get_type_string (value)[1]) - types);
+  g_autoptr (PyObject) object = NULL;
+  View *self;
+
+  if (PyType_Ready (&view_type) < 0)
+    return NULL;
+
+  self = PyObject_New (View, &view_type);
+  if (self == NULL)
+    return NULL;
+  object = (PyObject *) self;
+
+  self->value = g_variant_ref (value);
+  self->format[0] = formats[i];
+  self->format[1] = '\0';
+  self->size = sizes[i] - '0';
+  self->n = (Py_ssize_t) g_variant_get_size (value) / self->size;
+
+  return PyMemoryView_FromObject (object);
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+#include "malt-python.h"
+
+G_BEGIN_DECLS
+
+PyObject *malt_python_view_new (GVariant *value);
+
+G_END_DECLS
