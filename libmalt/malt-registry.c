@@ -121,32 +121,34 @@ check_owner (const char  *path,
   return TRUE;
 }
 
-/* Looks at the module's numbers before anything of it is called. */
-static gboolean
-check_abi (const char  *path,
-           GError     **error)
+/* Looks at the module's numbers before anything of it is called.  It is open then, so that
+ * whoever opens it next need not load it a second time. */
+static GModule *
+open_module (const char  *path,
+             GError     **error)
 {
   g_autoptr (GError) local_error = NULL;
   GModule *module = NULL;
   const guint *abi = NULL;
-  gboolean ok = FALSE;
 
   module = g_module_open_full (path, G_MODULE_BIND_LAZY | G_MODULE_BIND_LOCAL, &local_error);
   if (module == NULL)
-    g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND, "%s", local_error->message);
-  else if (!g_module_symbol (module, ABI_SYMBOL, (gpointer *) &abi) || abi == NULL)
+    {
+      g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND, "%s", local_error->message);
+      return NULL;
+    }
+
+  if (!g_module_symbol (module, ABI_SYMBOL, (gpointer *) &abi) || abi == NULL)
     g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND, "%s has no symbol " ABI_SYMBOL, path);
   else if (abi[0] != MALT_MODULE_ABI || abi[1] != sizeof (MaltWorkerClass) || abi[2] != sizeof (MaltRuntimeClass))
     g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND,
                  "%s was built for module ABI %u (%u, %u), this is %u (%u, %u)", path, abi[0], abi[1], abi[2],
                  MALT_MODULE_ABI, (guint) sizeof (MaltWorkerClass), (guint) sizeof (MaltRuntimeClass));
   else
-    ok = TRUE;
+    return module;
 
-  if (module != NULL)
-    g_module_close (module);
-
-  return ok;
+  g_module_close (module);
+  return NULL;
 }
 
 static gboolean
@@ -155,6 +157,8 @@ load_locked (const char  *directory,
              GError     **error)
 {
   GIOModule *module;
+  GModule *opened;
+  gboolean is_used;
 
   /* A module may have both; GIO wants to know the points first. */
   get_point_locked (MALT_MODULE_KIND_BACKEND);
@@ -165,11 +169,17 @@ load_locked (const char  *directory,
   if (g_hash_table_contains (loaded, path))
     return TRUE;
 
-  if (!check_owner (directory, error) || !check_owner (path, error) || !check_abi (path, error))
+  if (!check_owner (directory, error) || !check_owner (path, error))
+    return FALSE;
+
+  opened = open_module (path, error);
+  if (opened == NULL)
     return FALSE;
 
   module = g_io_module_new (path);
-  if (!g_type_module_use (G_TYPE_MODULE (module)))
+  is_used = g_type_module_use (G_TYPE_MODULE (module));
+  g_module_close (opened);
+  if (!is_used)
     {
       g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND, "%s has no g_io_module_load()", path);
       g_object_unref (module);
