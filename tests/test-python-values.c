@@ -389,11 +389,13 @@ test_views (void)
   text = g_variant_print (kept, FALSE);
   g_assert_cmpstr (text, ==, "[0.5, 1.5]");
 
+#if !defined(__SANITIZE_ADDRESS__) /* NumPy keeps what it has made once */
   sum = malt_worker_remote_call_fetch (worker, "numpy", g_variant_new_parsed ("([0.5, 1.5],)"), NULL,
                                         MALT_TIMEOUT_NONE, NULL, &error);
   g_assert_no_error (error);
   if (!g_str_equal (g_variant_get_string (sum, NULL), "missing"))
     g_assert_cmpstr (g_variant_get_string (sum, NULL), ==, "float64 2.0");
+#endif
 }
 
 int
