@@ -13,15 +13,17 @@ static const GDebugKey keys[] = {
   { "module", MALT_DEBUG_MODULE },
 };
 
-guint
-malt_debug_get_flags (void)
+gint malt_debug_flags = -1;
+
+/* For those whose bit is set. */
+gboolean
+malt_debug_is_on (MaltDebugFlags category)
 {
-  static gsize flags; /* plus one, so that it is never 0 once it is known */
+  if (g_atomic_int_get (&malt_debug_flags) == -1)
+    g_atomic_int_set (&malt_debug_flags,
+                      (gint) g_parse_debug_string (g_getenv ("MALT_DEBUG"), keys, G_N_ELEMENTS (keys)));
 
-  if (g_once_init_enter (&flags))
-    g_once_init_leave (&flags, g_parse_debug_string (g_getenv ("MALT_DEBUG"), keys, G_N_ELEMENTS (keys)) + 1);
-
-  return (guint) flags - 1;
+  return ((guint) g_atomic_int_get (&malt_debug_flags) & category) != 0;
 }
 
 void

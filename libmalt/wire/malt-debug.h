@@ -17,14 +17,19 @@ typedef enum
   MALT_DEBUG_MODULE  = 1 << 3,
 } MaltDebugFlags;
 
-guint malt_debug_get_flags (void);
-void  malt_debug_print     (const char *category,
-                            const char *format,
-                            ...) G_GNUC_PRINTF (2, 3);
+/* Atomic: what is printed, or all bits as long as nobody has looked. */
+extern gint malt_debug_flags;
 
+gboolean malt_debug_is_on (MaltDebugFlags  category);
+void     malt_debug_print (const char     *category,
+                           const char     *format,
+                           ...) G_GNUC_PRINTF (2, 3);
+
+/* A load and a branch where nothing is printed. */
 #define MALT_DEBUG(category, ...) \
   G_STMT_START { \
-    if (G_UNLIKELY ((malt_debug_get_flags () & MALT_DEBUG_##category) != 0)) \
+    if (G_UNLIKELY ((g_atomic_int_get (&malt_debug_flags) & MALT_DEBUG_##category) != 0) && \
+        malt_debug_is_on (MALT_DEBUG_##category)) \
       malt_debug_print (#category, __VA_ARGS__); \
   } G_STMT_END
 
