@@ -920,6 +920,44 @@ test_random_types (void)
   g_assert_cmpuint (n_valid, >, 100000);
 }
 
+/* The types that the scanner looks at in a shorter way, and what is next to them. */
+static void
+test_random_plain (void)
+{
+  static const char * const types[] = {
+    "y", "b", "q", "i", "x", "d", "s", "()", "mv", "mx", "my", "ms", "ay", "ax", "an", "ab", "(y)", "(xx)", "(iiyyq)",
+    "(yi)", "(iy)", "(xy)", "(s)", "(xs)", "(yys)", "(ys)", "(iys)", "(sy)", "(ss)", "(b)", "(bs)", "(o)", "(xiqys)",
+    "{ys}", "{xy}", "v",
+  };
+  g_autoptr (GRand) rand = g_rand_new_with_seed (20744);
+  guint n_good = 0;
+  guint i;
+
+  for (i = 0; i < 200000; i++)
+    {
+      const char *type = types[i % G_N_ELEMENTS (types)];
+      gsize size = (gsize) g_rand_int_range (rand, 0, 26);
+      guint8 data[26];
+      gsize j;
+
+      for (j = 0; j < size; j++)
+        data[j] = (guint8) g_rand_int_range (rand, 0, 300) % 256 | (g_rand_boolean (rand) ? 0 : 'a');
+      if (size > 0 && g_rand_boolean (rand))
+        data[size - 1] = 0;
+      if (*type == 'v' && size > 4 && g_rand_boolean (rand))
+        {
+          const char *inner = types[g_rand_int_range (rand, 0, G_N_ELEMENTS (types))];
+
+          memcpy (data + size - MIN (strlen (inner), 4), inner, MIN (strlen (inner), 4));
+          data[size - MIN (strlen (inner), 4) - 1] = 0;
+        }
+
+      n_good += value_oracle_compare (G_VARIANT_TYPE (type), data, size);
+    }
+
+  g_assert_cmpuint (n_good, >, 10000);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -946,6 +984,7 @@ main (int    argc,
   g_test_add_func ("/value-scan/random/values", test_random_values);
   g_test_add_func ("/value-scan/random/bytes", test_random_bytes);
   g_test_add_func ("/value-scan/random/types", test_random_types);
+  g_test_add_func ("/value-scan/random/plain", test_random_plain);
 
   return g_test_run ();
 }

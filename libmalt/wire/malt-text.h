@@ -6,7 +6,9 @@
 
 G_BEGIN_DECLS
 
-char *malt_text_cut (const char *text,
-                     gsize       limit);
+gboolean  malt_text_is_valid (const char *text,
+                              gsize       length);
+char     *malt_text_cut      (const char *text,
+                              gsize       limit);
 
 G_END_DECLS
