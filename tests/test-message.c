@@ -36,6 +36,20 @@ received (GBytes *bytes)
   return g_bytes_new_take (g_memdup2 (data, size), size);
 }
 
+/* The same, to be looked at only while a function reads them, in memory that begins
+ * anywhere. */
+static guint8 *
+lend (GBytes  *bytes,
+      guint8 **begin)
+{
+  gsize size;
+  gconstpointer data = g_bytes_get_data (bytes, &size);
+  guint8 *block = g_malloc (size + 1);
+
+  *begin = memcpy (block + 1, data, size);
+  return block;
+}
+
 /* Values of many sizes, so that offsets of each width are met, at begin and end of
  * their ranges, and of each alignment; some in serialised form, some not yet. */
 
@@ -134,6 +148,39 @@ assert_value (GVariant *value,
 }
 
 static void
+assert_same (GVariant *value,
+             GVariant *reference)
+{
+  if (reference == NULL)
+    g_assert_null (value);
+  else
+    assert_value (value, reference);
+}
+
+static void
+check_lent_call (GBytes     *bytes,
+                 const char *function,
+                 GVariant   *arguments,
+                 GVariant   *keywords)
+{
+  g_autoptr (GVariant) read_arguments = NULL;
+  g_autoptr (GVariant) read_keywords = NULL;
+  g_autoptr (GError) error = NULL;
+  const char *read_function;
+  guint8 *begin;
+  guint8 *block = lend (bytes, &begin);
+
+  g_assert_true (malt_message_read_call (begin, g_bytes_get_size (bytes), NULL, &read_function,
+                                         &read_arguments, &read_keywords, &error));
+  g_assert_no_error (error);
+  g_assert_cmpstr (read_function, ==, function);
+  g_free (block);
+
+  assert_same (read_arguments, arguments);
+  assert_same (read_keywords, keywords);
+}
+
+static void
 check_call (const char *function,
             GVariant   *arguments,
             GVariant   *keywords)
@@ -165,6 +212,8 @@ check_call (const char *function,
     g_assert_null (parsed_keywords);
   else
     assert_value (parsed_keywords, keywords);
+
+  check_lent_call (bytes, function, parsed_arguments, parsed_keywords);
 }
 
 static void
@@ -204,6 +253,36 @@ test_call_sizes (void)
         check_call ("f", one, NULL);
         check_call ("f", none, keywords);
       }
+}
+
+/* Where it is kept, and that it is let go, shows in a sanitizer. */
+static void
+test_write (void)
+{
+  gsize length;
+
+  for (length = 0; length < 2 * MALT_MESSAGE_SMALL; length++)
+    {
+      g_autofree char *text = g_strnfill (length, 'x');
+      g_autoptr (GVariant) value = g_variant_ref_sink (g_variant_new_string (text));
+      g_autoptr (GVariant) read = NULL;
+      g_autoptr (GError) error = NULL;
+      MaltMessage message;
+
+      g_assert_true (malt_message_write_value (&message, value, NO_LIMIT, &error));
+      g_assert_no_error (error);
+      g_assert_true (malt_message_read_value (message.data, message.size, NULL, &read, &error));
+      g_assert_no_error (error);
+      assert_value (read, value);
+      malt_message_clear (&message);
+
+      g_assert_true (malt_message_write_call (&message, "f", NULL, NULL, NO_LIMIT, &error));
+      malt_message_clear (&message);
+      g_assert_true (malt_message_write_eval (&message, NULL, text, NO_LIMIT, &error));
+      malt_message_clear (&message);
+      g_assert_false (malt_message_write_eval (&message, NULL, text, length, &error));
+      g_assert_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION);
+    }
 }
 
 static void
@@ -255,6 +334,9 @@ check_value (GVariant *value)
   g_autoptr (GBytes) reference = expected (g_variant_new_variant (value));
   g_autoptr (GBytes) copy = NULL;
   g_autoptr (GVariant) parsed = NULL;
+  g_autoptr (GVariant) lent = NULL;
+  guint8 *begin;
+  guint8 *block;
 
   g_assert_no_error (error);
   assert_bytes (bytes, reference);
@@ -266,6 +348,12 @@ check_value (GVariant *value)
     g_assert_null (parsed);
   else
     assert_value (parsed, value);
+
+  block = lend (bytes, &begin);
+  g_assert_true (malt_message_read_value (begin, g_bytes_get_size (bytes), NULL, &lent, &error));
+  g_assert_no_error (error);
+  g_free (block);
+  assert_same (lent, parsed);
 }
 
 static void
@@ -530,6 +618,7 @@ main (int    argc,
 
   g_test_add_func ("/message/call", test_call);
   g_test_add_func ("/message/call-sizes", test_call_sizes);
+  g_test_add_func ("/message/write", test_write);
   g_test_add_func ("/message/eval", test_eval);
   g_test_add_func ("/message/value", test_value);
   g_test_add_func ("/message/refused", test_refused);

@@ -15,6 +15,7 @@
 #define VALUE_TYPE   "v"
 #define ERROR_TYPE   "(yumsmsms)" /* domain, code, type, message, traceback */
 #define NOTHING_TYPE "mv"
+#define EMPTY_TYPE   "()"
 
 /* G_VARIANT_TYPE() would look at each of these again, and wants a zero byte after them. */
 #define AS_TYPE(string) ((const GVariantType *) (string))
@@ -86,22 +87,49 @@ read_offset (const guint8 *from,
   return (gsize) GUINT64_FROM_LE (bytes);
 }
 
-static gsize
-size_of_variant (GVariant *child)
+/* A value that is to be written as a variant. */
+typedef struct
 {
-  return g_variant_get_size (child) + 1 + strlen (g_variant_get_type_string (child));
+  GVariant   *child;       /* NULL for a constant one */
+  const char *type;
+  gsize       type_size;
+  gsize       child_size;
+} Boxed;
+
+static Boxed
+box (GVariant *child)
+{
+  const char *type = g_variant_get_type_string (child);
+
+  return (Boxed) { child, type, strlen (type), g_variant_get_size (child) };
+}
+
+/* An empty tuple is of one byte, which is zero. */
+static Boxed
+box_arguments (GVariant *arguments)
+{
+  if (arguments == NULL || strcmp (g_variant_get_type_string (arguments), EMPTY_TYPE) == 0)
+    return (Boxed) { NULL, EMPTY_TYPE, strlen (EMPTY_TYPE), 1 };
+
+  return box (arguments);
+}
+
+static gsize
+size_of_boxed (const Boxed *self)
+{
+  return self->child_size + 1 + self->type_size;
 }
 
 static void
-write_variant (guint8   *to,
-               GVariant *child)
+write_boxed (guint8      *to,
+             const Boxed *self)
 {
-  const char *type = g_variant_get_type_string (child);
-  gsize size = g_variant_get_size (child);
-
-  g_variant_store (child, to);
-  to[size] = 0;
-  memcpy (to + size + 1, type, strlen (type));
+  if (self->child != NULL)
+    g_variant_store (self->child, to);
+  else
+    memset (to, 0, self->child_size);
+  to[self->child_size] = 0;
+  memcpy (to + self->child_size + 1, self->type, self->type_size);
 }
 
 /* Takes apart a variant that was scanned. */
@@ -126,84 +154,195 @@ is_type (const Variant *self,
   return self->type_size == strlen (type) && memcmp (self->type, type, self->type_size) == 0;
 }
 
-/* A value that lies in a body that was scanned, and keeps it.  It is trusted: GLib need
- * not look at it again.  The type needs no zero byte after it, as it ends by itself. */
+/* A value that lies in bytes that were scanned, and keeps their body or has a copy.  It is
+ * trusted: GLib need not look at it again.  The type needs no zero byte after it, as it
+ * ends by itself. */
 static GVariant *
-slice (GBytes     *body,
-       const char *type,
-       gsize       begin,
-       gsize       end)
+slice (const guint8 *data,
+       GBytes       *body,
+       const char   *type,
+       gsize         begin,
+       gsize         end)
 {
-  g_autoptr (GBytes) bytes = g_bytes_new_from_bytes (body, begin, end - begin);
+  g_autoptr (GBytes) bytes = NULL;
 
-  return g_variant_ref_sink (g_variant_new_from_bytes (AS_TYPE (type), bytes, TRUE));
+  if (body != NULL)
+    bytes = g_bytes_new_from_bytes (body, begin, end - begin);
+  else
+    bytes = g_bytes_new (data + begin, end - begin);
+
+  return g_variant_take_ref (g_variant_new_from_bytes (AS_TYPE (type), bytes, TRUE));
 }
 
 /* Room for a body, unless it is too large. */
 static guint8 *
-allocate (const char  *what,
-          gsize        size,
-          gsize        max_size,
-          GError     **error)
+allocate (MaltMessage  *self,
+          const char   *what,
+          gsize         size,
+          gsize         max_size,
+          GError      **error)
 {
-  if (size <= max_size)
-    return g_malloc (size);
+  if (size > max_size)
+    {
+      g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION,
+                   "the %s is of %" G_GSIZE_FORMAT " bytes (limit %" G_GSIZE_FORMAT ")", what, size, max_size);
+      return NULL;
+    }
 
-  g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION,
-               "the %s is of %" G_GSIZE_FORMAT " bytes (limit %" G_GSIZE_FORMAT ")", what, size, max_size);
-  return NULL;
+  self->block = size > sizeof self->small ? g_malloc (size) : NULL;
+  self->size = size;
+  self->data = self->block != NULL ? self->block : self->small;
+
+  return (guint8 *) self->data;
 }
 
-/* Whether the other end will take the body: it looks at it in the same way.  Takes the
- * bytes. */
-static GBytes *
-check (const char  *what,
-       const char  *type,
-       guint8      *data,
-       gsize        size,
-       GError     **error)
+/* Whether it is seen at once that a variant is good. */
+static gboolean
+is_plain_variant (const guint8 *data,
+                  gsize         size)
+{
+  const guint8 *zero = memrchr (data, 0, size);
+
+  return zero != NULL &&
+         malt_value_is_plain ((const char *) zero + 1, (gsize) (data + size - zero) - 1, data, (gsize) (zero - data));
+}
+
+/* Zero bytes up to where a member that is aligned to 8 begins. */
+static gboolean
+is_padded (const guint8 *data,
+           gsize         end)
+{
+  for (; (end & 7) != 0; end++)
+    if (data[end] != 0)
+      return FALSE;
+
+  return TRUE;
+}
+
+/* Whether it is seen at once that a call is good: it is small enough for offsets of one
+ * byte, and has no keywords.  A body that is not may be good all the same. */
+static gboolean
+is_plain_call (const guint8 *data,
+               gsize         size)
+{
+  gsize function_end, arguments_begin, arguments_end;
+
+  if (size < 4 || size > G_MAXUINT8)
+    return FALSE;
+
+  function_end = data[size - 1];
+  arguments_end = data[size - 2];
+  arguments_begin = align (function_end);
+
+  return function_end > 0 && arguments_begin < arguments_end && align (arguments_end) == size - 2 &&
+         data[function_end - 1] == 0 && malt_text_is_valid ((const char *) data, function_end - 1) &&
+         is_padded (data, function_end) && is_padded (data, arguments_end) &&
+         is_plain_variant (data + arguments_begin, arguments_end - arguments_begin);
+}
+
+/* Whether this end would take the body. */
+static gboolean
+is_good (const char    *type,
+         gconstpointer  data,
+         gsize          size,
+         char         **reason)
+{
+  if (*type == '(' && type[1] == 's' ? is_plain_call (data, size) : *type == 'v' && is_plain_variant (data, size))
+    return TRUE;
+
+  return malt_value_scan (AS_TYPE (type), data, size, reason);
+}
+
+/* Whether the other end will take the body: it looks at it in the same way. */
+static gboolean
+check (MaltMessage  *self,
+       const char   *what,
+       const char   *type,
+       GError      **error)
 {
   g_autofree char *reason = NULL;
 
-  if (malt_value_scan (AS_TYPE (type), data, size, &reason))
-    return g_bytes_new_take (data, size);
+  if (is_good (type, self->data, self->size, &reason))
+    return TRUE;
 
   g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "the %s cannot cross: %s", what, reason);
-  g_free (data);
-  return NULL;
+  malt_message_clear (self);
+  return FALSE;
 }
 
 /* What is read from a body afterwards is what was looked at, as nobody else has it. */
 static gboolean
-scan (GBytes      *body,
-      const char  *type,
-      GError     **error)
+scan (gconstpointer  data,
+      gsize          size,
+      const char    *type,
+      GError       **error)
 {
   g_autofree char *reason = NULL;
-  gconstpointer data = NULL;
-  gsize size = 0;
 
-  if (body != NULL)
-    data = g_bytes_get_data (body, &size);
-  if (malt_value_scan (AS_TYPE (type), data, size, &reason))
+  if (is_good (type, data, size, &reason))
     return TRUE;
 
   g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "a body is not valid: %s", reason);
   return FALSE;
 }
 
-/* For what is not worth reading by hand. */
-static GVariant *
-parse (GBytes      *body,
-       const char  *type,
-       GError     **error)
+static gconstpointer
+data_of_body (GBytes *body,
+              gsize  *size)
 {
-  g_autoptr (GBytes) own = body != NULL ? g_bytes_ref (body) : g_bytes_new (NULL, 0);
+  *size = 0;
 
-  return scan (own, type, error) ? slice (own, type, 0, g_bytes_get_size (own)) : NULL;
+  return body != NULL ? g_bytes_get_data (body, size) : NULL;
 }
 
-/* @keywords is an a{sv} or %NULL. */
+void
+malt_message_clear (MaltMessage *self)
+{
+  g_clear_pointer (&self->block, g_free);
+}
+
+GBytes *
+malt_message_take_bytes (MaltMessage *self)
+{
+  if (self->block == NULL)
+    return g_bytes_new (self->data, self->size);
+
+  return g_bytes_new_take (g_steal_pointer (&self->block), self->size);
+}
+
+gboolean
+malt_message_write_call (MaltMessage  *self,
+                         const char   *function,
+                         GVariant     *arguments,
+                         GVariant     *keywords,
+                         gsize         max_size,
+                         GError      **error)
+{
+  const char *what = "call with its arguments";
+  Boxed boxed = box_arguments (arguments);
+  gsize function_end = strlen (function) + 1;
+  gsize arguments_begin = align (function_end);
+  gsize arguments_end = arguments_begin + size_of_boxed (&boxed);
+  gsize keywords_begin = align (arguments_end);
+  gsize keywords_end = keywords_begin + (keywords != NULL ? g_variant_get_size (keywords) : 0);
+  guint offset_size = offset_size_for (keywords_end, 2);
+  guint8 *data = allocate (self, what, keywords_end + 2 * offset_size, max_size, error);
+
+  if (data == NULL)
+    return FALSE;
+
+  memcpy (data, function, function_end);
+  memset (data + function_end, 0, arguments_begin - function_end);
+  write_boxed (data + arguments_begin, &boxed);
+  memset (data + arguments_end, 0, keywords_begin - arguments_end);
+  if (keywords != NULL)
+    g_variant_store (keywords, data + keywords_begin);
+  write_offset (data + keywords_end, arguments_end, offset_size);
+  write_offset (data + keywords_end + offset_size, function_end, offset_size);
+
+  return check (self, what, CALL_TYPE, error);
+}
+
 GBytes *
 malt_message_new_call (const char  *function,
                        GVariant    *arguments,
@@ -211,56 +350,37 @@ malt_message_new_call (const char  *function,
                        gsize        max_size,
                        GError     **error)
 {
-  const char *what = "call with its arguments";
-  gsize function_end = strlen (function) + 1;
-  gsize arguments_begin = align (function_end);
-  gsize arguments_end = arguments_begin + size_of_variant (arguments);
-  gsize keywords_begin = align (arguments_end);
-  gsize keywords_end = keywords_begin + (keywords != NULL ? g_variant_get_size (keywords) : 0);
-  guint offset_size = offset_size_for (keywords_end, 2);
-  gsize size = keywords_end + 2 * offset_size;
-  guint8 *data = allocate (what, size, max_size, error);
+  MaltMessage message;
 
-  if (data == NULL)
-    return NULL;
-
-  memcpy (data, function, function_end);
-  memset (data + function_end, 0, arguments_begin - function_end);
-  write_variant (data + arguments_begin, arguments);
-  memset (data + arguments_end, 0, keywords_begin - arguments_end);
-  if (keywords != NULL)
-    g_variant_store (keywords, data + keywords_begin);
-  write_offset (data + keywords_end, arguments_end, offset_size);
-  write_offset (data + keywords_end + offset_size, function_end, offset_size);
-
-  return check (what, CALL_TYPE, data, size, error);
+  return malt_message_write_call (&message, function, arguments, keywords, max_size, error)
+         ? malt_message_take_bytes (&message) : NULL;
 }
 
-/* @function lies in the body.  @arguments and @keywords are %NULL when they are empty. */
 gboolean
-malt_message_parse_call (GBytes      *body,
-                         const char **function,
-                         GVariant   **arguments,
-                         GVariant   **keywords,
-                         GError     **error)
+malt_message_read_call (gconstpointer   data,
+                        gsize           size,
+                        GBytes         *body,
+                        const char    **function,
+                        GVariant      **arguments,
+                        GVariant      **keywords,
+                        GError        **error)
 {
-  gsize function_end, arguments_begin, arguments_end, keywords_begin, keywords_end, size;
-  const guint8 *data;
+  const guint8 *bytes = data;
+  gsize function_end, arguments_begin, arguments_end, keywords_begin, keywords_end;
   guint offset_size;
   Variant boxed;
 
-  if (!scan (body, CALL_TYPE, error))
+  if (!scan (data, size, CALL_TYPE, error))
     return FALSE;
 
-  data = g_bytes_get_data (body, &size);
   offset_size = offset_size_for (size, 0);
   keywords_end = size - 2 * offset_size;
-  arguments_end = read_offset (data + keywords_end, offset_size);
-  function_end = read_offset (data + keywords_end + offset_size, offset_size);
+  arguments_end = read_offset (bytes + keywords_end, offset_size);
+  function_end = read_offset (bytes + keywords_end + offset_size, offset_size);
   arguments_begin = align (function_end);
   keywords_begin = align (arguments_end);
 
-  boxed = read_variant (data, arguments_begin, arguments_end);
+  boxed = read_variant (bytes, arguments_begin, arguments_end);
   if (*boxed.type != '(')
     {
       g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
@@ -271,30 +391,43 @@ malt_message_parse_call (GBytes      *body,
 
   *function = (const char *) data;
   *arguments = NULL;
-  if (!is_type (&boxed, "()"))
-    *arguments = slice (body, boxed.type, arguments_begin, boxed.child_end);
+  if (!is_type (&boxed, EMPTY_TYPE))
+    *arguments = slice (bytes, body, boxed.type, arguments_begin, boxed.child_end);
   *keywords = NULL;
   if (keywords_begin < keywords_end)
-    *keywords = slice (body, "a{sv}", keywords_begin, keywords_end);
+    *keywords = slice (bytes, body, "a{sv}", keywords_begin, keywords_end);
 
   return TRUE;
 }
 
-GBytes *
-malt_message_new_eval (const char  *module,
-                       const char  *source,
-                       gsize        max_size,
-                       GError     **error)
+gboolean
+malt_message_parse_call (GBytes      *body,
+                         const char **function,
+                         GVariant   **arguments,
+                         GVariant   **keywords,
+                         GError     **error)
+{
+  gsize size;
+  gconstpointer data = data_of_body (body, &size);
+
+  return malt_message_read_call (data, size, body, function, arguments, keywords, error);
+}
+
+gboolean
+malt_message_write_eval (MaltMessage  *self,
+                         const char   *module,
+                         const char   *source,
+                         gsize         max_size,
+                         GError      **error)
 {
   const char *what = "source";
   gsize module_end = module != NULL ? strlen (module) + 2 : 0;
   gsize source_end = module_end + strlen (source) + 1;
   guint offset_size = offset_size_for (source_end, 1);
-  gsize size = source_end + offset_size;
-  guint8 *data = allocate (what, size, max_size, error);
+  guint8 *data = allocate (self, what, source_end + offset_size, max_size, error);
 
   if (data == NULL)
-    return NULL;
+    return FALSE;
 
   if (module != NULL)
     {
@@ -304,74 +437,129 @@ malt_message_new_eval (const char  *module,
   memcpy (data + module_end, source, source_end - module_end);
   write_offset (data + source_end, module_end, offset_size);
 
-  return check (what, EVAL_TYPE, data, size, error);
+  return check (self, what, EVAL_TYPE, error);
 }
 
-/* @module, which may be %NULL, and @source lie in the body. */
+GBytes *
+malt_message_new_eval (const char  *module,
+                       const char  *source,
+                       gsize        max_size,
+                       GError     **error)
+{
+  MaltMessage message;
+
+  return malt_message_write_eval (&message, module, source, max_size, error)
+         ? malt_message_take_bytes (&message) : NULL;
+}
+
+gboolean
+malt_message_read_eval (gconstpointer   data,
+                        gsize           size,
+                        const char    **module,
+                        const char    **source,
+                        GError        **error)
+{
+  const guint8 *bytes = data;
+  gsize module_end;
+  guint offset_size;
+
+  if (!scan (data, size, EVAL_TYPE, error))
+    return FALSE;
+
+  offset_size = offset_size_for (size, 0);
+  module_end = read_offset (bytes + size - offset_size, offset_size);
+
+  *module = module_end > 0 ? (const char *) bytes : NULL;
+  *source = (const char *) bytes + module_end;
+  return TRUE;
+}
+
 gboolean
 malt_message_parse_eval (GBytes      *body,
                          const char **module,
                          const char **source,
                          GError     **error)
 {
-  const guint8 *data;
-  gsize module_end, size;
-  guint offset_size;
+  gsize size;
+  gconstpointer data = data_of_body (body, &size);
 
-  if (!scan (body, EVAL_TYPE, error))
-    return FALSE;
-
-  data = g_bytes_get_data (body, &size);
-  offset_size = offset_size_for (size, 0);
-  module_end = read_offset (data + size - offset_size, offset_size);
-
-  *module = module_end > 0 ? (const char *) data : NULL;
-  *source = (const char *) data + module_end;
-  return TRUE;
+  return malt_message_read_eval (data, size, module, source, error);
 }
 
-/* A value of %NULL is nothing. */
+#define NOTHING      "\0" NOTHING_TYPE
+#define NOTHING_SIZE (sizeof NOTHING - 1)
+
+gboolean
+malt_message_write_value (MaltMessage  *self,
+                          GVariant     *value,
+                          gsize         max_size,
+                          GError      **error)
+{
+  const char *what = "value";
+  Boxed boxed;
+  guint8 *data;
+
+  if (value == NULL)
+    {
+      self->data = NOTHING;
+      self->size = NOTHING_SIZE;
+      self->block = NULL;
+      return TRUE;
+    }
+
+  boxed = box (value);
+  data = allocate (self, what, size_of_boxed (&boxed), max_size, error);
+  if (data == NULL)
+    return FALSE;
+
+  write_boxed (data, &boxed);
+  return check (self, what, VALUE_TYPE, error);
+}
+
 GBytes *
 malt_message_new_value (GVariant  *value,
                         gsize      max_size,
                         GError   **error)
 {
-  const char *what = "value";
-  gsize size;
-  guint8 *data;
+  MaltMessage message;
 
   if (value == NULL)
-    return g_bytes_new_static ("\0" NOTHING_TYPE, 1 + strlen (NOTHING_TYPE));
+    return g_bytes_new_static (NOTHING, NOTHING_SIZE);
 
-  size = size_of_variant (value);
-  data = allocate (what, size, max_size, error);
-  if (data == NULL)
-    return NULL;
-
-  write_variant (data, value);
-  return check (what, VALUE_TYPE, data, size, error);
+  return malt_message_write_value (&message, value, max_size, error)
+         ? malt_message_take_bytes (&message) : NULL;
 }
 
-/* @value is %NULL when it is nothing. */
+gboolean
+malt_message_read_value (gconstpointer   data,
+                         gsize           size,
+                         GBytes         *body,
+                         GVariant      **value,
+                         GError        **error)
+{
+  Variant boxed;
+
+  *value = NULL;
+  if (size == NOTHING_SIZE && memcmp (data, NOTHING, NOTHING_SIZE) == 0)
+    return TRUE;
+  if (!scan (data, size, VALUE_TYPE, error))
+    return FALSE;
+
+  boxed = read_variant (data, 0, size);
+  *value = slice (data, body, boxed.type, 0, boxed.child_end);
+
+  return TRUE;
+}
+
 gboolean
 malt_message_parse_value (GBytes    *body,
                           GVariant **value,
                           GError   **error)
 {
-  const guint8 *data;
-  Variant boxed;
   gsize size;
+  gconstpointer data = data_of_body (body, &size);
 
-  if (!scan (body, VALUE_TYPE, error))
-    return FALSE;
-
-  data = g_bytes_get_data (body, &size);
-  boxed = read_variant (data, 0, size);
-  *value = NULL;
-  if (boxed.child_end > 0 || !is_type (&boxed, NOTHING_TYPE))
-    *value = slice (body, boxed.type, 0, boxed.child_end);
-
-  return TRUE;
+  return malt_message_read_value (data, size, body, value, error);
 }
 
 /* Errors of domains that the other end does not know must have been turned into
@@ -419,13 +607,24 @@ is_code_allowed (guchar  domain,
     }
 }
 
+/* For what is not worth reading by hand. */
+static GVariant *
+read_variant_of_type (gconstpointer   data,
+                      gsize           size,
+                      const char     *type,
+                      GError        **error)
+{
+  return scan (data, size, type, error) ? slice (data, NULL, type, 0, size) : NULL;
+}
+
 /* Gives the failure that the body tells of, or %NULL with @error set when the body
  * itself is wrong. */
 GError *
-malt_message_parse_error (GBytes  *body,
-                          GError **error)
+malt_message_read_error (gconstpointer   data,
+                         gsize           size,
+                         GError        **error)
 {
-  g_autoptr (GVariant) variant = parse (body, ERROR_TYPE, error);
+  g_autoptr (GVariant) variant = read_variant_of_type (data, size, ERROR_TYPE, error);
   guchar domain;
   guint32 code;
   g_autofree char *type = NULL;
@@ -449,9 +648,22 @@ malt_message_parse_error (GBytes  *body,
   return g_error_new_literal (G_IO_ERROR, (int) code, message != NULL ? message : "");
 }
 
+GError *
+malt_message_parse_error (GBytes  *body,
+                          GError **error)
+{
+  gsize size;
+  gconstpointer data = data_of_body (body, &size);
+
+  return malt_message_read_error (data, size, error);
+}
+
 GVariant *
 malt_message_parse_dictionary (GBytes  *body,
                                GError **error)
 {
-  return parse (body, "a{sv}", error);
+  gsize size;
+  gconstpointer data = data_of_body (body, &size);
+
+  return read_variant_of_type (data, size, "a{sv}", error);
 }

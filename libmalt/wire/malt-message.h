@@ -8,45 +8,105 @@ G_BEGIN_DECLS
 
 /* The bodies of frames.
  *
- * Building makes one block of bytes, each value being copied once.  What comes from the
- * application is looked at as the other end will, and fails with
- * MALT_ERROR_SERIALIZATION if that would not take it, or if it is over @max_size.
+ * Writing copies each value once.  What comes from the application is looked at as the
+ * other end will, and fails with MALT_ERROR_SERIALIZATION if that would not take it, or if
+ * it is over @max_size.  Names and source have to be valid UTF-8 already, and @arguments
+ * is a tuple, or %NULL for none; @keywords is an a{sv} or %NULL; a @value of %NULL is
+ * nothing.
  *
- * Parsing looks at every byte before it believes any, and gives values that keep the
- * body they live in.  A body of %NULL is empty. */
+ * Reading looks at every byte before it believes any; nobody else may be able to change
+ * them meanwhile.  @body keeps the bytes, and the values that are read keep @body; if it
+ * is %NULL the bytes are only lent for the call, and the values have copies of theirs.
+ * Names and source are not copied, but lie in the bytes.  Arguments, keywords and values
+ * that are empty or nothing are %NULL. */
 
-GBytes   *malt_message_new_call         (const char    *function,
-                                         GVariant      *arguments,
-                                         GVariant      *keywords,
-                                         gsize          max_size,
-                                         GError       **error);
-gboolean  malt_message_parse_call       (GBytes        *body,
-                                         const char   **function,
-                                         GVariant     **arguments,
-                                         GVariant     **keywords,
-                                         GError       **error);
+#define MALT_MESSAGE_SMALL 496
 
-GBytes   *malt_message_new_eval         (const char    *module,
-                                         const char    *source,
-                                         gsize          max_size,
-                                         GError       **error);
-gboolean  malt_message_parse_eval       (GBytes        *body,
-                                         const char   **module,
-                                         const char   **source,
-                                         GError       **error);
+/* A body on its way out.  One that is small is in here and needs no memory of its own, so
+ * that this does not have to outlive the function that writes it. */
+typedef struct
+{
+  gconstpointer        data;
+  gsize                size;
+  guint8              *block;                     /* that has the data, if @small has not */
+  _Alignas (8) guint8  small[MALT_MESSAGE_SMALL]; /* not initialised */
+} MaltMessage;
 
-GBytes   *malt_message_new_value        (GVariant      *value,
-                                         gsize          max_size,
-                                         GError       **error);
-gboolean  malt_message_parse_value      (GBytes        *body,
-                                         GVariant     **value,
-                                         GError       **error);
+/* FALSE leaves nothing to clear.  What was written must not be moved: @data can point into
+ * the struct. */
+gboolean  malt_message_write_call       (MaltMessage    *self,
+                                         const char     *function,
+                                         GVariant       *arguments,
+                                         GVariant       *keywords,
+                                         gsize           max_size,
+                                         GError        **error);
+gboolean  malt_message_write_eval       (MaltMessage    *self,
+                                         const char     *module,
+                                         const char     *source,
+                                         gsize           max_size,
+                                         GError        **error);
+gboolean  malt_message_write_value      (MaltMessage    *self,
+                                         GVariant       *value,
+                                         gsize           max_size,
+                                         GError        **error);
+void      malt_message_clear            (MaltMessage    *self);
+/* What is written as bytes that last, for those that cannot go out at once.  Clears it. */
+GBytes   *malt_message_take_bytes       (MaltMessage    *self);
 
-GBytes   *malt_message_new_error        (const GError  *failure);
-GError   *malt_message_parse_error      (GBytes        *body,
-                                         GError       **error);
+gboolean  malt_message_read_call        (gconstpointer   data,
+                                         gsize           size,
+                                         GBytes         *body,
+                                         const char    **function,
+                                         GVariant      **arguments,
+                                         GVariant      **keywords,
+                                         GError        **error);
+gboolean  malt_message_read_eval        (gconstpointer   data,
+                                         gsize           size,
+                                         const char    **module,
+                                         const char    **source,
+                                         GError        **error);
+gboolean  malt_message_read_value       (gconstpointer   data,
+                                         gsize           size,
+                                         GBytes         *body,
+                                         GVariant      **value,
+                                         GError        **error);
+GError   *malt_message_read_error       (gconstpointer   data,
+                                         gsize           size,
+                                         GError        **error);
 
-GVariant *malt_message_parse_dictionary (GBytes        *body,
-                                         GError       **error);
+/* The same where there is a GBytes, or shall be.  A body of %NULL is empty. */
+GBytes   *malt_message_new_call         (const char     *function,
+                                         GVariant       *arguments,
+                                         GVariant       *keywords,
+                                         gsize           max_size,
+                                         GError        **error);
+gboolean  malt_message_parse_call       (GBytes         *body,
+                                         const char    **function,
+                                         GVariant      **arguments,
+                                         GVariant      **keywords,
+                                         GError        **error);
+
+GBytes   *malt_message_new_eval         (const char     *module,
+                                         const char     *source,
+                                         gsize           max_size,
+                                         GError        **error);
+gboolean  malt_message_parse_eval       (GBytes         *body,
+                                         const char    **module,
+                                         const char    **source,
+                                         GError        **error);
+
+GBytes   *malt_message_new_value        (GVariant       *value,
+                                         gsize           max_size,
+                                         GError        **error);
+gboolean  malt_message_parse_value      (GBytes         *body,
+                                         GVariant      **value,
+                                         GError        **error);
+
+GBytes   *malt_message_new_error        (const GError   *failure);
+GError   *malt_message_parse_error      (GBytes         *body,
+                                         GError        **error);
+
+GVariant *malt_message_parse_dictionary (GBytes         *body,
+                                         GError        **error);
 
 G_END_DECLS
