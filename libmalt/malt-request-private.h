@@ -19,6 +19,10 @@ MaltRequest *malt_request_new_call      (const char            *function,
                                          GVariant              *arguments,
                                          GVariant              *keywords,
                                          MaltRequestFlags       flags);
+MaltRequest *malt_request_take_call     (const char            *function,
+                                         GVariant              *arguments,
+                                         GVariant              *keywords,
+                                         MaltRequestFlags       flags);
 MaltRequest *malt_request_new_eval      (const char            *module,
                                          const char            *source,
                                          MaltRequestFlags       flags);
@@ -30,6 +34,11 @@ void         malt_request_set_context   (MaltRequest           *self,
                                          GMainContext          *context);
 void         malt_request_set_runtime   (MaltRequest           *self,
                                          MaltRuntime           *runtime);
+
+/* Drops a reference, as g_object_unref() does; for whoever may well have the last one, as
+ * the request is then kept for the next call. */
+void         malt_request_release       (MaltRequest           *self);
+gboolean     malt_request_is_disposing  (MaltRequest           *self);
 
 gboolean     malt_request_abandon       (MaltRequest           *self);
 gboolean     malt_request_is_withdrawn  (MaltRequest           *self);

@@ -4,8 +4,11 @@
 
 #include "malt-request-private.h"
 
+#include <string.h>
+
 #include "malt-error.h"
 #include "malt-runtime-private.h"
+#include "malt-spares.h"
 
 /**
  * MaltRequest:
@@ -41,11 +44,14 @@ struct _MaltRequest
   MaltRequestFlags      flags;
   char                 *function;  /* of a call; else the source of an evaluation */
   char                 *module;
-  GVariant             *arguments;
+  GVariant             *arguments; /* NULL if there are none */
   GVariant             *keywords;
   GMainContext         *context;
   MaltRequestResponder  responder;
   gpointer              responder_data;
+  char                  text[64];  /* where the function is, if it has room */
+
+  gboolean              disposing; /* owned by whoever drops the last reference */
 
   /* Atomic. */
   MaltRuntime          *runtime;   /* which handles it, until it is finished */
@@ -54,7 +60,7 @@ struct _MaltRequest
   gint                  deferred;
   gint                  withdrawn;
   gsize                 id;
-  GCancellable         *cancellable; /* made when somebody asks for it */
+  GCancellable         *cancellable; /* made when somebody asks for it, and kept */
 };
 
 G_DEFINE_FINAL_TYPE (MaltRequest, malt_request, G_TYPE_OBJECT)
@@ -96,9 +102,9 @@ get_nothing (void)
 static void
 malt_request_leave_runtime (MaltRequest *self)
 {
-  MaltRuntime *runtime = g_atomic_pointer_exchange (&self->runtime, NULL);
+  MaltRuntime *runtime = g_atomic_pointer_get (&self->runtime);
 
-  if (runtime != NULL)
+  if (runtime != NULL && g_atomic_pointer_compare_and_exchange (&self->runtime, runtime, NULL))
     {
       malt_runtime_forget (runtime, self);
       g_object_unref (runtime);
@@ -132,17 +138,37 @@ malt_request_complete (MaltRequest *self,
   g_clear_error (&error);
 }
 
+/* Ends it if nobody has.  Nobody but the caller has a reference, but others may still take
+ * one now. */
 static void
-malt_request_dispose (GObject *object)
+malt_request_drop (MaltRequest *self)
 {
-  MaltRequest *self = MALT_REQUEST (object);
-
-  /* Here and not in finalize, because others may still take a reference now. */
   if (!malt_request_is_done (self))
     malt_request_complete (self, NULL,
                            malt_remote_error_new (MALT_ERROR_REMOTE, "DroppedRequest",
                                                   "the request was dropped without an answer", NULL));
   malt_request_leave_runtime (self);
+}
+
+static void
+malt_request_clear (MaltRequest *self)
+{
+  if (self->function != self->text)
+    g_free (self->function);
+  self->function = NULL;
+  g_clear_pointer (&self->module, g_free);
+  g_clear_pointer (&self->arguments, g_variant_unref);
+  g_clear_pointer (&self->keywords, g_variant_unref);
+  g_clear_pointer (&self->context, g_main_context_unref);
+}
+
+static void
+malt_request_dispose (GObject *object)
+{
+  MaltRequest *self = MALT_REQUEST (object);
+
+  self->disposing = TRUE;
+  malt_request_drop (self);
 
   G_OBJECT_CLASS (malt_request_parent_class)->dispose (object);
 }
@@ -152,11 +178,7 @@ malt_request_finalize (GObject *object)
 {
   MaltRequest *self = MALT_REQUEST (object);
 
-  g_free (self->function);
-  g_free (self->module);
-  g_clear_pointer (&self->arguments, g_variant_unref);
-  g_clear_pointer (&self->keywords, g_variant_unref);
-  g_clear_pointer (&self->context, g_main_context_unref);
+  malt_request_clear (self);
   g_clear_object (&self->cancellable);
 
   G_OBJECT_CLASS (malt_request_parent_class)->finalize (object);
@@ -176,14 +198,93 @@ malt_request_init (MaltRequest *self)
 {
 }
 
+/* Requests are used again: making and finalizing a GObject costs more than all else that a
+ * call asks of the manager. */
+
+static GPrivate spares = MALT_SPARES_INIT;
+
+/* Whether nothing is left of whoever used the object, but the reference of the caller: no
+ * other one, and no data, weak reference or closure that goes with the object. */
+static gboolean
+is_unused (gpointer object)
+{
+  GObject *self = object;
+
+  return g_atomic_int_get ((gint *) &self->ref_count) == 1 && g_atomic_pointer_get (&self->qdata) == NULL;
+}
+
+/* Whether the next caller will find it as if it were new. */
+static gboolean
+is_cancellable_unused (GCancellable *cancellable)
+{
+  static gsize cancelled_signal;
+
+  if (g_once_init_enter (&cancelled_signal))
+    g_once_init_leave (&cancelled_signal, g_signal_lookup ("cancelled", G_TYPE_CANCELLABLE));
+
+  return is_unused (cancellable) && !g_cancellable_is_cancelled (cancellable) &&
+         !g_signal_has_handler_pending (cancellable, (guint) cancelled_signal, 0, TRUE);
+}
+
+void
+malt_request_release (MaltRequest *self)
+{
+  if (is_unused (self) && !self->disposing)
+    {
+      malt_request_drop (self);
+
+      if (is_unused (self) && malt_spares_give (&spares, self, g_object_unref))
+        {
+          malt_request_clear (self);
+          if (self->cancellable != NULL && !is_cancellable_unused (self->cancellable))
+            g_clear_object (&self->cancellable);
+          return;
+        }
+    }
+
+  g_object_unref (self);
+}
+
+/* Whether its last reference is just going, so that it is too late for another one. */
+gboolean
+malt_request_is_disposing (MaltRequest *self)
+{
+  return self->disposing;
+}
+
+static MaltRequest *
+malt_request_new (MaltRequestKind  kind,
+                  MaltRequestFlags flags,
+                  const char      *text)
+{
+  MaltRequest *self = malt_spares_take (&spares);
+  gsize size;
+
+  if (self == NULL)
+    self = g_object_new (MALT_TYPE_REQUEST, NULL);
+  else
+    {
+      self->responder = NULL;
+      self->state = STATE_PENDING;
+      self->interrupted = self->deferred = self->withdrawn = FALSE;
+      self->id = 0;
+    }
+
+  self->kind = kind;
+  self->flags = flags;
+  if (text != NULL)
+    {
+      size = strlen (text) + 1;
+      self->function = memcpy (size <= sizeof self->text ? self->text : g_malloc (size), text, size);
+    }
+
+  return self;
+}
+
 MaltRequest *
 malt_request_new_start (void)
 {
-  MaltRequest *self = g_object_new (MALT_TYPE_REQUEST, NULL);
-
-  self->kind = MALT_REQUEST_KIND_START;
-
-  return self;
+  return malt_request_new (MALT_REQUEST_KIND_START, MALT_REQUEST_FLAGS_NONE, NULL);
 }
 
 /* @arguments is a tuple or %NULL, @keywords an a{sv} or %NULL. */
@@ -193,14 +294,23 @@ malt_request_new_call (const char       *function,
                        GVariant         *keywords,
                        MaltRequestFlags  flags)
 {
-  MaltRequest *self = g_object_new (MALT_TYPE_REQUEST, NULL);
+  return malt_request_take_call (function,
+                                 arguments != NULL ? g_variant_ref_sink (arguments) : NULL,
+                                 keywords != NULL ? g_variant_ref_sink (keywords) : NULL,
+                                 flags);
+}
 
-  self->kind = MALT_REQUEST_KIND_CALL;
-  self->flags = flags;
-  self->function = g_strdup (function);
-  self->arguments = g_variant_ref_sink (arguments != NULL ? arguments : get_empty_tuple ());
-  if (keywords != NULL)
-    self->keywords = g_variant_ref_sink (keywords);
+/* The same, but takes a reference to each of @arguments and @keywords. */
+MaltRequest *
+malt_request_take_call (const char       *function,
+                        GVariant         *arguments,
+                        GVariant         *keywords,
+                        MaltRequestFlags  flags)
+{
+  MaltRequest *self = malt_request_new (MALT_REQUEST_KIND_CALL, flags, function);
+
+  self->arguments = arguments;
+  self->keywords = keywords;
 
   return self;
 }
@@ -210,12 +320,9 @@ malt_request_new_eval (const char       *module,
                        const char       *source,
                        MaltRequestFlags  flags)
 {
-  MaltRequest *self = g_object_new (MALT_TYPE_REQUEST, NULL);
+  MaltRequest *self = malt_request_new (MALT_REQUEST_KIND_EVAL, flags, source);
 
-  self->kind = MALT_REQUEST_KIND_EVAL;
-  self->flags = flags;
   self->module = g_strdup (module);
-  self->function = g_strdup (source);
 
   return self;
 }
@@ -359,6 +466,9 @@ GVariant *
 malt_request_get_arguments (MaltRequest *self)
 {
   g_return_val_if_fail (MALT_IS_REQUEST (self), NULL);
+
+  if (self->arguments == NULL && self->kind == MALT_REQUEST_KIND_CALL)
+    return get_empty_tuple ();
 
   return self->arguments;
 }
@@ -595,7 +705,7 @@ malt_request_return_value (MaltRequest *self,
 {
   g_return_if_fail (MALT_IS_REQUEST (self));
 
-  malt_request_complete (self, g_variant_ref_sink (value != NULL ? value : get_nothing ()), NULL);
+  malt_request_complete (self, value != NULL ? g_variant_ref_sink (value) : g_variant_ref (get_nothing ()), NULL);
 }
 
 /* What a runtime reports is what code in the worker did: only the manager says that a
