@@ -8,28 +8,48 @@
 #include "malt-error-private.h"
 #include "malt-exit-info.h"
 #include "malt-request-private.h"
+#include "malt-spares.h"
 #include "malt-worker-private.h"
 
-/* One reference belongs to whoever made the call, and one to its request, as long as
- * that may still respond. */
+/* A call belongs to whoever waits for it: a thread, which does not go before the call is
+ * done; or, where nobody blocks, the call itself, and when it is done its delivery.  Others
+ * have references of their own: the ladder, and what ends all calls of a worker, which finds
+ * them in its list.
+ *
+ * The common call takes calls_lock twice, to begin and when it is done.  A thread that is
+ * told by its backend that its request is done looks at the call without. */
 
-/* @task is not set here: only an asynchronous call has one. */
+static GPrivate spares = MALT_SPARES_INIT;
+
+/* @task, which is taken, is that of an asynchronous call. */
 MaltCall *
 malt_call_new (MaltWorker   *worker,
                MaltRequest  *request,
                int           timeout_msec,
-               GCancellable *cancellable)
+               GCancellable *cancellable,
+               GTask        *task)
 {
-  MaltCall *self = g_new0 (MaltCall, 1);
+  MaltCall *self = malt_spares_take (&spares);
 
-  g_atomic_ref_count_init (&self->ref_count);
-  self->worker = g_object_ref (worker);
-  self->kind = malt_request_get_kind (request);
-  self->timeout_msec = timeout_msec;
-  g_set_object (&self->cancellable, cancellable);
-  self->link.data = self;
-  self->deadline_link.data = self;
+  if (self == NULL)
+    self = g_new (MaltCall, 1);
+
+  *self = (MaltCall) {
+    .ref_count = 1,
+    .worker = worker,
+    .kind = malt_request_get_kind (request),
+    .timeout_msec = timeout_msec,
+    .task = task,
+    .link.data = self,
+    .deadline_link.data = self,
+  };
   g_cond_init (&self->done_cond);
+  g_set_object (&self->cancellable, cancellable);
+
+  /* What is on the ladder can outlive its task. */
+  self->owns_worker = task == NULL || cancellable != NULL || timeout_msec != MALT_TIMEOUT_NONE;
+  if (self->owns_worker)
+    g_object_ref (worker);
 
   return self;
 }
@@ -37,46 +57,50 @@ malt_call_new (MaltWorker   *worker,
 MaltCall *
 malt_call_ref (MaltCall *self)
 {
-  g_atomic_ref_count_inc (&self->ref_count);
+  g_atomic_int_inc (&self->ref_count);
   return self;
 }
 
 void
 malt_call_unref (MaltCall *self)
 {
-  if (!g_atomic_ref_count_dec (&self->ref_count))
+  /* There is nobody to count with, mostly. */
+  if (g_atomic_int_get (&self->ref_count) > 1 && !g_atomic_int_dec_and_test (&self->ref_count))
     return;
 
   g_assert (self->request == NULL);
   g_assert (self->rung_source == NULL);
 
+  g_clear_pointer (&self->spent, malt_request_release);
   g_clear_object (&self->task);
   g_clear_object (&self->cancellable);
-  g_clear_object (&self->worker);
+  if (self->owns_worker)
+    g_object_unref (self->worker);
   g_clear_pointer (&self->value, g_variant_unref);
   g_clear_error (&self->error);
   g_cond_clear (&self->done_cond);
-  g_free (self);
+  if (!malt_spares_give (&spares, self, g_free))
+    g_free (self);
 }
 
-/* Stores how the call ended and tells whoever waits for it.  Takes value and error, and
- * the request's reference to the call.  Without the lock. */
+/* Stores how the call ended and tells whoever waits for it.  Takes value and error.  With
+ * the lock, which it gives back; afterwards the call may be gone. */
 static void
-malt_call_finish (MaltCall *self,
-                  GVariant *value,
-                  GError   *error)
+malt_call_finish_and_unlock (MaltCall *self,
+                             GVariant *value,
+                             GError   *error)
 {
   MaltWorkerPrivate *priv = malt_worker_get_private (self->worker);
   GTask *task = self->task;
+  gboolean owns_itself = self->owns_itself;
   GMainContext *blocked;
 
-  g_mutex_lock (&priv->calls_lock);
   self->value = value;
   self->error = error;
-  self->done = TRUE;
   blocked = self->blocked != NULL ? g_main_context_ref (self->blocked) : NULL;
   if (self->is_awaited) /* GCond makes a system call even if nobody waits */
     g_cond_signal (&self->done_cond);
+  g_atomic_int_set (&self->done, TRUE);
   g_mutex_unlock (&priv->calls_lock);
 
   if (blocked != NULL)
@@ -85,10 +109,9 @@ malt_call_finish (MaltCall *self,
       g_main_context_unref (blocked);
     }
 
-  /* The delivery takes over the reference. */
-  if (task != NULL)
+  if (task != NULL) /* the delivery takes over the call */
     malt_deliver (&self->delivery, g_task_get_context (task));
-  else
+  else if (owns_itself)
     malt_call_unref (self);
 }
 
@@ -100,48 +123,61 @@ malt_call_respond (MaltRequest *request,
 {
   MaltCall *self = user_data;
   MaltWorkerPrivate *priv = malt_worker_get_private (self->worker);
+  g_autoptr (GSource) rung_source = NULL;
+  MaltRequest *spent = NULL;
   gboolean on_ladder, stopping;
+
+  if (self->timeout_msec != MALT_TIMEOUT_NONE)
+    malt_ladder_leave_deadline (self);
+  if (self->keeps_request && !malt_request_is_disposing (request))
+    spent = g_object_ref (request);
 
   g_mutex_lock (&priv->calls_lock);
   g_queue_unlink (&priv->calls, &self->link);
   self->request = NULL;
-  g_mutex_unlock (&priv->calls_lock);
-
-  malt_ladder_leave (self);
-
-  g_mutex_lock (&priv->calls_lock);
+  self->spent = spent;
+  rung_source = g_steal_pointer (&self->rung_source);
   on_ladder = self->fate != MALT_CALL_GOES_ON;
   stopping = priv->state == MALT_WORKER_STOPPING;
-  g_mutex_unlock (&priv->calls_lock);
 
-  if (on_ladder)
+  if (on_ladder || error != NULL)
     {
-      error = malt_ladder_explain (self, error, malt_request_is_withdrawn (request));
-      g_clear_pointer (&value, g_variant_unref);
-    }
-  else if (error != NULL)
-    {
-      g_autofree char *name = malt_worker_dup_name (self->worker);
+      g_mutex_unlock (&priv->calls_lock);
 
-      /* A worker that stops breaks off what it is doing, in whatever way; what the caller
-       * should hear of is the stop. */
-      if (stopping)
+      if (on_ladder)
         {
-          g_error_free (error);
-          error = g_error_new (MALT_ERROR, MALT_ERROR_TERMINATED,
-                               "%s was stopped while the call was under way", name);
+          error = malt_ladder_explain (self, error, malt_request_is_withdrawn (request));
+          g_clear_pointer (&value, g_variant_unref);
         }
       else
-        error = malt_error_with_worker (error, name);
+        {
+          g_autofree char *name = malt_worker_dup_name (self->worker);
+
+          /* A worker that stops breaks off what it is doing, in whatever way; what the
+           * caller should hear of is the stop. */
+          if (stopping)
+            {
+              g_error_free (error);
+              error = g_error_new (MALT_ERROR, MALT_ERROR_TERMINATED,
+                                   "%s was stopped while the call was under way", name);
+            }
+          else
+            error = malt_error_with_worker (error, name);
+        }
+
+      g_mutex_lock (&priv->calls_lock);
     }
 
   MALT_DEBUG (CALL, "%p: %s", (gpointer) self, error != NULL ? error->message : "has its value");
-  malt_call_finish (self, value, error);
+  malt_call_finish_and_unlock (self, value, error);
+
+  if (rung_source != NULL)
+    g_source_destroy (rung_source);
 }
 
 /* Ends a call whose request is not done, and lets its caller go.  Takes the error, and
  * drops it if the call is ending on its own; a call on the ladder needs none.  On any
- * thread. */
+ * thread, with a reference. */
 void
 malt_call_abandon (MaltCall *self,
                    GError   *error)
@@ -172,14 +208,13 @@ malt_call_abandon (MaltCall *self,
     error = malt_ladder_explain (self, error, FALSE);
   MALT_DEBUG (CALL, "%p: let go: %s", (gpointer) self, error->message);
   malt_ladder_leave (self);
-  malt_call_ref (self);
-  malt_call_finish (self, NULL, error);
+  g_mutex_lock (&priv->calls_lock);
+  malt_call_finish_and_unlock (self, NULL, error);
   malt_worker_wake (self->worker, request);
-  malt_call_unref (self);
 }
 
-/* Enters the call in its worker's list, so that it ends when the worker does.  Fails if
- * the worker has ended or is about to. */
+/* Enters the call in its worker's list, so that it ends when the worker does; it may have
+ * ended before this returns.  Fails if the worker has ended or is about to. */
 gboolean
 malt_call_begin (MaltCall     *self,
                  MaltRequest  *request,
@@ -187,11 +222,14 @@ malt_call_begin (MaltCall     *self,
 {
   MaltWorkerPrivate *priv = malt_worker_get_private (self->worker);
   MaltWorkerState wanted = self->kind == MALT_REQUEST_KIND_START ? MALT_WORKER_STARTING : MALT_WORKER_RUNNING;
+  gboolean may_climb = self->cancellable != NULL || self->timeout_msec != MALT_TIMEOUT_NONE;
   g_autoptr (MaltExitInfo) exit_info = NULL;
   g_autofree char *name = NULL;
   MaltWorkerState state;
 
-  malt_request_set_responder (request, malt_call_respond, malt_call_ref (self));
+  malt_request_set_responder (request, malt_call_respond, self);
+  if (may_climb)
+    malt_call_ref (self);
 
   g_mutex_lock (&priv->calls_lock);
   state = priv->state;
@@ -204,14 +242,14 @@ malt_call_begin (MaltCall     *self,
     g_set_object (&exit_info, priv->exit_info);
   g_mutex_unlock (&priv->calls_lock);
 
+  if (state == wanted && may_climb)
+    malt_ladder_enter (self);
+  if (may_climb)
+    malt_call_unref (self);
   if (state == wanted)
-    {
-      malt_ladder_enter (self);
-      return TRUE;
-    }
+    return TRUE;
 
   malt_request_abandon (request);
-  malt_call_unref (self);
 
   name = malt_worker_dup_name (self->worker);
   if (exit_info != NULL)
@@ -228,8 +266,11 @@ malt_call_wait (MaltCall *self)
 {
   MaltWorkerPrivate *priv = malt_worker_get_private (self->worker);
 
+  if (g_atomic_int_get (&self->done))
+    return;
+
   g_mutex_lock (&priv->calls_lock);
-  while (!self->done)
+  while (!g_atomic_int_get (&self->done))
     {
       self->is_awaited = TRUE;
       if (self->blocked == NULL)

@@ -23,10 +23,15 @@ typedef enum
  * request is done and tells so (see malt-request.c on why that is safe). */
 struct _MaltCall
 {
-  gatomicrefcount  ref_count;
+  gint             ref_count;      /* atomic */
+  gint             done;           /* atomic; set under calls_lock, and the last thing that
+                                      is done to the call of a thread that waits */
 
   /* Immutable once the request is submitted. */
   MaltWorker      *worker;
+  gboolean         owns_worker;    /* else the task does, as long as the call is there */
+  gboolean         owns_itself;    /* has a reference until it is done: nobody waits */
+  gboolean         keeps_request;  /* once it is done, to use it again */
   MaltRequestKind  kind;
   int              timeout_msec;   /* MALT_TIMEOUT_NONE for none */
   GCancellable    *cancellable;
@@ -39,9 +44,9 @@ struct _MaltCall
   GList            link;           /* in the worker's calls */
   GCond            done_cond;
   gboolean         is_awaited;
-  gboolean         done;
-  GVariant        *value;
+  GVariant        *value;          /* until it is done, and then the caller's */
   GError          *error;
+  MaltRequest     *spent;          /* owned, to be used again; the same */
 
   /* Guarded by the worker's calls_lock; moved on by the library context. */
   MaltCallFate     fate;
@@ -56,28 +61,30 @@ struct _MaltCall
   MaltDelivery     delivery;
 };
 
-MaltCall  *malt_call_new       (MaltWorker    *worker,
-                                MaltRequest   *request,
-                                int            timeout_msec,
-                                GCancellable  *cancellable);
-gboolean   malt_call_begin     (MaltCall      *self,
-                                MaltRequest   *request,
-                                GError       **error);
-void       malt_call_wait      (MaltCall      *self);
-MaltCall  *malt_call_ref       (MaltCall      *self);
-void       malt_call_unref     (MaltCall      *self);
-void       malt_call_abandon   (MaltCall      *self,
-                                GError        *error);
-GVariant  *malt_call_propagate (MaltCall      *self,
-                                GError       **error);
+MaltCall  *malt_call_new              (MaltWorker    *worker,
+                                       MaltRequest   *request,
+                                       int            timeout_msec,
+                                       GCancellable  *cancellable,
+                                       GTask         *task);
+gboolean   malt_call_begin            (MaltCall      *self,
+                                       MaltRequest   *request,
+                                       GError       **error);
+void       malt_call_wait             (MaltCall      *self);
+MaltCall  *malt_call_ref              (MaltCall      *self);
+void       malt_call_unref            (MaltCall      *self);
+void       malt_call_abandon          (MaltCall      *self,
+                                       GError        *error);
+GVariant  *malt_call_propagate        (MaltCall      *self,
+                                       GError       **error);
 
 /* The ladder. */
-void       malt_ladder_enter   (MaltCall      *call);
-void       malt_ladder_leave   (MaltCall      *call);
-void       malt_ladder_forget  (MaltCall      *call);
-GError    *malt_ladder_explain (MaltCall      *call,
-                                GError        *error,
-                                gboolean       withdrawn);
+void       malt_ladder_enter          (MaltCall      *call);
+void       malt_ladder_leave          (MaltCall      *call);
+void       malt_ladder_leave_deadline (MaltCall      *call);
+void       malt_ladder_forget         (MaltCall      *call);
+GError    *malt_ladder_explain        (MaltCall      *call,
+                                       GError        *error,
+                                       gboolean       withdrawn);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MaltCall, malt_call_unref)
 

@@ -212,8 +212,6 @@ malt_ladder_enter (MaltCall *call)
                                           malt_call_ref (call), (GDestroyNotify) malt_call_unref);
   if (call->timeout_msec != MALT_TIMEOUT_NONE)
     watch_deadline (call);
-  else if (cancelled_id == 0)
-    return;
 
   g_mutex_lock (&priv->calls_lock);
   ended = call->request == NULL;
@@ -247,6 +245,18 @@ malt_ladder_forget (MaltCall *call)
     g_cancellable_disconnect (call->cancellable, cancelled_id);
 }
 
+/* The call ends, and its deadline is no more: before anybody can take its result and let
+ * it go. */
+void
+malt_ladder_leave_deadline (MaltCall *call)
+{
+  g_mutex_lock (&ladder_lock);
+  if (call->deadline != 0)
+    g_queue_unlink (&deadlines, &call->deadline_link);
+  call->deadline = 0;
+  g_mutex_unlock (&ladder_lock);
+}
+
 /* The call has ended: nothing climbs any more.  The cancellable is let go later, by the
  * thread that takes the result, because that can block. */
 void
@@ -256,13 +266,7 @@ malt_ladder_leave (MaltCall *call)
   g_autoptr (GSource) source = NULL;
 
   if (call->timeout_msec != MALT_TIMEOUT_NONE)
-    {
-      g_mutex_lock (&ladder_lock);
-      if (call->deadline != 0)
-        g_queue_unlink (&deadlines, &call->deadline_link);
-      call->deadline = 0;
-      g_mutex_unlock (&ladder_lock);
-    }
+    malt_ladder_leave_deadline (call);
 
   g_mutex_lock (&priv->calls_lock);
   source = g_steal_pointer (&call->rung_source);

@@ -4,9 +4,12 @@
 
 #include "malt-worker-private.h"
 
+#include <string.h>
+
 #include "malt-error.h"
 #include "malt-launcher.h"
 #include "malt-request-private.h"
+#include "wire/malt-text.h"
 
 /* The seven calling functions: each makes a request of what its caller says, and runs it
  * in one of two ways. */
@@ -34,45 +37,55 @@ run_blocking (MaltWorker    *self,
               GError       **error)
 {
   MaltWorkerClass *klass = MALT_WORKER_GET_CLASS (self);
-  g_autoptr (MaltRequest) own = request;
+  gboolean waits = klass->wait != NULL && malt_request_get_kind (request) != MALT_REQUEST_KIND_START;
   g_autoptr (MaltCall) call = NULL;
   GMainContext *blocked;
 
-  if (g_cancellable_set_error_if_cancelled (cancellable, error))
-    return NULL;
-
-  call = malt_call_new (self, own, timeout_msec, cancellable);
-  blocked = malt_worker_begin_blocking (self);
-  call->blocked = blocked;
-
-  if (malt_call_begin (call, own, error))
+  if (cancellable != NULL && g_cancellable_set_error_if_cancelled (cancellable, error))
     {
-      malt_worker_invoke_request (self, own);
-      if (klass->wait != NULL && call->kind != MALT_REQUEST_KIND_START)
-        klass->wait (self, own);
-
-      /* So that a request which the backend drops is seen to be dropped. */
-      g_clear_object (&own);
-      malt_call_wait (call);
+      malt_request_release (request);
+      return NULL;
     }
 
-  malt_worker_end_blocking (blocked);
+  call = malt_call_new (self, request, timeout_msec, cancellable, NULL);
+  call->keeps_request = !waits;
+  call->blocked = blocked = malt_worker_begin_blocking (self);
+
+  if (malt_call_begin (call, request, error))
+    {
+      malt_worker_invoke_request (self, request);
+      if (waits)
+        klass->wait (self, request);
+
+      /* So that a request which the backend drops is seen to be dropped. */
+      malt_request_release (request);
+      malt_call_wait (call);
+    }
+  else
+    malt_request_release (request);
+
+  if (blocked != NULL)
+    malt_worker_end_blocking (blocked);
   return malt_call_propagate (call, error);
 }
 
 static void
 return_to_task (MaltDelivery *delivery)
 {
-  g_autoptr (MaltCall) call = (MaltCall *) ((char *) delivery - G_STRUCT_OFFSET (MaltCall, delivery));
-  g_autoptr (GTask) task = g_steal_pointer (&call->task);
+  MaltCall *call = (MaltCall *) ((char *) delivery - G_STRUCT_OFFSET (MaltCall, delivery));
+  GTask *task = g_steal_pointer (&call->task);
   GError *error = NULL;
   GVariant *value;
 
+  /* Before the callback, which may begin the next. */
   value = malt_call_propagate (call, &error);
+  malt_call_unref (call);
+
   if (error != NULL)
     g_task_return_error (task, error);
   else
     g_task_return_pointer (task, value, (GDestroyNotify) g_variant_unref);
+  g_object_unref (task);
 }
 
 /* Runs the request and returns to the task when it is done.  Takes request and task. */
@@ -82,35 +95,100 @@ run_async (MaltWorker  *self,
            int          timeout_msec,
            GTask       *task)
 {
-  g_autoptr (MaltRequest) own = request;
-  g_autoptr (MaltCall) call = NULL;
+  GCancellable *cancellable = g_task_get_cancellable (task);
   GError *error = NULL;
+  MaltCall *call;
 
   /* What cancels the call is the ladder, which says in its error how it did. */
   g_task_set_check_cancellable (task, FALSE);
 
-  if (g_cancellable_set_error_if_cancelled (g_task_get_cancellable (task), &error))
+  if (cancellable != NULL && g_cancellable_set_error_if_cancelled (cancellable, &error))
     {
+      malt_request_release (request);
       g_task_return_error (task, error);
       g_object_unref (task);
       return;
     }
 
-  call = malt_call_new (self, own, timeout_msec, g_task_get_cancellable (task));
-  call->task = task;
+  /* From when it has begun the call is its own, and its delivery's. */
+  call = malt_call_new (self, request, timeout_msec, cancellable, task);
+  call->keeps_request = TRUE;
   call->delivery.func = return_to_task;
-  malt_request_set_context (own, g_task_get_context (task));
+  malt_request_set_context (request, g_task_get_context (task));
 
-  if (malt_call_begin (call, own, &error))
-    malt_worker_invoke_request (self, own);
+  if (malt_call_begin (call, request, &error))
+    malt_worker_invoke_request (self, request);
   else
     {
+      call->task = NULL;
+      malt_call_unref (call);
       g_task_return_error (task, error);
-      g_clear_object (&call->task);
+      g_object_unref (task);
     }
+
+  malt_request_release (request);
+}
+
+/* Runs the request, of whose end nobody is to hear.  Takes the request. */
+static gboolean
+run_unheard (MaltWorker   *self,
+             MaltRequest  *request,
+             GError      **error)
+{
+  g_autoptr (MaltCall) call = malt_call_new (self, request, MALT_TIMEOUT_NONE, NULL, NULL);
+  g_autoptr (GVariant) value = NULL;
+  g_autoptr (GError) local_error = NULL;
+  gboolean begun, done;
+
+  call->owns_itself = TRUE;
+  malt_call_ref (call);
+  begun = malt_call_begin (call, request, error);
+  if (begun)
+    malt_worker_invoke_request (self, request);
+  else
+    malt_call_unref (call);
+  done = malt_request_is_done (request);
+  malt_request_release (request);
+  if (!begun || !done)
+    return begun;
+
+  /* What the function itself came to, if it was that quick, is nobody's business. */
+  malt_call_wait (call);
+  value = malt_call_propagate (call, &local_error);
+  if (!g_error_matches (local_error, MALT_ERROR, MALT_ERROR_TERMINATED) &&
+      !g_error_matches (local_error, MALT_ERROR, MALT_ERROR_SERIALIZATION))
+    return TRUE;
+
+  g_propagate_error (error, g_steal_pointer (&local_error));
+  return FALSE;
 }
 
 /* Making requests of what callers say. */
+
+static gboolean
+is_call_valid (const char  *function,
+               GVariant    *arguments,
+               GVariant    *keywords,
+               GError     **error)
+{
+  if (!malt_text_is_valid (function, strlen (function)))
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                         "the name of the function is not valid UTF-8");
+  else if (*function == '\0')
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                         "the name of the function is empty");
+  else if (arguments != NULL && *g_variant_get_type_string (arguments) != '(')
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                 "the arguments are of type %s instead of a tuple", g_variant_get_type_string (arguments));
+  else if (keywords != NULL && !g_variant_is_of_type (keywords, G_VARIANT_TYPE_VARDICT))
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                 "the keyword arguments are of type %s instead of a{sv}",
+                 g_variant_get_type_string (keywords));
+  else
+    return TRUE;
+
+  return FALSE;
+}
 
 static MaltRequest *
 new_call (const char        *function,
@@ -122,26 +200,10 @@ new_call (const char        *function,
   g_autoptr (GVariant) own_arguments = arguments != NULL ? g_variant_ref_sink (arguments) : NULL;
   g_autoptr (GVariant) own_keywords = keywords != NULL ? g_variant_ref_sink (keywords) : NULL;
 
-  if (!g_utf8_validate (function, -1, NULL))
-    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                         "the name of the function is not valid UTF-8");
-  else if (*function == '\0')
-    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                         "the name of the function is empty");
-  else if (own_arguments != NULL && !g_variant_is_container (own_arguments))
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                 "the arguments are of type %s instead of a tuple", g_variant_get_type_string (own_arguments));
-  else if (own_arguments != NULL && !g_variant_type_is_tuple (g_variant_get_type (own_arguments)))
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                 "the arguments are of type %s instead of a tuple", g_variant_get_type_string (own_arguments));
-  else if (own_keywords != NULL && !g_variant_is_of_type (own_keywords, G_VARIANT_TYPE_VARDICT))
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                 "the keyword arguments are of type %s instead of a{sv}",
-                 g_variant_get_type_string (own_keywords));
-  else
-    return malt_request_new_call (function, own_arguments, own_keywords, flags);
+  if (!is_call_valid (function, own_arguments, own_keywords, error))
+    return NULL;
 
-  return NULL;
+  return malt_request_take_call (function, g_steal_pointer (&own_arguments), g_steal_pointer (&own_keywords), flags);
 }
 
 static MaltRequest *
@@ -480,39 +542,15 @@ malt_worker_remote_do (MaltWorker  *self,
                        GVariant    *keywords,
                        GError     **error)
 {
-  g_autoptr (MaltRequest) request = NULL;
-  g_autoptr (MaltCall) call = NULL;
-  g_autoptr (GVariant) value = NULL;
-  GError *local_error = NULL;
+  MaltRequest *request;
 
   g_return_val_if_fail (MALT_IS_WORKER (self), FALSE);
   g_return_val_if_fail (function != NULL, FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
   request = new_call (function, arguments, keywords, MALT_REQUEST_FLAGS_NO_REPLY, error);
-  if (request == NULL)
-    return FALSE;
 
-  call = malt_call_new (self, request, MALT_TIMEOUT_NONE, NULL);
-  if (!malt_call_begin (call, request, error))
-    return FALSE;
-
-  malt_worker_invoke_request (self, request);
-  if (!malt_request_is_done (request))
-    return TRUE;
-
-  /* What the function itself came to, if it was that quick, is nobody's business. */
-  malt_call_wait (call);
-  value = malt_call_propagate (call, &local_error);
-  if (g_error_matches (local_error, MALT_ERROR, MALT_ERROR_TERMINATED) ||
-      g_error_matches (local_error, MALT_ERROR, MALT_ERROR_SERIALIZATION))
-    {
-      g_propagate_error (error, local_error);
-      return FALSE;
-    }
-
-  g_clear_error (&local_error);
-  return TRUE;
+  return request != NULL && run_unheard (self, request, error);
 }
 
 /**

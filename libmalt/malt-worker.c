@@ -394,9 +394,14 @@ void
 malt_worker_invoke_request (MaltWorker  *self,
                             MaltRequest *request)
 {
-  gboolean starts = malt_request_get_kind (request) == MALT_REQUEST_KIND_START;
+  MaltWorkerClass *klass = MALT_WORKER_GET_CLASS (self);
 
-  invoke (self, starts ? INVOKE_START : INVOKE_SUBMIT, request, 0, NULL);
+  if (malt_request_get_kind (request) == MALT_REQUEST_KIND_START)
+    invoke (self, INVOKE_START, request, 0, NULL);
+  else if (!klass->any_thread)
+    invoke (self, INVOKE_SUBMIT, request, 0, NULL);
+  else if (!malt_request_is_done (request)) /* its worker may have ended since it began */
+    klass->submit (self, request);
 }
 
 void
