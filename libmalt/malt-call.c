@@ -115,6 +115,23 @@ malt_call_finish_and_unlock (MaltCall *self,
     malt_call_unref (self);
 }
 
+/* Says of which worker the error is.  Takes it. */
+GError *
+malt_call_explain (MaltWorker *worker,
+                   GError     *error,
+                   gboolean    stopping)
+{
+  g_autofree char *name = malt_worker_dup_name (worker);
+
+  if (!stopping)
+    return malt_error_with_worker (error, name);
+
+  /* A worker that stops breaks off what it is doing, in whatever way; what the caller
+   * should hear of is the stop. */
+  g_error_free (error);
+  return g_error_new (MALT_ERROR, MALT_ERROR_TERMINATED, "%s was stopped while the call was under way", name);
+}
+
 static void
 malt_call_respond (MaltRequest *request,
                    GVariant    *value,
@@ -150,20 +167,7 @@ malt_call_respond (MaltRequest *request,
           g_clear_pointer (&value, g_variant_unref);
         }
       else
-        {
-          g_autofree char *name = malt_worker_dup_name (self->worker);
-
-          /* A worker that stops breaks off what it is doing, in whatever way; what the
-           * caller should hear of is the stop. */
-          if (stopping)
-            {
-              g_error_free (error);
-              error = g_error_new (MALT_ERROR, MALT_ERROR_TERMINATED,
-                                   "%s was stopped while the call was under way", name);
-            }
-          else
-            error = malt_error_with_worker (error, name);
-        }
+        error = malt_call_explain (self->worker, error, stopping);
 
       g_mutex_lock (&priv->calls_lock);
     }
@@ -232,7 +236,7 @@ malt_call_begin (MaltCall     *self,
     malt_call_ref (self);
 
   g_mutex_lock (&priv->calls_lock);
-  state = priv->state;
+  state = (MaltWorkerState) priv->state;
   if (state == wanted)
     {
       self->request = request;

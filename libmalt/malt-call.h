@@ -76,6 +76,9 @@ void       malt_call_abandon          (MaltCall      *self,
                                        GError        *error);
 GVariant  *malt_call_propagate        (MaltCall      *self,
                                        GError       **error);
+GError    *malt_call_explain          (MaltWorker    *worker,
+                                       GError        *error,
+                                       gboolean       stopping);
 
 /* The ladder. */
 void       malt_ladder_enter          (MaltCall      *call);

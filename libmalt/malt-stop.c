@@ -270,7 +270,7 @@ malt_stop_begin (MaltStop     *self,
   stopped = priv->state == MALT_WORKER_STOPPED;
   if (!stopped)
     {
-      priv->state = MALT_WORKER_STOPPING;
+      g_atomic_int_set (&priv->state, MALT_WORKER_STOPPING);
       g_queue_push_tail_link (&priv->stops, &malt_stop_ref (self)->link);
       self->is_listed = TRUE;
     }

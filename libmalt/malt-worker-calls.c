@@ -206,6 +206,30 @@ new_call (const char        *function,
   return malt_request_take_call (function, g_steal_pointer (&own_arguments), g_steal_pointer (&own_keywords), flags);
 }
 
+/* Has the backend send a call without a request, where it can. */
+static gboolean
+post (MaltWorker  *self,
+      const char  *function,
+      GVariant    *arguments,
+      GVariant    *keywords,
+      GError     **error)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_private (self);
+  g_autoptr (GVariant) own_arguments = arguments != NULL ? g_variant_ref_sink (arguments) : NULL;
+  g_autoptr (GVariant) own_keywords = keywords != NULL ? g_variant_ref_sink (keywords) : NULL;
+  GError *local_error = NULL;
+
+  if (!is_call_valid (function, own_arguments, own_keywords, error))
+    return FALSE;
+
+  if (MALT_WORKER_GET_CLASS (self)->post (self, function, own_arguments, own_keywords, &local_error))
+    return TRUE;
+
+  g_propagate_error (error, malt_call_explain (self, local_error,
+                                               g_atomic_int_get (&priv->state) == MALT_WORKER_STOPPING));
+  return FALSE;
+}
+
 static MaltRequest *
 new_eval (const char        *module,
           const char        *source,
@@ -267,7 +291,7 @@ set_running (MaltWorker *self)
 
   g_mutex_lock (&priv->calls_lock);
   if (priv->state == MALT_WORKER_STARTING)
-    priv->state = MALT_WORKER_RUNNING;
+    g_atomic_int_set (&priv->state, MALT_WORKER_RUNNING);
   g_mutex_unlock (&priv->calls_lock);
 }
 
@@ -542,11 +566,15 @@ malt_worker_remote_do (MaltWorker  *self,
                        GVariant    *keywords,
                        GError     **error)
 {
+  MaltWorkerPrivate *priv = malt_worker_get_private (self);
   MaltRequest *request;
 
   g_return_val_if_fail (MALT_IS_WORKER (self), FALSE);
   g_return_val_if_fail (function != NULL, FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  if (MALT_WORKER_GET_CLASS (self)->post != NULL && g_atomic_int_get (&priv->state) == MALT_WORKER_RUNNING)
+    return post (self, function, arguments, keywords, error);
 
   request = new_call (function, arguments, keywords, MALT_REQUEST_FLAGS_NO_REPLY, error);
 

@@ -25,8 +25,9 @@ typedef struct
 
   GMutex           calls_lock;
 
+  gint             state;         /* MaltWorkerState; atomic, and changed under calls_lock */
+
   /* Guarded by calls_lock. */
-  MaltWorkerState  state;
   GQueue           calls;         /* of MaltCall, not owned, in order of submission */
   GQueue           stops;         /* of MaltStop, not owned */
   MaltExitInfo    *exit_info;

@@ -175,7 +175,7 @@ malt_worker_dispose (GObject *object)
   g_mutex_lock (&priv->calls_lock);
   alive = priv->state == MALT_WORKER_RUNNING;
   if (alive)
-    priv->state = MALT_WORKER_STOPPING;
+    g_atomic_int_set (&priv->state, MALT_WORKER_STOPPING);
   g_mutex_unlock (&priv->calls_lock);
 
   /* On its way to another thread this takes a reference, and the object lives that bit
@@ -488,15 +488,13 @@ gboolean
 malt_worker_is_running (MaltWorker *self)
 {
   MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
-  gboolean running;
+  MaltWorkerState state;
 
   g_return_val_if_fail (MALT_IS_WORKER (self), FALSE);
 
-  g_mutex_lock (&priv->calls_lock);
-  running = priv->state == MALT_WORKER_RUNNING || priv->state == MALT_WORKER_STOPPING;
-  g_mutex_unlock (&priv->calls_lock);
+  state = (MaltWorkerState) g_atomic_int_get (&priv->state);
 
-  return running;
+  return state == MALT_WORKER_RUNNING || state == MALT_WORKER_STOPPING;
 }
 
 /**
@@ -958,7 +956,7 @@ malt_worker_report_terminated (MaltWorker   *self,
       return;
     }
 
-  priv->state = MALT_WORKER_STOPPED;
+  g_atomic_int_set (&priv->state, MALT_WORKER_STOPPED);
   priv->exit_info = g_object_ref (exit_info);
   for (link = priv->calls.head; link != NULL; link = link->next)
     {

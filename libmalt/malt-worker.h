@@ -62,6 +62,11 @@ G_DECLARE_DERIVABLE_TYPE (MaltWorker, malt_worker, MALT, WORKER, GObject)
  * @wait: (skip): blocks the calling thread until a request is done, reading replies
  *   itself; %NULL to be waited for by the library.  Only with @any_thread.
  * @wake: (skip): makes @wait look again whether its request is done.
+ * @post: (skip): takes on its way a call of which nobody is to hear, and gives whether it
+ *   could; %NULL to get such calls through @submit, as requests with
+ *   `MALT_REQUEST_FLAGS_NO_REPLY`.  Only with @any_thread, and called only while the
+ *   worker runs.  The function is valid UTF-8, the arguments are a tuple and the keyword
+ *   arguments an `a{sv}`, or %NULL for none; errors need not name the worker.
  *
  * A backend implements these.  Only @submit and @kill have no default.
  *
@@ -89,9 +94,14 @@ struct _MaltWorkerClass
                           MaltRequest *request);
   void     (* wake)      (MaltWorker  *self,
                           MaltRequest *request);
+  gboolean (* post)      (MaltWorker  *self,
+                          const char  *function,
+                          GVariant    *arguments,
+                          GVariant    *keywords,
+                          GError     **error);
 
   /*< private >*/
-  gpointer padding[12];
+  gpointer padding[11];
 };
 
 /* Calling */
