@@ -15,8 +15,13 @@ typedef struct
 {
   GSource source;
 
+  /* Owned by the thread that runs the context: what it has taken and not yet done. */
+  GQueue  taken;    /* of MaltDelivery */
+
+  gint    is_due;   /* atomic: there is something in the queue */
+
   /* Guarded by deliveries_lock. */
-  GQueue  queue; /* of MaltDelivery */
+  GQueue  queue;    /* of MaltDelivery */
 } MaltDeliverySource;
 
 static GMutex deliveries_lock;
@@ -28,13 +33,8 @@ static gboolean
 delivery_source_check (GSource *source)
 {
   MaltDeliverySource *self = (MaltDeliverySource *) source;
-  gboolean ready;
 
-  g_mutex_lock (&deliveries_lock);
-  ready = self->queue.length > 0;
-  g_mutex_unlock (&deliveries_lock);
-
-  return ready;
+  return self->taken.length > 0 || g_atomic_int_get (&self->is_due);
 }
 
 static gboolean
@@ -45,8 +45,24 @@ delivery_source_prepare (GSource *source,
   return delivery_source_check (source);
 }
 
+/* Takes all that is in the queue. */
+static void
+take_deliveries (MaltDeliverySource *self)
+{
+  g_mutex_lock (&deliveries_lock);
+  if (self->taken.length == 0)
+    {
+      self->taken = self->queue;
+      g_queue_init (&self->queue);
+    }
+  while (self->queue.length > 0)
+    g_queue_push_tail_link (&self->taken, g_queue_pop_head_link (&self->queue));
+  g_atomic_int_set (&self->is_due, FALSE);
+  g_mutex_unlock (&deliveries_lock);
+}
+
 /* Delivers what was there when it began; what comes of that waits for the next turn, so
- * that other sources get theirs.  Code that runs the loop finds the rest in the queue. */
+ * that other sources get theirs.  Code that runs the loop finds the rest. */
 static gboolean
 delivery_source_dispatch (GSource     *source,
                           GSourceFunc  callback,
@@ -55,16 +71,13 @@ delivery_source_dispatch (GSource     *source,
   MaltDeliverySource *self = (MaltDeliverySource *) source;
   guint n;
 
-  g_mutex_lock (&deliveries_lock);
-  for (n = self->queue.length; n > 0 && self->queue.length > 0; n--)
+  take_deliveries (self);
+  for (n = self->taken.length; n > 0 && self->taken.length > 0; n--)
     {
-      MaltDelivery *delivery = g_queue_pop_head_link (&self->queue)->data;
+      MaltDelivery *delivery = g_queue_pop_head_link (&self->taken)->data;
 
-      g_mutex_unlock (&deliveries_lock);
       delivery->func (delivery);
-      g_mutex_lock (&deliveries_lock);
     }
-  g_mutex_unlock (&deliveries_lock);
 
   return G_SOURCE_CONTINUE;
 }
@@ -82,6 +95,7 @@ delivery_source_finalize (GSource *source)
 {
   g_mutex_lock (&deliveries_lock);
   g_assert (((MaltDeliverySource *) source)->queue.length == 0);
+  g_assert (((MaltDeliverySource *) source)->taken.length == 0);
   g_hash_table_foreach_remove (delivery_sources, is_source, source);
   g_mutex_unlock (&deliveries_lock);
 }
@@ -123,12 +137,19 @@ void
 malt_deliver (MaltDelivery *delivery,
               GMainContext *context)
 {
+  MaltDeliverySource *source;
+  gboolean was_due;
+
   delivery->link = (GList) { .data = delivery };
 
   g_mutex_lock (&deliveries_lock);
-  g_queue_push_tail_link (&source_of_context_locked (context)->queue, &delivery->link);
+  source = source_of_context_locked (context);
+  was_due = source->queue.length > 0;
+  g_queue_push_tail_link (&source->queue, &delivery->link);
+  g_atomic_int_set (&source->is_due, TRUE);
   g_mutex_unlock (&deliveries_lock);
 
-  if (!g_main_context_is_owner (context))
+  /* Whoever made the first one due has woken the context, or runs it. */
+  if (!was_due && !g_main_context_is_owner (context))
     g_main_context_wakeup (context);
 }
