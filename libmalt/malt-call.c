@@ -19,7 +19,7 @@
  * The common call takes calls_lock twice, to begin and when it is done.  A thread that is
  * told by its backend that its request is done looks at the call without. */
 
-static GPrivate spares = MALT_SPARES_INIT;
+static __thread MaltSpares *spares;
 
 /* @task, which is taken, is that of an asynchronous call. */
 MaltCall *

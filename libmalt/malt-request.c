@@ -65,6 +65,15 @@ struct _MaltRequest
 
 G_DEFINE_FINAL_TYPE (MaltRequest, malt_request, G_TYPE_OBJECT)
 
+static gpointer request_class;
+
+/* MALT_IS_REQUEST(), a score of times in a call, for a type of which nothing is derived. */
+static inline gboolean
+is_request (gpointer instance)
+{
+  return (instance != NULL && ((GTypeInstance *) instance)->g_class == request_class) || MALT_IS_REQUEST (instance);
+}
+
 /* What many calls are given and many give is made once, in its serialised form, and kept:
  * with the last value of a type GLib would also drop what it knows of the type. */
 
@@ -189,6 +198,7 @@ malt_request_class_init (MaltRequestClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
 
+  request_class = klass;
   object_class->dispose = malt_request_dispose;
   object_class->finalize = malt_request_finalize;
 }
@@ -201,7 +211,7 @@ malt_request_init (MaltRequest *self)
 /* Requests are used again: making and finalizing a GObject costs more than all else that a
  * call asks of the manager. */
 
-static GPrivate spares = MALT_SPARES_INIT;
+static __thread MaltSpares *spares;
 
 /* Whether nothing is left of whoever used the object, but the reference of the caller: no
  * other one, and no data, weak reference or closure that goes with the object. */
@@ -409,7 +419,7 @@ malt_request_describe (MaltRequest *self)
 MaltRequestKind
 malt_request_get_kind (MaltRequest *self)
 {
-  g_return_val_if_fail (MALT_IS_REQUEST (self), MALT_REQUEST_KIND_START);
+  g_return_val_if_fail (is_request (self), MALT_REQUEST_KIND_START);
 
   return self->kind;
 }
@@ -427,7 +437,7 @@ malt_request_get_kind (MaltRequest *self)
 MaltRequestFlags
 malt_request_get_flags (MaltRequest *self)
 {
-  g_return_val_if_fail (MALT_IS_REQUEST (self), MALT_REQUEST_FLAGS_NONE);
+  g_return_val_if_fail (is_request (self), MALT_REQUEST_FLAGS_NONE);
 
   return self->flags;
 }
@@ -446,7 +456,7 @@ malt_request_get_flags (MaltRequest *self)
 const char *
 malt_request_get_function (MaltRequest *self)
 {
-  g_return_val_if_fail (MALT_IS_REQUEST (self), NULL);
+  g_return_val_if_fail (is_request (self), NULL);
 
   return self->kind == MALT_REQUEST_KIND_CALL ? self->function : NULL;
 }
@@ -465,7 +475,7 @@ malt_request_get_function (MaltRequest *self)
 GVariant *
 malt_request_get_arguments (MaltRequest *self)
 {
-  g_return_val_if_fail (MALT_IS_REQUEST (self), NULL);
+  g_return_val_if_fail (is_request (self), NULL);
 
   if (self->arguments == NULL && self->kind == MALT_REQUEST_KIND_CALL)
     return get_empty_tuple ();
@@ -486,7 +496,7 @@ malt_request_get_arguments (MaltRequest *self)
 GVariant *
 malt_request_get_keywords (MaltRequest *self)
 {
-  g_return_val_if_fail (MALT_IS_REQUEST (self), NULL);
+  g_return_val_if_fail (is_request (self), NULL);
 
   return self->keywords;
 }
@@ -504,7 +514,7 @@ malt_request_get_keywords (MaltRequest *self)
 const char *
 malt_request_get_module (MaltRequest *self)
 {
-  g_return_val_if_fail (MALT_IS_REQUEST (self), NULL);
+  g_return_val_if_fail (is_request (self), NULL);
 
   return self->module;
 }
@@ -523,7 +533,7 @@ malt_request_get_module (MaltRequest *self)
 const char *
 malt_request_get_source (MaltRequest *self)
 {
-  g_return_val_if_fail (MALT_IS_REQUEST (self), NULL);
+  g_return_val_if_fail (is_request (self), NULL);
 
   return self->kind == MALT_REQUEST_KIND_EVAL ? self->function : NULL;
 }
@@ -545,7 +555,7 @@ malt_request_get_cancellable (MaltRequest *self)
 {
   GCancellable *cancellable;
 
-  g_return_val_if_fail (MALT_IS_REQUEST (self), NULL);
+  g_return_val_if_fail (is_request (self), NULL);
 
   cancellable = g_atomic_pointer_get (&self->cancellable);
   if (cancellable == NULL)
@@ -576,7 +586,7 @@ malt_request_get_cancellable (MaltRequest *self)
 GMainContext *
 malt_request_get_context (MaltRequest *self)
 {
-  g_return_val_if_fail (MALT_IS_REQUEST (self), NULL);
+  g_return_val_if_fail (is_request (self), NULL);
 
   return self->context;
 }
@@ -594,7 +604,7 @@ malt_request_get_context (MaltRequest *self)
 guint64
 malt_request_get_id (MaltRequest *self)
 {
-  g_return_val_if_fail (MALT_IS_REQUEST (self), 0);
+  g_return_val_if_fail (is_request (self), 0);
 
   return (guint64) (gsize) g_atomic_pointer_get (&self->id);
 }
@@ -613,7 +623,7 @@ void
 malt_request_set_id (MaltRequest *self,
                      guint64      id)
 {
-  g_return_if_fail (MALT_IS_REQUEST (self));
+  g_return_if_fail (is_request (self));
 
   g_atomic_pointer_set (&self->id, (gsize) id);
 }
@@ -631,7 +641,7 @@ malt_request_set_id (MaltRequest *self,
 gboolean
 malt_request_is_done (MaltRequest *self)
 {
-  g_return_val_if_fail (MALT_IS_REQUEST (self), TRUE);
+  g_return_val_if_fail (is_request (self), TRUE);
 
   return g_atomic_int_get (&self->state) != STATE_PENDING;
 }
@@ -649,7 +659,7 @@ malt_request_is_done (MaltRequest *self)
 gboolean
 malt_request_is_interrupted (MaltRequest *self)
 {
-  g_return_val_if_fail (MALT_IS_REQUEST (self), FALSE);
+  g_return_val_if_fail (is_request (self), FALSE);
 
   return g_atomic_int_get (&self->interrupted);
 }
@@ -666,7 +676,7 @@ malt_request_is_interrupted (MaltRequest *self)
 void
 malt_request_defer (MaltRequest *self)
 {
-  g_return_if_fail (MALT_IS_REQUEST (self));
+  g_return_if_fail (is_request (self));
 
   g_atomic_int_set (&self->deferred, TRUE);
 }
@@ -684,7 +694,7 @@ malt_request_defer (MaltRequest *self)
 gboolean
 malt_request_is_deferred (MaltRequest *self)
 {
-  g_return_val_if_fail (MALT_IS_REQUEST (self), FALSE);
+  g_return_val_if_fail (is_request (self), FALSE);
 
   return g_atomic_int_get (&self->deferred);
 }
@@ -703,7 +713,7 @@ void
 malt_request_return_value (MaltRequest *self,
                            GVariant    *value)
 {
-  g_return_if_fail (MALT_IS_REQUEST (self));
+  g_return_if_fail (is_request (self));
 
   malt_request_complete (self, value != NULL ? g_variant_ref_sink (value) : g_variant_ref (get_nothing ()), NULL);
 }
@@ -764,7 +774,7 @@ void
 malt_request_return_error (MaltRequest *self,
                            GError      *error)
 {
-  g_return_if_fail (MALT_IS_REQUEST (self));
+  g_return_if_fail (is_request (self));
   g_return_if_fail (error != NULL);
 
   if (g_atomic_pointer_get (&self->runtime) != NULL)
@@ -799,7 +809,7 @@ malt_request_return_exception (MaltRequest *self,
                                const char  *message,
                                const char  *traceback)
 {
-  g_return_if_fail (MALT_IS_REQUEST (self));
+  g_return_if_fail (is_request (self));
 
   malt_request_return_error (self,
                              malt_remote_error_new (malt_request_is_interrupted (self)
@@ -829,7 +839,7 @@ malt_request_return_new_error (MaltRequest *self,
   GError *error;
   va_list arguments;
 
-  g_return_if_fail (MALT_IS_REQUEST (self));
+  g_return_if_fail (is_request (self));
 
   va_start (arguments, format);
   error = g_error_new_valist (domain, code, format, arguments);
@@ -849,7 +859,7 @@ malt_request_return_new_error (MaltRequest *self,
 void
 malt_request_return_withdrawn (MaltRequest *self)
 {
-  g_return_if_fail (MALT_IS_REQUEST (self));
+  g_return_if_fail (is_request (self));
 
   g_atomic_int_set (&self->withdrawn, TRUE);
   malt_request_complete (self, NULL,

@@ -4,10 +4,6 @@
 
 #include "malt-spares.h"
 
-/* As many as are worth the memory: a thread that has more calls under way at once makes
- * the others anew. */
-#define MAX_SPARES 256
-
 /* Sanitizers are to see each object for itself, and when it is used after its end. */
 #if defined (__SANITIZE_ADDRESS__) || defined (__SANITIZE_THREAD__)
 #define KEEPS_SPARES FALSE
@@ -20,50 +16,43 @@
 #define KEEPS_SPARES TRUE
 #endif
 
-typedef struct
+static void
+free_spares (gpointer data)
 {
-  GDestroyNotify destroy;
-  guint          n;
-  gpointer       items[MAX_SPARES];
-} Spares;
+  MaltSpares *self = data;
 
-/* The one that was given last, or %NULL. */
-gpointer
-malt_spares_take (GPrivate *spares)
-{
-  Spares *self = g_private_get (spares);
-
-  return self != NULL && self->n > 0 ? self->items[--self->n] : NULL;
-}
-
-/* FALSE if there is no room for it. */
-gboolean
-malt_spares_give (GPrivate       *spares,
-                  gpointer        item,
-                  GDestroyNotify  destroy)
-{
-  Spares *self = g_private_get (spares);
-
-  if (self == NULL && KEEPS_SPARES)
+  while (self != NULL)
     {
-      self = g_new (Spares, 1);
-      self->destroy = destroy;
-      self->n = 0;
-      g_private_set (spares, self);
-    }
-  if (self == NULL || self->n == MAX_SPARES)
-    return FALSE;
+      MaltSpares *next = self->next;
 
-  self->items[self->n++] = item;
-  return TRUE;
+      *self->spares = NULL;
+      while (self->n > 0)
+        self->destroy (self->items[--self->n]);
+      g_free (self);
+      self = next;
+    }
 }
 
-void
-malt_spares_free (gpointer data)
-{
-  Spares *self = data;
+/* Those of the current thread. */
+static GPrivate first = G_PRIVATE_INIT (free_spares);
 
-  while (self->n > 0)
-    self->destroy (self->items[--self->n]);
-  g_free (self);
+/* %NULL where nothing is kept. */
+MaltSpares *
+malt_spares_new (MaltSpares     **spares,
+                 GDestroyNotify   destroy)
+{
+  MaltSpares *self;
+
+  if (!KEEPS_SPARES)
+    return NULL;
+
+  self = g_new (MaltSpares, 1);
+  self->spares = spares;
+  self->next = g_private_get (&first);
+  self->destroy = destroy;
+  self->n = 0;
+  g_private_set (&first, self);
+  *spares = self;
+
+  return self;
 }

@@ -6,15 +6,49 @@
 
 G_BEGIN_DECLS
 
-/* Used objects of one kind that a thread keeps to use them again: those that it has taken
- * and given back itself, so that there is no lock.  Freed when the thread ends. */
+/* Used objects of one kind that a thread keeps to use them again, without a lock.  There is
+ * a static __thread pointer for each kind, NULL at first.  What is kept is destroyed when
+ * the thread ends. */
+typedef struct _MaltSpares MaltSpares;
 
-#define MALT_SPARES_INIT G_PRIVATE_INIT (malt_spares_free)
+/* As many as are worth the memory: a thread that has more calls under way at once makes
+ * the others anew. */
+#define MALT_SPARES_MAX 256
 
-gpointer malt_spares_take (GPrivate       *spares);
-gboolean malt_spares_give (GPrivate       *spares,
-                           gpointer        item,
-                           GDestroyNotify  destroy);
-void     malt_spares_free (gpointer        data);
+struct _MaltSpares
+{
+  MaltSpares    **spares;     /* that points to this */
+  MaltSpares     *next;       /* kind, of the same thread */
+  GDestroyNotify  destroy;
+  guint           n;
+  gpointer        items[MALT_SPARES_MAX];
+};
+
+MaltSpares *malt_spares_new (MaltSpares     **spares,
+                             GDestroyNotify   destroy);
+
+/* The one that was given last, or %NULL. */
+static inline gpointer
+malt_spares_take (MaltSpares **spares)
+{
+  MaltSpares *self = *spares;
+
+  return self != NULL && self->n > 0 ? self->items[--self->n] : NULL;
+}
+
+/* FALSE if it is not kept. */
+static inline gboolean
+malt_spares_give (MaltSpares     **spares,
+                  gpointer         item,
+                  GDestroyNotify   destroy)
+{
+  MaltSpares *self = *spares != NULL ? *spares : malt_spares_new (spares, destroy);
+
+  if (self == NULL || self->n == MALT_SPARES_MAX)
+    return FALSE;
+
+  self->items[self->n++] = item;
+  return TRUE;
+}
 
 G_END_DECLS
