@@ -21,13 +21,13 @@
 
 static __thread MaltSpares *spares;
 
-/* @task, which is taken, is that of an asynchronous call. */
+/* @result, which is taken, is that of an asynchronous call. */
 MaltCall *
 malt_call_new (MaltWorker   *worker,
                MaltRequest  *request,
                int           timeout_msec,
                GCancellable *cancellable,
-               GTask        *task)
+               MaltResult   *result)
 {
   MaltCall *self = malt_spares_take (&spares);
 
@@ -39,15 +39,15 @@ malt_call_new (MaltWorker   *worker,
     .worker = worker,
     .kind = malt_request_get_kind (request),
     .timeout_msec = timeout_msec,
-    .task = task,
+    .result = result,
     .link.data = self,
     .deadline_link.data = self,
   };
   g_cond_init (&self->done_cond);
   g_set_object (&self->cancellable, cancellable);
 
-  /* What is on the ladder can outlive its task. */
-  self->owns_worker = task == NULL || cancellable != NULL || timeout_msec != MALT_TIMEOUT_NONE;
+  /* What is on the ladder can outlive its result. */
+  self->owns_worker = result == NULL || cancellable != NULL || timeout_msec != MALT_TIMEOUT_NONE;
   if (self->owns_worker)
     g_object_ref (worker);
 
@@ -72,7 +72,7 @@ malt_call_unref (MaltCall *self)
   g_assert (self->rung_source == NULL);
 
   g_clear_pointer (&self->spent, malt_request_release);
-  g_clear_object (&self->task);
+  g_clear_object (&self->result);
   g_clear_object (&self->cancellable);
   if (self->owns_worker)
     g_object_unref (self->worker);
@@ -91,7 +91,7 @@ malt_call_finish_and_unlock (MaltCall *self,
                              GError   *error)
 {
   MaltWorkerPrivate *priv = malt_worker_get_private (self->worker);
-  GTask *task = self->task;
+  MaltResult *result = self->result;
   gboolean owns_itself = self->owns_itself;
   GMainContext *blocked;
 
@@ -109,8 +109,8 @@ malt_call_finish_and_unlock (MaltCall *self,
       g_main_context_unref (blocked);
     }
 
-  if (task != NULL) /* the delivery takes over the call */
-    malt_deliver (&self->delivery, g_task_get_context (task));
+  if (result != NULL) /* the delivery takes over the call */
+    malt_deliver (&self->delivery, malt_result_get_context (result));
   else if (owns_itself)
     malt_call_unref (self);
 }

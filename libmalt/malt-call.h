@@ -4,6 +4,7 @@
 
 #include "malt-delivery.h"
 #include "malt-request.h"
+#include "malt-result.h"
 
 G_BEGIN_DECLS
 
@@ -29,13 +30,13 @@ struct _MaltCall
 
   /* Immutable once the request is submitted. */
   MaltWorker      *worker;
-  gboolean         owns_worker;    /* else the task does, as long as the call is there */
+  gboolean         owns_worker;    /* else the result does, as long as the call is there */
   gboolean         owns_itself;    /* has a reference until it is done: nobody waits */
   gboolean         keeps_request;  /* once it is done, to use it again */
   MaltRequestKind  kind;
   int              timeout_msec;   /* MALT_TIMEOUT_NONE for none */
   GCancellable    *cancellable;
-  GTask           *task;           /* of an asynchronous call, until it has returned */
+  MaltResult      *result;         /* of an asynchronous call, until it has returned */
   GMainContext    *blocked;        /* that a blocking call runs, if it has to; see
                                       malt_worker_begin_blocking() */
 
@@ -65,7 +66,7 @@ MaltCall  *malt_call_new              (MaltWorker    *worker,
                                        MaltRequest   *request,
                                        int            timeout_msec,
                                        GCancellable  *cancellable,
-                                       GTask         *task);
+                                       MaltResult    *result);
 gboolean   malt_call_begin            (MaltCall      *self,
                                        MaltRequest   *request,
                                        GError       **error);

@@ -8,7 +8,7 @@
  *
  * An idle source per result would cost each its own allocation, attachment and wake-up.
  * Here every such context has one source, made when the first result is delivered, and
- * a queue.  What is queued keeps the context alive (by its GTask), so that a context
+ * a queue.  What is queued keeps the context alive (by its result), so that a context
  * that goes has nothing left in its queue. */
 
 typedef struct
@@ -147,9 +147,10 @@ malt_deliver (MaltDelivery *delivery,
   was_due = source->queue.length > 0;
   g_queue_push_tail_link (&source->queue, &delivery->link);
   g_atomic_int_set (&source->is_due, TRUE);
-  g_mutex_unlock (&deliveries_lock);
 
-  /* Whoever made the first one due has woken the context, or runs it. */
+  /* Whoever made the first one due has woken the context, or runs it.  Without the lock the
+   * context could go with what is delivered. */
   if (!was_due && !g_main_context_is_owner (context))
     g_main_context_wakeup (context);
+  g_mutex_unlock (&deliveries_lock);
 }

@@ -213,16 +213,6 @@ malt_request_init (MaltRequest *self)
 
 static __thread MaltSpares *spares;
 
-/* Whether nothing is left of whoever used the object, but the reference of the caller: no
- * other one, and no data, weak reference or closure that goes with the object. */
-static gboolean
-is_unused (gpointer object)
-{
-  GObject *self = object;
-
-  return g_atomic_int_get ((gint *) &self->ref_count) == 1 && g_atomic_pointer_get (&self->qdata) == NULL;
-}
-
 /* Whether the next caller will find it as if it were new. */
 static gboolean
 is_cancellable_unused (GCancellable *cancellable)
@@ -232,18 +222,18 @@ is_cancellable_unused (GCancellable *cancellable)
   if (g_once_init_enter (&cancelled_signal))
     g_once_init_leave (&cancelled_signal, g_signal_lookup ("cancelled", G_TYPE_CANCELLABLE));
 
-  return is_unused (cancellable) && !g_cancellable_is_cancelled (cancellable) &&
+  return malt_spares_is_unused (G_OBJECT (cancellable)) && !g_cancellable_is_cancelled (cancellable) &&
          !g_signal_has_handler_pending (cancellable, (guint) cancelled_signal, 0, TRUE);
 }
 
 void
 malt_request_release (MaltRequest *self)
 {
-  if (is_unused (self) && !self->disposing)
+  if (malt_spares_is_unused (&self->parent_instance) && !self->disposing)
     {
       malt_request_drop (self);
 
-      if (is_unused (self) && malt_spares_give (&spares, self, g_object_unref))
+      if (malt_spares_is_unused (&self->parent_instance) && malt_spares_give (&spares, self, g_object_unref))
         {
           malt_request_clear (self);
           if (self->cancellable != NULL && !is_cancellable_unused (self->cancellable))

@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include <glib.h>
+#include <glib-object.h>
 
 G_BEGIN_DECLS
 
@@ -34,6 +34,14 @@ malt_spares_take (MaltSpares **spares)
   MaltSpares *self = *spares;
 
   return self != NULL && self->n > 0 ? self->items[--self->n] : NULL;
+}
+
+/* Whether nothing is left of whoever has used an object, but the reference of the caller: no
+ * other one, and no data, weak reference or closure that goes with the object. */
+static inline gboolean
+malt_spares_is_unused (GObject *object)
+{
+  return g_atomic_int_get ((gint *) &object->ref_count) == 1 && g_atomic_pointer_get (&object->qdata) == NULL;
 }
 
 /* FALSE if it is not kept. */

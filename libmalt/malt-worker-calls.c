@@ -70,60 +70,50 @@ run_blocking (MaltWorker    *self,
 }
 
 static void
-return_to_task (MaltDelivery *delivery)
+deliver_result (MaltDelivery *delivery)
 {
   MaltCall *call = (MaltCall *) ((char *) delivery - G_STRUCT_OFFSET (MaltCall, delivery));
-  GTask *task = g_steal_pointer (&call->task);
+  MaltResult *result = g_steal_pointer (&call->result);
   GError *error = NULL;
   GVariant *value;
 
   /* Before the callback, which may begin the next. */
   value = malt_call_propagate (call, &error);
   malt_call_unref (call);
-
-  if (error != NULL)
-    g_task_return_error (task, error);
-  else
-    g_task_return_pointer (task, value, (GDestroyNotify) g_variant_unref);
-  g_object_unref (task);
+  malt_result_return (result, value, error);
 }
 
-/* Runs the request and returns to the task when it is done.  Takes request and task. */
+/* Runs the request and gives the result when it is done.  Takes request and result. */
 static void
-run_async (MaltWorker  *self,
-           MaltRequest *request,
-           int          timeout_msec,
-           GTask       *task)
+run_async (MaltWorker   *self,
+           MaltRequest  *request,
+           int           timeout_msec,
+           GCancellable *cancellable,
+           MaltResult   *result)
 {
-  GCancellable *cancellable = g_task_get_cancellable (task);
   GError *error = NULL;
   MaltCall *call;
-
-  /* What cancels the call is the ladder, which says in its error how it did. */
-  g_task_set_check_cancellable (task, FALSE);
 
   if (cancellable != NULL && g_cancellable_set_error_if_cancelled (cancellable, &error))
     {
       malt_request_release (request);
-      g_task_return_error (task, error);
-      g_object_unref (task);
+      malt_result_return_later (result, error);
       return;
     }
 
   /* From when it has begun the call is its own, and its delivery's. */
-  call = malt_call_new (self, request, timeout_msec, cancellable, task);
+  call = malt_call_new (self, request, timeout_msec, cancellable, result);
   call->keeps_request = TRUE;
-  call->delivery.func = return_to_task;
-  malt_request_set_context (request, g_task_get_context (task));
+  call->delivery.func = deliver_result;
+  malt_request_set_context (request, malt_result_get_context (result));
 
   if (malt_call_begin (call, request, &error))
     malt_worker_invoke_request (self, request);
   else
     {
-      call->task = NULL;
+      call->result = NULL;
       malt_call_unref (call);
-      g_task_return_error (task, error);
-      g_object_unref (task);
+      malt_result_return_later (result, error);
     }
 
   malt_request_release (request);
@@ -264,22 +254,19 @@ submit_blocking (MaltWorker    *self,
                        cancellable, error);
 }
 
-/* Takes request, task and error. */
+/* Takes request, result and error. */
 static void
-submit_async (MaltWorker  *self,
-              MaltRequest *request,
-              int          timeout_msec,
-              GTask       *task,
-              GError      *error)
+submit_async (MaltWorker   *self,
+              MaltRequest  *request,
+              int           timeout_msec,
+              GCancellable *cancellable,
+              MaltResult   *result,
+              GError       *error)
 {
   if (request != NULL)
-    {
-      run_async (self, request, timeout_of_call (self, timeout_msec), task);
-      return;
-    }
-
-  g_task_return_error (task, error);
-  g_object_unref (task);
+    run_async (self, request, timeout_of_call (self, timeout_msec), cancellable, result);
+  else
+    malt_result_return_later (result, error);
 }
 
 /* Starting, for the launcher. */
@@ -325,10 +312,8 @@ malt_worker_start_async (MaltWorker          *self,
                          GAsyncReadyCallback  callback,
                          gpointer             user_data)
 {
-  GTask *task = g_task_new (self, cancellable, callback, user_data);
-
-  g_task_set_source_tag (task, malt_worker_start_async);
-  run_async (self, malt_request_new_start (), timeout_of_start (self), task);
+  run_async (self, malt_request_new_start (), timeout_of_start (self), cancellable,
+             malt_result_new (self, malt_worker_start_async, callback, user_data));
 }
 
 gboolean
@@ -336,7 +321,7 @@ malt_worker_start_finish (MaltWorker    *self,
                           GAsyncResult  *result,
                           GError       **error)
 {
-  g_autoptr (GVariant) value = g_task_propagate_pointer (G_TASK (result), error);
+  g_autoptr (GVariant) value = malt_result_finish (result, self, error);
 
   if (value != NULL)
     set_running (self);
@@ -498,16 +483,15 @@ malt_worker_remote_call_async (MaltWorker          *self,
 {
   GError *error = NULL;
   MaltRequest *request;
-  GTask *task;
+  MaltResult *result;
 
   g_return_if_fail (MALT_IS_WORKER (self));
   g_return_if_fail (function != NULL);
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
-  task = g_task_new (self, cancellable, callback, user_data);
-  g_task_set_source_tag (task, malt_worker_remote_call_async);
+  result = malt_result_new (self, malt_worker_remote_call_async, callback, user_data);
   request = new_call (function, arguments, keywords, MALT_REQUEST_FLAGS_NONE, &error);
-  submit_async (self, request, timeout_msec, task, error);
+  submit_async (self, request, timeout_msec, cancellable, result, error);
 }
 
 /**
@@ -530,10 +514,9 @@ malt_worker_remote_call_finish (MaltWorker    *self,
                                 GError       **error)
 {
   g_return_val_if_fail (MALT_IS_WORKER (self), NULL);
-  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 
-  return g_task_propagate_pointer (G_TASK (result), error);
+  return malt_result_finish (result, self, error);
 }
 
 /**
@@ -723,16 +706,15 @@ malt_worker_remote_eval_async (MaltWorker          *self,
 {
   GError *error = NULL;
   MaltRequest *request;
-  GTask *task;
+  MaltResult *result;
 
   g_return_if_fail (MALT_IS_WORKER (self));
   g_return_if_fail (source != NULL);
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
-  task = g_task_new (self, cancellable, callback, user_data);
-  g_task_set_source_tag (task, malt_worker_remote_eval_async);
+  result = malt_result_new (self, malt_worker_remote_eval_async, callback, user_data);
   request = new_eval (module, source, MALT_REQUEST_FLAGS_NONE, &error);
-  submit_async (self, request, timeout_msec, task, error);
+  submit_async (self, request, timeout_msec, cancellable, result, error);
 }
 
 /**
@@ -755,8 +737,7 @@ malt_worker_remote_eval_finish (MaltWorker    *self,
                                 GError       **error)
 {
   g_return_val_if_fail (MALT_IS_WORKER (self), NULL);
-  g_return_val_if_fail (g_task_is_valid (result, self), NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 
-  return g_task_propagate_pointer (G_TASK (result), error);
+  return malt_result_finish (result, self, error);
 }

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "malt-result.h"
+
+#include "malt-delivery.h"
+#include "malt-spares.h"
+
+/* What the callback of an asynchronous call is given.
+ *
+ * It is what a GTask would be, for what calls need of one: it is delivered in the order in
+ * which results come (see malt-delivery.c), keeps its worker, and has one value or error to
+ * be taken.  A GTask costs as much as the whole rest of a call, to be made, to notify of a
+ * property that nobody looks at, and to be finalized; this one is used again when nobody
+ * has kept it. */
+struct _MaltResult
+{
+  GObject              parent_instance;
+
+  /* Immutable until it is used again. */
+  MaltWorker          *worker;
+  GMainContext        *context;
+  gpointer             tag;
+  GAsyncReadyCallback  callback;
+  gpointer             user_data;
+
+  /* Owned by the thread that runs the context, or has taken the result from there. */
+  GVariant            *value;
+  GError              *error;
+  gboolean             is_set;
+
+  MaltDelivery         delivery;
+};
+
+static GObject *
+malt_result_get_source_object (GAsyncResult *result)
+{
+  return g_object_ref (G_OBJECT (MALT_RESULT (result)->worker));
+}
+
+static gpointer
+malt_result_get_user_data (GAsyncResult *result)
+{
+  return MALT_RESULT (result)->user_data;
+}
+
+static gboolean
+malt_result_is_tagged (GAsyncResult *result,
+                       gpointer      source_tag)
+{
+  return MALT_RESULT (result)->tag == source_tag;
+}
+
+static void
+malt_result_async_result_init (GAsyncResultIface *iface)
+{
+  iface->get_source_object = malt_result_get_source_object;
+  iface->get_user_data = malt_result_get_user_data;
+  iface->is_tagged = malt_result_is_tagged;
+}
+
+G_DEFINE_FINAL_TYPE_WITH_CODE (MaltResult, malt_result, G_TYPE_OBJECT,
+                               G_IMPLEMENT_INTERFACE (G_TYPE_ASYNC_RESULT, malt_result_async_result_init))
+
+static __thread MaltSpares *spares;
+
+static void
+malt_result_clear (MaltResult *self)
+{
+  g_clear_object (&self->worker);
+  g_clear_pointer (&self->context, g_main_context_unref);
+  g_clear_pointer (&self->value, g_variant_unref);
+  g_clear_error (&self->error);
+}
+
+static void
+malt_result_finalize (GObject *object)
+{
+  malt_result_clear (MALT_RESULT (object));
+
+  G_OBJECT_CLASS (malt_result_parent_class)->finalize (object);
+}
+
+static void
+malt_result_class_init (MaltResultClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = malt_result_finalize;
+}
+
+static void
+malt_result_init (MaltResult *self)
+{
+}
+
+static void
+malt_result_release (MaltResult *self)
+{
+  if (malt_spares_is_unused (G_OBJECT (self)) && malt_spares_give (&spares, self, g_object_unref))
+    malt_result_clear (self);
+  else
+    g_object_unref (self);
+}
+
+/* For the main context that is the thread-default one now. */
+MaltResult *
+malt_result_new (MaltWorker          *worker,
+                 gpointer             tag,
+                 GAsyncReadyCallback  callback,
+                 gpointer             user_data)
+{
+  MaltResult *self = malt_spares_take (&spares);
+
+  if (self == NULL)
+    self = g_object_new (MALT_TYPE_RESULT, NULL);
+
+  self->worker = g_object_ref (worker);
+  self->context = g_main_context_ref_thread_default ();
+  self->tag = tag;
+  self->callback = callback;
+  self->user_data = user_data;
+  self->is_set = FALSE;
+
+  return self;
+}
+
+GMainContext *
+malt_result_get_context (MaltResult *self)
+{
+  return self->context;
+}
+
+static gboolean
+is_thread_default (GMainContext *context)
+{
+  GMainContext *current = g_main_context_get_thread_default ();
+
+  return current != NULL ? current == context : context == g_main_context_default ();
+}
+
+/* Calls the callback.  Takes value and error, and the result itself.  In a delivery in its
+ * context. */
+void
+malt_result_return (MaltResult *self,
+                    GVariant   *value,
+                    GError     *error)
+{
+  gboolean is_default = is_thread_default (self->context);
+
+  self->value = value;
+  self->error = error;
+  self->is_set = TRUE;
+
+  if (self->callback != NULL)
+    {
+      if (!is_default)
+        g_main_context_push_thread_default (self->context);
+      self->callback (G_OBJECT (self->worker), G_ASYNC_RESULT (self), self->user_data);
+      if (!is_default)
+        g_main_context_pop_thread_default (self->context);
+    }
+
+  malt_result_release (self);
+}
+
+static void
+return_error (MaltDelivery *delivery)
+{
+  MaltResult *self = (MaltResult *) ((char *) delivery - G_STRUCT_OFFSET (MaltResult, delivery));
+
+  malt_result_return (self, NULL, g_steal_pointer (&self->error));
+}
+
+/* For what fails at once: the callback is never called by the function that was given it.
+ * Takes the error, and the result itself. */
+void
+malt_result_return_later (MaltResult *self,
+                          GError     *error)
+{
+  self->error = error;
+  self->delivery.func = return_error;
+  malt_deliver (&self->delivery, self->context);
+}
+
+/* Hands out what came of it, once. */
+GVariant *
+malt_result_finish (GAsyncResult  *result,
+                    MaltWorker    *worker,
+                    GError       **error)
+{
+  MaltResult *self;
+
+  g_return_val_if_fail (MALT_IS_RESULT (result), NULL);
+
+  self = MALT_RESULT (result);
+  g_return_val_if_fail (self->worker == worker, NULL);
+  g_return_val_if_fail (self->is_set, NULL);
+
+  self->is_set = FALSE;
+  if (self->error != NULL)
+    g_propagate_error (error, g_steal_pointer (&self->error));
+
+  return g_steal_pointer (&self->value);
+}
