@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <malt.h>
+
+#include "malt-request-private.h"
+
+/* Requests are used again; nobody may notice. */
+
+static void
+count_cb (MaltRequest *request,
+          GVariant    *value,
+          GError      *error,
+          gpointer     user_data)
+{
+  guint *n = user_data;
+
+  ++*n;
+  g_clear_pointer (&value, g_variant_unref);
+  g_clear_error (&error);
+}
+
+static MaltRequest *
+new_request (guint *n_answers)
+{
+  MaltRequest *self = malt_request_new_call ("module:function", NULL, NULL, MALT_REQUEST_FLAGS_NONE);
+
+  malt_request_set_responder (self, count_cb, n_answers);
+  return self;
+}
+
+static void
+assert_new (MaltRequest *self)
+{
+  g_assert_cmpuint (malt_request_get_id (self), ==, 0);
+  g_assert_cmpint (malt_request_get_kind (self), ==, MALT_REQUEST_KIND_CALL);
+  g_assert_cmpint (malt_request_get_flags (self), ==, MALT_REQUEST_FLAGS_NONE);
+  g_assert_cmpstr (malt_request_get_function (self), ==, "module:function");
+  g_assert_null (malt_request_get_module (self));
+  g_assert_null (malt_request_get_source (self));
+  g_assert_cmpuint (g_variant_n_children (malt_request_get_arguments (self)), ==, 0);
+  g_assert_null (malt_request_get_keywords (self));
+  g_assert_null (malt_request_get_context (self));
+  g_assert_false (malt_request_is_done (self));
+  g_assert_false (malt_request_is_interrupted (self));
+  g_assert_false (malt_request_is_deferred (self));
+  g_assert_false (malt_request_is_withdrawn (self));
+  g_assert_false (g_cancellable_is_cancelled (malt_request_get_cancellable (self)));
+}
+
+static void
+test_clean (void)
+{
+  guint i, n_answers = 0;
+
+  for (i = 0; i < 10; i++)
+    {
+      MaltRequest *self = new_request (&n_answers);
+      MaltRequest *eval;
+
+      assert_new (self);
+      malt_request_set_context (self, g_main_context_default ());
+      malt_request_set_id (self, 7);
+      malt_request_interrupt (self);
+      malt_request_return_withdrawn (self);
+      if (i % 2 == 0)
+        g_cancellable_cancel (malt_request_get_cancellable (self));
+      malt_request_release (self);
+
+      eval = malt_request_new_eval ("module", "a source that is longer than what a request has room for by itself",
+                                    MALT_REQUEST_FLAGS_NO_VALUE);
+      g_assert_null (malt_request_get_arguments (eval));
+      g_assert_cmpstr (malt_request_get_module (eval), ==, "module");
+      malt_request_abandon (eval);
+      malt_request_release (eval);
+    }
+
+  g_assert_cmpuint (n_answers, ==, 10);
+}
+
+/* Who has a reference keeps what it had. */
+static void
+test_kept (void)
+{
+  guint n_answers = 0;
+  MaltRequest *self = new_request (&n_answers);
+  g_autoptr (MaltRequest) kept = g_object_ref (self);
+  g_autoptr (GCancellable) cancellable = g_object_ref (malt_request_get_cancellable (self));
+  MaltRequest *other;
+
+  malt_request_return_value (self, NULL);
+  malt_request_release (self);
+  other = new_request (&n_answers);
+  g_assert_true (other != kept);
+  g_assert_true (malt_request_get_cancellable (other) != cancellable);
+  g_assert_true (malt_request_is_done (kept));
+  g_assert_cmpstr (malt_request_get_function (kept), ==, "module:function");
+  malt_request_release (other);
+}
+
+static void
+gone_cb (gpointer data)
+{
+  *(gboolean *) data = TRUE;
+}
+
+static void
+cancelled_cb (GCancellable *cancellable,
+              gpointer      data)
+{
+  *(gboolean *) data = TRUE;
+}
+
+/* What belongs to the object goes when the object should. */
+static void
+test_data (void)
+{
+  guint n_answers = 0;
+  gboolean is_gone = FALSE, is_cancelled = FALSE;
+  MaltRequest *self = new_request (&n_answers);
+  MaltRequest *weak = self;
+  GCancellable *cancellable = malt_request_get_cancellable (self);
+
+  g_object_set_data_full (G_OBJECT (self), "data", &is_gone, gone_cb);
+  g_object_add_weak_pointer (G_OBJECT (self), (gpointer *) &weak);
+  g_cancellable_connect (cancellable, G_CALLBACK (cancelled_cb), &is_cancelled, NULL);
+  malt_request_return_value (self, NULL);
+  malt_request_release (self);
+  g_assert_true (is_gone);
+  g_assert_null (weak);
+
+  /* A handler that was left is not called for the next one. */
+  self = new_request (&n_answers);
+  cancellable = malt_request_get_cancellable (self);
+  g_cancellable_connect (cancellable, G_CALLBACK (cancelled_cb), &is_cancelled, NULL);
+  malt_request_return_value (self, NULL);
+  malt_request_release (self);
+  self = new_request (&n_answers);
+  g_cancellable_cancel (malt_request_get_cancellable (self));
+  g_assert_false (is_cancelled);
+  malt_request_return_value (self, NULL);
+  malt_request_release (self);
+}
+
+/* It is answered all the same, and once. */
+static void
+test_dropped (void)
+{
+  guint n_answers = 0;
+
+  malt_request_release (new_request (&n_answers));
+  g_assert_cmpuint (n_answers, ==, 1);
+  g_object_unref (new_request (&n_answers));
+  g_assert_cmpuint (n_answers, ==, 2);
+}
+
+static gpointer
+run_thread (gpointer data)
+{
+  guint i, n_answers = 0;
+
+  for (i = 0; i < 1000; i++)
+    {
+      MaltRequest *self = new_request (&n_answers);
+
+      assert_new (self);
+      malt_request_return_value (self, NULL);
+      malt_request_release (self);
+    }
+
+  return GUINT_TO_POINTER (n_answers);
+}
+
+/* What a thread has kept goes with it, which a sanitizer sees. */
+static void
+test_threads (void)
+{
+  GThread *threads[4];
+  guint i;
+
+  for (i = 0; i < G_N_ELEMENTS (threads); i++)
+    threads[i] = g_thread_new ("requests", run_thread, NULL);
+  for (i = 0; i < G_N_ELEMENTS (threads); i++)
+    g_assert_cmpuint (GPOINTER_TO_UINT (g_thread_join (threads[i])), ==, 1000);
+}
+
+int
+main (int    argc,
+      char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+
+  g_test_add_func ("/request/clean", test_clean);
+  g_test_add_func ("/request/kept", test_kept);
+  g_test_add_func ("/request/data", test_data);
+  g_test_add_func ("/request/dropped", test_dropped);
+  g_test_add_func ("/request/threads", test_threads);
+
+  return g_test_run ();
+}
