@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <malt.h>
+#include <string.h>
+
+/* The functions that the benchmarks call through the native runtime.  Those in Python are
+ * in bench-worker.c, by the same names. */
+
+/* → nothing */
+MALT_FUNCTION (nothing)
+{
+  return NULL;
+}
+
+/* (x) → x, one more */
+MALT_FUNCTION (increment)
+{
+  gint64 x;
+
+  g_variant_get (arguments, "(x)", &x);
+  return g_variant_new_int64 (x + 1);
+}
+
+/* (x) → ay, so many bytes of the worker's own, which it has already */
+MALT_FUNCTION (own_bytes)
+{
+  static GVariant *all;
+  gint64 size;
+  gsize n;
+  gconstpointer data;
+
+  g_variant_get (arguments, "(x)", &size);
+  if (all == NULL || g_variant_get_size (all) < (gsize) size)
+    {
+      gpointer fresh = g_malloc ((gsize) size);
+
+      memset (fresh, 7, (gsize) size);
+      g_clear_pointer (&all, g_variant_unref);
+      all = g_variant_ref_sink (g_variant_new_from_data (G_VARIANT_TYPE_BYTESTRING,
+                                                         fresh, (gsize) size, TRUE, g_free, fresh));
+    }
+
+  data = g_variant_get_fixed_array (all, &n, 1);
+  return g_variant_new_from_data (G_VARIANT_TYPE_BYTESTRING, data, (gsize) size, TRUE,
+                                  (GDestroyNotify) g_variant_unref, g_variant_ref (all));
+}
+
+/* (ay) → ay, the same */
+MALT_FUNCTION (echo)
+{
+  return g_variant_get_child_value (arguments, 0);
+}
+
+/* (ay) → x, how many */
+MALT_FUNCTION (count)
+{
+  g_autoptr (GVariant) array = g_variant_get_child_value (arguments, 0);
+  gsize n;
+
+  g_variant_get_fixed_array (array, &n, 1);
+  return g_variant_new_int64 ((gint64) n);
+}
