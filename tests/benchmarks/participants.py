@@ -137,7 +137,7 @@ class Participant:
     """@group: floor, malt or peer.
     @every_round: its figures are taken again in each round, in turns with the others."""
 
-    def __init__(self, name, group, prepare, timeout=40, every_round=False):
+    def __init__(self, name, group, prepare, timeout=25, every_round=False):
         self.name = name
         self.group = group
         self.prepare = prepare
@@ -204,7 +204,6 @@ def everybody(build_root):
         malt(build_root, 'malt-native-nospin', 'native', ['calls'], MALT_SPIN='0'),
         malt(build_root, 'malt-native-socket', 'native', ['calls', 'bytes'], MALT_RING='0'),
         malt(build_root, 'malt-python', 'python', ['eval', 'calls', 'bytes', 'starts', 'idle']),
-        malt(build_root, 'malt-native', 'native', ['many'], timeout=120, every_round=False),
         Participant('gdbus', 'peer', c_program('gdbus_p2p', 'gio-2.0')),
         Participant('zmq', 'peer', c_program('zmq_peer', 'libzmq')),
         Participant('capnp', 'peer', capnp),
@@ -217,6 +216,7 @@ def everybody(build_root):
         Participant('execnet', 'peer', execnet),
         Participant('node-json', 'peer', node('json')),
         Participant('py-pool', 'peer', python('py_mp.py', 'pool')),
+        malt(build_root, 'malt-native', 'native', ['many'], timeout=60, every_round=False),
         # What is not in the floor: only when asked for.
         Participant('raw', 'raw', raw(), timeout=60),
     ]
