@@ -241,7 +241,7 @@ test_output (void)
 
   for (i = 0; i < G_N_ELEMENTS (ways); i++)
     {
-      g_autoptr (MaltLauncher) launcher = malt_launcher_new (backend, "python");
+      g_autoptr (MaltLauncher) launcher = malt_launcher_new (test_python_backend, "python");
       g_autoptr (MaltWorker) other = NULL;
       g_autoptr (GVariant) type = NULL;
       g_autoptr (GError) error = NULL;
@@ -521,7 +521,7 @@ test_thread_beside_requests (void)
       if (left < 1000 && g_get_monotonic_time () < end)
         {
           left++;
-          malt_worker_remote_call_async (worker, "math.sqrt", g_variant_new ("(d)", 4.0), NULL,
+          malt_worker_remote_call_async (test_python_worker, "math.sqrt", g_variant_new ("(d)", 4.0), NULL,
                                          MALT_TIMEOUT_NONE, NULL, count_cb, &left);
         }
       g_main_context_iteration (NULL, left == 1000);
@@ -564,22 +564,22 @@ main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
 
-  test_python_add ("python-runtime", "eval", test_eval);
-  test_python_add ("python-runtime", "modules", test_modules);
-  test_python_add ("python-runtime", "call", test_call);
-  test_python_add ("python-runtime", "names", test_names);
-  test_python_add ("python-runtime", "arguments", test_arguments);
-  test_python_add ("python-runtime", "small-results", test_small_results);
-  test_python_add ("python-runtime", "output", test_output);
-  test_python_add ("python-runtime", "traceback", test_traceback);
-  test_python_add ("python-runtime", "coroutines", test_coroutines);
-  test_python_add ("python-runtime", "foreign-loop", test_foreign_loop);
-  test_python_add ("python-runtime", "threads", test_threads);
-  test_python_add ("python-runtime", "thread-beside-requests", test_thread_beside_requests);
-  test_python_add ("python-runtime", "options", test_options);
-  test_python_add ("python-runtime", "virtual-environment", test_virtual_environment);
-  test_python_add ("python-runtime", "interrupt", test_interrupt);
-  test_python_add ("python-runtime", "memory", test_memory);
+  test_python_add ("python-runtime", "eval", NULL, test_eval);
+  test_python_add ("python-runtime", "modules", NULL, test_modules);
+  test_python_add ("python-runtime", "call", NULL, test_call);
+  test_python_add ("python-runtime", "names", NULL, test_names);
+  test_python_add ("python-runtime", "arguments", NULL, test_arguments);
+  test_python_add ("python-runtime", "small-results", NULL, test_small_results);
+  test_python_add ("python-runtime", "output", NULL, test_output);
+  test_python_add ("python-runtime", "traceback", NULL, test_traceback);
+  test_python_add ("python-runtime", "coroutines", NULL, test_coroutines);
+  test_python_add ("python-runtime", "foreign-loop", NULL, test_foreign_loop);
+  test_python_add ("python-runtime", "threads", NULL, test_threads);
+  test_python_add ("python-runtime", "thread-beside-requests", NULL, test_thread_beside_requests);
+  test_python_add ("python-runtime", "options", NULL, test_options);
+  test_python_add ("python-runtime", "virtual-environment", NULL, test_virtual_environment);
+  test_python_add ("python-runtime", "interrupt", NULL, test_interrupt);
+  test_python_add ("python-runtime", "memory", NULL, test_memory);
 
   return g_test_run ();
 }

@@ -8,6 +8,7 @@ const char *test_python_backend;
 typedef struct
 {
   const char *backend;
+  const char *options;
   GTestFunc   func;
 } Variant;
 
@@ -18,6 +19,8 @@ run (gconstpointer data)
   g_autoptr (MaltLauncher) launcher = malt_launcher_new (self->backend, "python");
   g_autoptr (GError) error = NULL;
 
+  if (self->options != NULL)
+    malt_launcher_set_runtime_options (launcher, g_variant_new_parsed (self->options));
   test_python_backend = self->backend;
   test_python_worker = malt_launcher_spawn (launcher, NULL, &error);
   g_assert_no_error (error);
@@ -25,10 +28,12 @@ run (gconstpointer data)
   g_clear_object (&test_python_worker);
 }
 
-/* Adds a test that is run with a worker of either kind. */
+/* Adds a test that is run with a worker of either kind.  @options are the runtime's, in
+ * text, or %NULL. */
 void
 test_python_add (const char *subject,
                  const char *name,
+                 const char *options,
                  GTestFunc   func)
 {
   static const char * const backends[] = { "process", "inprocess" };
@@ -40,6 +45,7 @@ test_python_add (const char *subject,
       Variant *variant = g_new (Variant, 1);
 
       variant->backend = backends[i];
+      variant->options = options;
       variant->func = func;
       g_test_add_data_func_full (path, variant, run, g_free);
     }

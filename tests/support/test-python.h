@@ -12,6 +12,7 @@ extern const char *test_python_backend;
 
 void test_python_add (const char *subject,
                       const char *name,
+                      const char *options,
                       GTestFunc   func);
 
 G_END_DECLS
