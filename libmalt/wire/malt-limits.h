@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <glib.h>
+
 /* Every bound on what one end of a connection accepts from the other.  They are
  * the receiver's own; nothing that a peer says raises them. */
 
@@ -36,3 +38,19 @@
 /* The hello. */
 #define MALT_LIMIT_HELLO_SIZE           (64u * 1024)
 #define MALT_LIMIT_HELLO_MSEC           60000
+/* How long either end may wait actively, at most and by default. */
+#define MALT_LIMIT_SPIN_USEC            1000000
+#define MALT_DEFAULT_SPIN_USEC          50
+/* Bytes on their way in one direction of a ring. */
+#define MALT_DEFAULT_RING_SIZE          (64u * 1024)
+/* The arena of one worker and direction: addresses, which cost memory only where they
+ * were written. */
+#if GLIB_SIZEOF_SIZE_T >= 8
+#define MALT_LIMIT_ARENA_SIZE           ((gsize) 4096 * 1024 * 1024)
+#else
+#define MALT_LIMIT_ARENA_SIZE           ((gsize) 256 * 1024 * 1024)
+#endif
+/* Memory of an arena that is kept though it is free. */
+#define MALT_LIMIT_ARENA_WARM           (64u * 1024 * 1024)
+/* Values in an arena at once. */
+#define MALT_ARENA_SLOTS                4096u
