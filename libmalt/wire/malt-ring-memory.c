@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "malt-ring-memory.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gio/gio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "malt-limits.h"
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U /* Linux 6.3 */
+#endif
+
+#define PAGE     4096u
+#define RELEASED (MALT_ARENA_SLOTS * sizeof (guint32))
+
+static gsize
+size_for (guint32 capacity)
+{
+  G_STATIC_ASSERT (sizeof (MaltRingHead) <= PAGE);
+
+  return PAGE + 2 * RELEASED + 2 * (gsize) capacity;
+}
+
+static void
+set_errno_error (GError     **error,
+                 const char  *what,
+                 int          code)
+{
+  g_set_error (error, G_IO_ERROR, (int) g_io_error_from_errno (code),
+               "could not %s: %s", what, g_strerror (code));
+}
+
+/* Its pages are there from the start: what is missing is an error here, and no fault
+ * later. */
+static int
+create (gsize    size,
+        GError **error)
+{
+  int fd = memfd_create ("malt-ring", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+
+  if (fd < 0 && errno == EINVAL)
+    fd = memfd_create ("malt-ring", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0)
+    {
+      set_errno_error (error, "make shared memory", errno);
+      return -1;
+    }
+
+  if (fallocate (fd, 0, 0, (off_t) size) == 0 &&
+      fcntl (fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+    return fd;
+
+  set_errno_error (error, "prepare shared memory", errno);
+  close (fd);
+  return -1;
+}
+
+/* Maps the memory, which stays when the descriptor is closed. */
+MaltRingMemory *
+malt_ring_memory_map (int      fd,
+                      guint32  capacity,
+                      GError **error)
+{
+  MaltRingMemory *self;
+  gpointer base;
+
+  base = mmap (NULL, size_for (capacity), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
+  if (base == MAP_FAILED)
+    {
+      set_errno_error (error, "map shared memory", errno);
+      return NULL;
+    }
+
+  self = g_new0 (MaltRingMemory, 1);
+  g_atomic_ref_count_init (&self->ref_count);
+  self->base = base;
+  self->size = size_for (capacity);
+  self->capacity = capacity;
+  self->head = base;
+  self->released_down = (gpointer) ((guint8 *) base + PAGE);
+  self->released_up = self->released_down + MALT_ARENA_SLOTS;
+  self->down = (guint8 *) base + PAGE + 2 * RELEASED;
+  self->up = self->down + capacity;
+
+  return self;
+}
+
+/* @fd is for the worker, and to be closed then. */
+MaltRingMemory *
+malt_ring_memory_new (guint32   capacity,
+                      int      *fd,
+                      GError  **error)
+{
+  MaltRingMemory *self;
+
+  *fd = create (size_for (capacity), error);
+  if (*fd == -1)
+    return NULL;
+
+  self = malt_ring_memory_map (*fd, capacity, error);
+  if (self == NULL)
+    {
+      close (*fd);
+      *fd = -1;
+    }
+
+  return self;
+}
+
+MaltRingMemory *
+malt_ring_memory_ref (MaltRingMemory *self)
+{
+  g_atomic_ref_count_inc (&self->ref_count);
+  return self;
+}
+
+void
+malt_ring_memory_unref (MaltRingMemory *self)
+{
+  if (!g_atomic_ref_count_dec (&self->ref_count))
+    return;
+
+  munmap (self->base, self->size);
+  g_free (self);
+}
