@@ -53,6 +53,7 @@ struct _MaltLauncher
   int          interrupt_timeout;
   gboolean     kill_on_timeout;
   guint64      max_value_size;
+  int          spin_limit;
   GVariant    *backend_options;
   GVariant    *runtime_options;
 };
@@ -73,6 +74,7 @@ enum
   PROP_INTERRUPT_TIMEOUT,
   PROP_KILL_ON_TIMEOUT,
   PROP_MAX_VALUE_SIZE,
+  PROP_SPIN_LIMIT,
   PROP_BACKEND_OPTIONS,
   PROP_RUNTIME_OPTIONS,
   N_PROPERTIES
@@ -133,6 +135,9 @@ malt_launcher_get_property (GObject    *object,
       break;
     case PROP_MAX_VALUE_SIZE:
       g_value_set_uint64 (value, self->max_value_size);
+      break;
+    case PROP_SPIN_LIMIT:
+      g_value_set_int (value, self->spin_limit);
       break;
     case PROP_BACKEND_OPTIONS:
       g_value_set_variant (value, self->backend_options);
@@ -196,6 +201,9 @@ malt_launcher_set_property (GObject      *object,
       break;
     case PROP_MAX_VALUE_SIZE:
       malt_launcher_set_max_value_size (self, g_value_get_uint64 (value));
+      break;
+    case PROP_SPIN_LIMIT:
+      malt_launcher_set_spin_limit (self, g_value_get_int (value));
       break;
     case PROP_BACKEND_OPTIONS:
       malt_launcher_set_backend_options (self, g_value_get_variant (value));
@@ -380,6 +388,22 @@ malt_launcher_class_init (MaltLauncherClass *klass)
     g_param_spec_uint64 ("max-value-size", NULL, NULL, 1, MALT_LIMIT_VALUE_SIZE, MALT_LIMIT_VALUE_SIZE, flags);
 
   /**
+   * MaltLauncher:spin-limit: (getter get_spin_limit) (setter set_spin_limit)
+   *
+   * How long each end of a connection may wait actively for the other one before it goes
+   * to sleep, in microseconds; 0 for never, -1 for what the environment variable
+   * `MALT_SPIN` says, and 50 if it is not set.
+   *
+   * A wait that is over in that time saves a system call and a wake-up at either end,
+   * which cost more.  Where such waits fail they become rare; there are none while a worker or the manager has nothing to do, for a worker that sleeps, on
+   * a single processor, or while more workers are busy than there are processors.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_SPIN_LIMIT] =
+    g_param_spec_int ("spin-limit", NULL, NULL, -1, MALT_LIMIT_SPIN_USEC, -1, flags);
+
+  /**
    * MaltLauncher:backend-options: (getter get_backend_options) (setter set_backend_options)
    *
    * The backend's own options, an `a{sv}`; which there are, its page in the manual says.
@@ -412,6 +436,7 @@ malt_launcher_init (MaltLauncher *self)
   self->cancel_timeout = DEFAULT_CANCEL_MSEC;
   self->interrupt_timeout = DEFAULT_INTERRUPT_MSEC;
   self->max_value_size = MALT_LIMIT_VALUE_SIZE;
+  self->spin_limit = -1;
 }
 
 /* A worker's own copy. */
@@ -433,6 +458,7 @@ malt_launcher_copy (MaltLauncher *self)
                        "interrupt-timeout", self->interrupt_timeout,
                        "kill-on-timeout", self->kill_on_timeout,
                        "max-value-size", self->max_value_size,
+                       "spin-limit", self->spin_limit,
                        "backend-options", self->backend_options,
                        "runtime-options", self->runtime_options,
                        NULL);
@@ -1182,6 +1208,47 @@ malt_launcher_set_max_value_size (MaltLauncher *self,
 
   self->max_value_size = value;
   g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_MAX_VALUE_SIZE]);
+}
+
+/**
+ * malt_launcher_get_spin_limit: (get-property spin-limit)
+ * @self: a launcher
+ *
+ * Gets [property@Malt.Launcher:spin-limit].
+ *
+ * Returns: microseconds, or -1 for the default
+ *
+ * Since: 1.0
+ */
+int
+malt_launcher_get_spin_limit (MaltLauncher *self)
+{
+  g_return_val_if_fail (MALT_IS_LAUNCHER (self), -1);
+
+  return self->spin_limit;
+}
+
+/**
+ * malt_launcher_set_spin_limit: (set-property spin-limit)
+ * @self: a launcher
+ * @value: microseconds, at most a second, or -1 for the default
+ *
+ * Sets [property@Malt.Launcher:spin-limit], for workers that are started from now on.
+ *
+ * Since: 1.0
+ */
+void
+malt_launcher_set_spin_limit (MaltLauncher *self,
+                              int           value)
+{
+  g_return_if_fail (MALT_IS_LAUNCHER (self));
+  g_return_if_fail (value >= -1 && value <= MALT_LIMIT_SPIN_USEC);
+
+  if (self->spin_limit == value)
+    return;
+
+  self->spin_limit = value;
+  g_object_notify_by_pspec (G_OBJECT (self), properties[PROP_SPIN_LIMIT]);
 }
 
 /**

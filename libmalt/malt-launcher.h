@@ -118,6 +118,11 @@ MALT_AVAILABLE_IN_1_0
 void                malt_launcher_set_max_value_size    (MaltLauncher         *self,
                                                          guint64               value);
 MALT_AVAILABLE_IN_1_0
+int                 malt_launcher_get_spin_limit        (MaltLauncher         *self);
+MALT_AVAILABLE_IN_1_0
+void                malt_launcher_set_spin_limit        (MaltLauncher         *self,
+                                                         int                   value);
+MALT_AVAILABLE_IN_1_0
 GVariant           *malt_launcher_get_backend_options   (MaltLauncher         *self);
 MALT_AVAILABLE_IN_1_0
 void                malt_launcher_set_backend_options   (MaltLauncher         *self,

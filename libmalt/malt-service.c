@@ -22,8 +22,11 @@
 #include "malt-request-private.h"
 #include "malt-runtime.h"
 #include "wire/malt-frame-reader.h"
+#include "wire/malt-frame-writer.h"
+#include "wire/malt-large-value.h"
 #include "wire/malt-limits.h"
 #include "wire/malt-message.h"
+#include "wire/malt-ring-transport.h"
 #include "wire/malt-socket-transport.h"
 
 /* The worker's side of a connection: takes requests off the data road, hands them to the
@@ -47,6 +50,7 @@ typedef struct
   MaltTransport   *data;
   MaltTransport   *control;
   gsize            max_body;
+  gsize            max_value;    /* in the arena */
 
   /* Owned by the serving thread. */
   MaltFrameReader *reader;
@@ -148,63 +152,26 @@ manager_died_cb (int signum)
 
 /* Writing. */
 
-static MaltIo
-write_frame_locked (MaltService      *self,
-                    const MaltFrame  *frame,
-                    gconstpointer     body,
-                    GError          **error)
-{
-  guint8 header[MALT_FRAME_HEADER_SIZE];
-  gsize total = sizeof header + frame->length;
-  gsize done = 0;
-
-  malt_frame_encode (frame, header);
-  while (done < total)
-    {
-      struct iovec vectors[2];
-      gsize n = 0, sent = 0;
-      MaltIo io;
-
-      if (done < sizeof header)
-        vectors[n++] = (struct iovec) { header + done, sizeof header - done };
-      if (frame->length > 0)
-        {
-          gsize skip = MAX (done, sizeof header) - sizeof header;
-
-          vectors[n++] = (struct iovec) { (guint8 *) body + skip, frame->length - skip };
-        }
-
-      io = malt_transport_send (self->data, vectors, n, &sent, error);
-      if (io == MALT_IO_AGAIN)
-        {
-          struct pollfd fd = { .fd = self->data->fd, .events = POLLOUT };
-
-          poll (&fd, 1, -1);
-          continue;
-        }
-      if (io != MALT_IO_DONE)
-        return io;
-      done += sent;
-    }
-
-  return MALT_IO_DONE;
-}
-
-/* Writes a frame, waiting for room; takes the body.  On any thread. */
+/* Writes a frame, waiting for room.  On any thread. */
 static void
 send_frame (MaltService   *self,
             MaltFrameType  type,
+            guint16        flags,
             guint64        id,
-            GBytes        *body)
+            gconstpointer  body,
+            gsize          size)
 {
-  g_autoptr (GBytes) own = body;
   g_autoptr (GError) error = NULL;
-  MaltFrame frame = { .type = type, .id = id, .length = (guint32) g_bytes_get_size (own) };
+  MaltFrame frame = { .type = type, .flags = flags, .id = id, .length = (guint32) size };
+  guint8 header[MALT_FRAME_HEADER_SIZE];
+  gsize done = 0;
   MaltIo io;
 
   check_copy ();
+  malt_frame_encode (&frame, header);
   g_mutex_lock (&self->write_lock);
-  io = write_frame_locked (self, &frame, g_bytes_get_data (own, NULL), &error);
+  while ((io = malt_frame_write (self->data, header, body, size, &done, &error)) == MALT_IO_AGAIN)
+    malt_transport_await_room (self->data);
   g_mutex_unlock (&self->write_lock);
 
   /* With the manager gone the control thread ends the process. */
@@ -212,7 +179,66 @@ send_frame (MaltService   *self,
     fail ("%s", error->message);
 }
 
+/* Takes the body. */
+static void
+send_bytes (MaltService   *self,
+            MaltFrameType  type,
+            guint16        flags,
+            guint64        id,
+            GBytes        *body)
+{
+  send_frame (self, type, flags, id, g_bytes_get_data (body, NULL), g_bytes_get_size (body));
+  g_bytes_unref (body);
+}
+
 /* How requests end. */
+
+/* Puts a large value into the arena and sends where it is.  FALSE without an error if it is
+ * none, or there is no room for it. */
+static gboolean
+send_large_value (MaltService  *self,
+                  guint64       id,
+                  GVariant     *value,
+                  GError      **error)
+{
+  MaltArena *arena = self->data->arena;
+  MaltLargeValue large;
+  GBytes *body;
+
+  if (arena == NULL || value == NULL || g_variant_get_size (value) < MALT_LARGE_VALUE_SIZE ||
+      !malt_large_value_put (&large, arena, MALT_PEER_MANAGER, value, NULL, self->max_value, &body, error))
+    return FALSE;
+
+  malt_large_value_send (&large);
+  send_bytes (self, MALT_FRAME_VALUE, MALT_FRAME_IN_ARENA, id, body);
+  return TRUE;
+}
+
+/* Takes nothing; FALSE with an error if the value cannot cross. */
+static gboolean
+send_value (MaltService  *self,
+            guint64       id,
+            GVariant     *value,
+            GError      **error)
+{
+  g_autoptr (GError) failure = NULL;
+  MaltMessage message;
+
+  if (send_large_value (self, id, value, &failure))
+    return TRUE;
+  if (failure != NULL)
+    {
+      g_propagate_error (error, g_steal_pointer (&failure));
+      return FALSE;
+    }
+
+  if (!malt_message_write_value (&message, value, self->max_body, error))
+    return FALSE;
+
+  send_frame (self, MALT_FRAME_VALUE, 0, id, message.data, message.size);
+  malt_message_clear (&message);
+  return TRUE;
+}
 
 /* Takes value and error. */
 static void
@@ -225,7 +251,6 @@ respond (MaltRequest *request,
   g_autoptr (GVariant) own_value = value;
   g_autoptr (GError) own_error = error;
   guint64 id = malt_request_get_id (request);
-  GBytes *body = NULL;
 
   g_mutex_lock (&self->lock);
   g_hash_table_remove (self->unfinished, GSIZE_TO_POINTER (id));
@@ -234,17 +259,13 @@ respond (MaltRequest *request,
   if ((malt_request_get_flags (request) & MALT_REQUEST_FLAGS_NO_REPLY) != 0)
     return;
 
-  if (own_error == NULL)
-    {
-      if ((malt_request_get_flags (request) & MALT_REQUEST_FLAGS_NO_VALUE) != 0)
-        g_clear_pointer (&own_value, g_variant_unref);
-      body = malt_message_new_value (own_value, self->max_body, &own_error);
-    }
+  if ((malt_request_get_flags (request) & MALT_REQUEST_FLAGS_NO_VALUE) != 0)
+    g_clear_pointer (&own_value, g_variant_unref);
 
-  if (own_error != NULL)
-    send_frame (self, MALT_FRAME_ERROR, id, malt_message_new_error (own_error));
-  else
-    send_frame (self, MALT_FRAME_VALUE, id, body);
+  if (own_error == NULL && send_value (self, id, own_value, &own_error))
+    return;
+
+  send_bytes (self, MALT_FRAME_ERROR, 0, id, malt_message_new_error (own_error));
 }
 
 /* The control thread. */
@@ -277,18 +298,13 @@ cancel (MaltService *self,
 
   if (withdrawn)
     {
-      guint8 header[MALT_FRAME_HEADER_SIZE];
       MaltFrame frame = { .type = MALT_FRAME_WITHDRAWN, .id = id };
-      struct iovec vector = { header, sizeof header };
-      gsize sent;
+      guint8 header[MALT_FRAME_HEADER_SIZE];
+      gsize done = 0;
 
       malt_frame_encode (&frame, header);
-      while (malt_transport_send (self->control, &vector, 1, &sent, NULL) == MALT_IO_AGAIN)
-        {
-          struct pollfd fd = { .fd = self->control->fd, .events = POLLOUT };
-
-          poll (&fd, 1, -1);
-        }
+      while (malt_frame_write (self->control, header, NULL, 0, &done, NULL) == MALT_IO_AGAIN)
+        malt_transport_await_room (self->control);
       return;
     }
 
@@ -360,7 +376,7 @@ stop (MaltService *self)
   self->is_stopping = TRUE;
   g_mutex_unlock (&self->lock);
 
-  shutdown (self->data->fd, SHUT_RD);
+  malt_transport_stop_receiving (self->data);
   malt_runtime_interrupt (self->runtime, NULL);
 }
 
@@ -414,19 +430,37 @@ run_control_thread (gpointer user_data)
 
 /* The serving thread. */
 
+/* Waits for something to read: awake, if it comes soon; else asleep, while the runtime goes
+ * on with what it has. */
+static void
+wait_for_data (MaltService *self)
+{
+  struct pollfd fd = { .fd = self->data->fd, .events = POLLIN };
+
+  if (malt_transport_spin (self->data) || malt_transport_arm (self->data))
+    return;
+
+  if (self->runtime != NULL)
+    malt_runtime_wait (self->runtime, self->data->fd);
+  else
+    poll (&fd, 1, -1);
+  malt_transport_disarm (self->data, TRUE);
+}
+
 /* Reads a frame, letting the runtime go on while there is none.  FALSE when the manager
  * has closed the road. */
 static gboolean
-read_frame (MaltService  *self,
-            MaltFrame    *frame,
-            GBytes      **body)
+read_frame (MaltService    *self,
+            MaltFrame      *frame,
+            gconstpointer  *data,
+            GBytes        **body)
 {
   for (;;)
     {
       g_autoptr (GError) error = NULL;
 
       check_copy ();
-      switch (malt_frame_reader_next (self->reader, self->data, frame, body, &error))
+      switch (malt_frame_reader_next (self->reader, self->data, frame, data, body, &error))
         {
         case MALT_IO_DONE:
           return TRUE;
@@ -436,23 +470,20 @@ read_frame (MaltService  *self,
           fail ("%s", error->message);
         case MALT_IO_AGAIN:
         default:
-          if (self->runtime != NULL)
-            malt_runtime_wait (self->runtime, self->data->fd);
-          else
-            {
-              struct pollfd fd = { .fd = self->data->fd, .events = POLLIN };
-
-              poll (&fd, 1, -1);
-            }
+          wait_for_data (self);
         }
     }
 }
 
 static MaltRequest *
-request_from_frame (const MaltFrame *frame,
+request_from_frame (MaltService     *self,
+                    const MaltFrame *frame,
+                    gconstpointer    data,
                     GBytes          *body)
 {
   g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) large_arguments = NULL;
+  gsize size = frame->length, rest;
   g_autoptr (GVariant) arguments = NULL;
   g_autoptr (GVariant) keywords = NULL;
   const char *name, *source;
@@ -463,18 +494,32 @@ request_from_frame (const MaltFrame *frame,
   if ((frame->flags & MALT_FRAME_NO_REPLY) != 0)
     flags |= MALT_REQUEST_FLAGS_NO_REPLY;
 
+  if (frame->type == MALT_FRAME_CALL && (frame->flags & MALT_FRAME_IN_ARENA) != 0)
+    {
+      if (!malt_large_value_take (self->data->view, MALT_PEER_MANAGER, data, size, self->max_value,
+                                  &large_arguments, &rest, &error))
+        fail ("%s", error->message);
+      if (!g_variant_type_is_tuple (g_variant_get_type (large_arguments)))
+        fail ("the arguments of a call are of type %s instead of a tuple",
+              g_variant_get_type_string (large_arguments));
+      data = (const guint8 *) data + rest;
+      size -= rest;
+      body = NULL;
+    }
+
   if (frame->type == MALT_FRAME_CALL)
     {
-      if (!malt_message_parse_call (body, &name, &arguments, &keywords, &error))
+      if (!malt_message_read_call (data, size, body, &name, &arguments, &keywords, &error))
         fail ("%s", error->message);
 
-      return malt_request_new_call (name, arguments, keywords, flags);
+      return malt_request_new_call (name, large_arguments != NULL ? large_arguments : arguments,
+                                    keywords, flags);
     }
 
   if (frame->type != MALT_FRAME_EVAL)
     fail ("a frame of type %s came where a request was due", malt_frame_type_name (frame->type));
 
-  if (!malt_message_parse_eval (body, &name, &source, &error))
+  if (!malt_message_read_eval (data, size, &name, &source, &error))
     fail ("%s", error->message);
 
   return malt_request_new_eval (name, source, flags);
@@ -483,9 +528,10 @@ request_from_frame (const MaltFrame *frame,
 static void
 handle_frame (MaltService     *self,
               const MaltFrame *frame,
+              gconstpointer    data,
               GBytes          *body)
 {
-  g_autoptr (MaltRequest) request = request_from_frame (frame, body);
+  MaltRequest *request = request_from_frame (self, frame, data, body);
   gboolean withdrawn, interrupted;
 
   malt_request_set_id (request, frame->id);
@@ -509,6 +555,20 @@ handle_frame (MaltService     *self,
                                                       "the request was interrupted before it started", NULL));
   else
     malt_runtime_handle (self->runtime, request);
+
+  malt_request_release (request);
+}
+
+/* Goes on over the rings that the manager hands over when it has heard the hello. */
+static void
+take_ring (MaltService *self)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (MaltTransport) socket_transport = self->data;
+
+  self->data = malt_ring_transport_receive (malt_socket_transport_steal_fd (socket_transport), &error);
+  if (self->data == NULL)
+    fail ("%s", error->message);
 }
 
 /* Makes and starts the runtime that the hello names, and tells the manager. */
@@ -516,6 +576,7 @@ static void
 say_hello (MaltService *self)
 {
   g_autoptr (GBytes) body = NULL;
+  g_autoptr (GBytes) own_body = NULL;
   g_autoptr (GError) error = NULL;
   g_autoptr (GVariant) hello = NULL;
   g_autoptr (GVariant) options = NULL;
@@ -523,15 +584,18 @@ say_hello (MaltService *self)
   g_auto (GVariantDict) dictionary = { 0 };
   g_auto (GVariantDict) answer = { 0 };
   g_autoptr (GVariant) said = NULL;
+  gconstpointer data;
   const char *name = NULL;
   guint64 max_value_size = MALT_LIMIT_VALUE_SIZE;
+  gboolean has_ring = FALSE;
   MaltFrame frame;
 
-  if (!read_frame (self, &frame, &body))
+  if (!read_frame (self, &frame, &data, &body))
     end_everything ();
   if (frame.type != MALT_FRAME_HELLO)
     fail ("a frame of type %s came instead of a hello", malt_frame_type_name (frame.type));
-  hello = malt_message_parse_dictionary (body, &error);
+  own_body = body != NULL ? g_bytes_ref (body) : g_bytes_new (data, frame.length);
+  hello = malt_message_parse_dictionary (own_body, &error);
   if (hello == NULL)
     fail ("%s", error->message);
 
@@ -539,10 +603,12 @@ say_hello (MaltService *self)
   g_variant_dict_lookup (&dictionary, "runtime", "&s", &name);
   g_variant_dict_lookup (&dictionary, "search-path", "^a&s", &search_path);
   g_variant_dict_lookup (&dictionary, "max-value-size", "t", &max_value_size);
+  g_variant_dict_lookup (&dictionary, "ring", "b", &has_ring);
   options = g_variant_dict_lookup_value (&dictionary, "options", G_VARIANT_TYPE_VARDICT);
   if (name == NULL)
     fail ("the hello names no runtime");
   self->max_body = MIN (max_value_size, MALT_LIMIT_BODY_SIZE);
+  self->max_value = MIN (max_value_size, MALT_LIMIT_VALUE_SIZE);
 
   self->runtime = malt_runtime_new (name, TRUE, search_path, &error);
   if (self->runtime == NULL || !malt_runtime_start (self->runtime, options, &error))
@@ -554,15 +620,19 @@ say_hello (MaltService *self)
           error = g_error_new_literal (MALT_ERROR, MALT_ERROR_START, foreign->message);
           g_error_free (foreign);
         }
-      send_frame (self, MALT_FRAME_FAILED, 0, malt_message_new_error (error));
+      send_bytes (self, MALT_FRAME_FAILED, 0, 0, malt_message_new_error (error));
       exit (EXIT_FAILURE);
     }
 
   g_variant_dict_init (&answer, NULL);
   g_variant_dict_insert (&answer, "pid", "u", (guint32) getpid ());
   g_variant_dict_insert (&answer, "runtime", "s", name);
+  g_variant_dict_insert (&answer, "ring", "b", has_ring);
   said = g_variant_ref_sink (g_variant_dict_end (&answer));
-  send_frame (self, MALT_FRAME_HELLO, 0, g_variant_get_data_as_bytes (said));
+  send_bytes (self, MALT_FRAME_HELLO, 0, 0, g_variant_get_data_as_bytes (said));
+
+  if (has_ring)
+    take_ring (self);
 }
 
 static gboolean
@@ -597,10 +667,11 @@ serve (MaltService *self)
   for (;;)
     {
       g_autoptr (GBytes) body = NULL;
+      gconstpointer data;
 
-      if (!read_frame (self, &frame, &body))
+      if (!read_frame (self, &frame, &data, &body))
         break;
-      handle_frame (self, &frame, body);
+      handle_frame (self, &frame, data, body);
     }
 
   /* The end of the road can be seen here before the control thread sees that of its own:

@@ -36,8 +36,10 @@ test_round_trip (void)
 
   for (type = MALT_FRAME_HELLO; type < MALT_FRAME_N_TYPES; type++)
     {
-      gboolean has_id = type != MALT_FRAME_HELLO && type != MALT_FRAME_FAILED && type != MALT_FRAME_STOP;
-      MaltFrame in = { .type = type, .id = has_id ? G_MAXUINT64 : 0 }, out = { 0 };
+      gboolean has_id = type != MALT_FRAME_HELLO && type != MALT_FRAME_FAILED && type != MALT_FRAME_STOP &&
+                        type != MALT_FRAME_RING;
+      MaltFrame in = { .type = type, .id = has_id ? G_MAXUINT64 : 0, .n_descriptors = type == MALT_FRAME_RING ? 3 : 0 };
+      MaltFrame out = { 0 };
       guint8 header[MALT_FRAME_HEADER_SIZE];
       g_autofree char *reason = NULL;
 
@@ -48,6 +50,7 @@ test_round_trip (void)
       g_assert_cmpuint (out.flags, ==, in.flags);
       g_assert_cmpuint (out.id, ==, in.id);
       g_assert_cmpuint (out.length, ==, in.length);
+      g_assert_cmpuint (out.n_descriptors, ==, in.n_descriptors);
       g_assert_cmpstr (malt_frame_type_name (type), !=, "unknown");
     }
 
@@ -72,7 +75,7 @@ static const Refusal refusals[] = {
   { "type-zero", { 0, 0, 1, 0, 0 }, -1, 0,
     "a frame is of the unknown type 0" },
   { "type-beyond", { MALT_FRAME_N_TYPES, 0, 1, 0, 0 }, -1, 0,
-    "a frame is of the unknown type 11" },
+    "a frame is of the unknown type 12" },
   { "flags", { MALT_FRAME_CALL, 0x8001, 1, 0, 0 }, -1, 0,
     "a frame of type call has the unknown flags 0x8000" },
   { "flags-of-another", { MALT_FRAME_VALUE, MALT_FRAME_NO_REPLY, 1, 0, 0 }, -1, 0,
@@ -91,6 +94,8 @@ static const Refusal refusals[] = {
     "a frame of type cancel has a body of 1 bytes (limit 0)" },
   { "descriptors", { MALT_FRAME_VALUE, 0, 1, 0, 3 }, -1, 0,
     "a frame of type value announces 3 descriptors" },
+  { "ring-without-descriptors", { MALT_FRAME_RING, 0, 0, 0, 0 }, -1, 0,
+    "a frame of type ring announces 0 descriptors" },
   { "padding", { MALT_FRAME_VALUE, 0, 1, 0, 0 }, 23, 1,
     "a frame of type value ends its header with 0x0100 instead of 0" },
 };

@@ -32,6 +32,8 @@ static const char * const inherited[] = {
 static const char * const inherited_for_workers[] = {
   "MALT_DEBUG",
   "MALT_MODULE_PATH",
+  "MALT_RING",
+  "MALT_SPIN",
 };
 
 static gboolean

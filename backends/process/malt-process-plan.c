@@ -9,6 +9,7 @@
 
 #include "malt-environment.h"
 #include "malt-limits.h"
+#include "malt-ring.h"
 
 /* The programs that belong to this module lie beside it, in a build as where it is
  * installed. */
@@ -59,8 +60,65 @@ find_program (const char  *program,
   return g_steal_pointer (&self);
 }
 
-/* The backend's options: "share-process-group" (b), to be a member of the manager's
- * process group and session, and so be reached by signals from its terminal. */
+static gboolean
+check_option_type (const char          *name,
+                   GVariant            *value,
+                   const GVariantType  *type,
+                   GError             **error)
+{
+  if (g_variant_is_of_type (value, type))
+    return TRUE;
+
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+               "the option \"%s\" is of type %s instead of %s", name,
+               g_variant_get_type_string (value), g_variant_type_peek_string (type));
+  return FALSE;
+}
+
+static gboolean
+set_ring_size (MaltProcessPlan  *self,
+               const char       *what,
+               guint64           size,
+               GError          **error)
+{
+  if (size == 0 || (size >= MALT_RING_MIN_CAPACITY && size <= MALT_RING_MAX_CAPACITY &&
+                    (size & (size - 1)) == 0))
+    {
+      self->ring_size = (guint) size;
+      return TRUE;
+    }
+
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+               "%s is %" G_GUINT64_FORMAT ", which is neither 0 nor a power of two from %u to %u",
+               what, size, MALT_RING_MIN_CAPACITY, MALT_RING_MAX_CAPACITY);
+  return FALSE;
+}
+
+/* "share-process-group" (b), to be a member of the manager's process group and session,
+ * and so be reached by signals from its terminal; "ring-size" (u), the bytes that can be
+ * on their way through shared memory in each direction, 0 for a socket. */
+static gboolean
+read_option (MaltProcessPlan  *self,
+             const char       *name,
+             GVariant         *value,
+             GError          **error)
+{
+  if (g_str_equal (name, "share-process-group"))
+    {
+      if (!check_option_type (name, value, G_VARIANT_TYPE_BOOLEAN, error))
+        return FALSE;
+      self->share_process_group = g_variant_get_boolean (value);
+      return TRUE;
+    }
+
+  if (g_str_equal (name, "ring-size"))
+    return check_option_type (name, value, G_VARIANT_TYPE_UINT32, error) &&
+           set_ring_size (self, "the option \"ring-size\"", g_variant_get_uint32 (value), error);
+
+  g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND, "the process backend has no option \"%s\"", name);
+  return FALSE;
+}
+
 static gboolean
 read_options (MaltProcessPlan  *self,
               GVariant         *options,
@@ -68,30 +126,61 @@ read_options (MaltProcessPlan  *self,
 {
   GVariantIter iter;
   const char *name;
-  GVariant *value;
+  GVariant *child;
 
   if (options == NULL)
     return TRUE;
 
   g_variant_iter_init (&iter, options);
-  while (g_variant_iter_loop (&iter, "{&sv}", &name, &value))
+  while (g_variant_iter_next (&iter, "{&sv}", &name, &child))
     {
-      if (!g_str_equal (name, "share-process-group"))
-        g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND,
-                     "the process backend has no option \"%s\"", name);
-      else if (!g_variant_is_of_type (value, G_VARIANT_TYPE_BOOLEAN))
-        g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                     "the option \"%s\" is of type %s instead of b", name, g_variant_get_type_string (value));
-      else
-        {
-          self->share_process_group = g_variant_get_boolean (value);
-          continue;
-        }
+      g_autoptr (GVariant) value = child;
 
-      g_variant_unref (value);
+      if (!read_option (self, name, value, error))
+        return FALSE;
+    }
+
+  return TRUE;
+}
+
+static gboolean
+read_number (char              **environment,
+             const char         *name,
+             guint64             max,
+             guint64            *number,
+             GError            **error)
+{
+  const char *text = g_environ_getenv (environment, name);
+
+  if (text == NULL)
+    return TRUE;
+
+  if (!g_ascii_string_to_unsigned (text, 10, 0, max, number, error))
+    {
+      g_prefix_error (error, "%s: ", name);
       return FALSE;
     }
 
+  return TRUE;
+}
+
+/* What an application does not say about its connections, whoever runs it can. */
+static gboolean
+read_environment (MaltProcessPlan  *self,
+                  MaltLauncher     *launcher,
+                  char            **environment,
+                  GError          **error)
+{
+  guint64 ring_size = MALT_DEFAULT_RING_SIZE, spin_limit = MALT_DEFAULT_SPIN_USEC;
+
+  if (!read_number (environment, "MALT_RING", G_MAXUINT32, &ring_size, error) ||
+      !set_ring_size (self, "MALT_RING", ring_size, error) ||
+      !read_number (environment, "MALT_SPIN", MALT_LIMIT_SPIN_USEC, &spin_limit, error))
+    return FALSE;
+
+  self->spin_limit = (guint) spin_limit;
+  if (malt_launcher_get_spin_limit (launcher) >= 0)
+    self->spin_limit = (guint) malt_launcher_get_spin_limit (launcher);
   return TRUE;
 }
 
@@ -125,6 +214,7 @@ check_directories (MaltLauncher  *launcher,
 
 static GVariant *
 make_hello (MaltLauncher  *launcher,
+            gboolean       has_ring,
             GError       **error)
 {
   const char * const *search_path = malt_launcher_get_search_path (launcher);
@@ -144,6 +234,8 @@ make_hello (MaltLauncher  *launcher,
   g_variant_dict_init (&dictionary, NULL);
   g_variant_dict_insert (&dictionary, "runtime", "s", runtime);
   g_variant_dict_insert (&dictionary, "max-value-size", "t", malt_launcher_get_max_value_size (launcher));
+  if (has_ring)
+    g_variant_dict_insert (&dictionary, "ring", "b", TRUE);
   if (search_path != NULL)
     g_variant_dict_insert (&dictionary, "search-path", "^as", search_path);
   if (options != NULL)
@@ -176,6 +268,7 @@ malt_process_plan_new (MaltLauncher  *launcher,
   self->directory = g_strdup (malt_launcher_get_working_directory (launcher));
 
   if (!check_directories (launcher, error) ||
+      !read_environment (self, launcher, environ_copy, error) ||
       !read_options (self, malt_launcher_get_backend_options (launcher), error))
     return NULL;
 
@@ -192,7 +285,7 @@ malt_process_plan_new (MaltLauncher  *launcher,
   if (self->environment == NULL)
     return NULL;
 
-  self->hello = make_hello (launcher, error);
+  self->hello = make_hello (launcher, self->ring_size > 0, error);
   if (self->hello == NULL)
     return NULL;
 

@@ -19,6 +19,8 @@ typedef struct
   MaltOutput  stdout_output;
   MaltOutput  stderr_output;
   guint64     max_value_size;
+  guint       ring_size;     /* bytes, 0 for none */
+  guint       spin_limit;    /* microseconds */
   GVariant   *hello;         /* a{sv} */
 } MaltProcessPlan;
 

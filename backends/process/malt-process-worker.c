@@ -44,6 +44,17 @@ malt_process_worker_submit (MaltWorker  *worker,
   malt_connection_submit (malt_process_get_connection (MALT_PROCESS_WORKER (worker)->process), request);
 }
 
+static gboolean
+malt_process_worker_post (MaltWorker  *worker,
+                          const char  *function,
+                          GVariant    *arguments,
+                          GVariant    *keywords,
+                          GError     **error)
+{
+  return malt_connection_post (malt_process_get_connection (MALT_PROCESS_WORKER (worker)->process),
+                               function, arguments, keywords, error);
+}
+
 static void
 malt_process_worker_wait (MaltWorker  *worker,
                           MaltRequest *request)
@@ -115,6 +126,7 @@ malt_process_worker_class_init (MaltProcessWorkerClass *klass)
   worker_class->any_thread = TRUE;
   worker_class->wait = malt_process_worker_wait;
   worker_class->wake = malt_process_worker_wake;
+  worker_class->post = malt_process_worker_post;
 }
 
 static void

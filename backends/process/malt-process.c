@@ -16,9 +16,11 @@
 
 #include "malt-debug.h"
 #include "malt-exit-status.h"
+#include "malt-frame-writer.h"
 #include "malt-limits.h"
 #include "malt-message.h"
 #include "malt-output-pump.h"
+#include "malt-ring-transport.h"
 #include "malt-socket-transport.h"
 #include "malt-spawn.h"
 
@@ -65,6 +67,7 @@ struct _MaltProcess
   MaltRequest     *start_request;  /* until it is answered */
   GError          *start_error;    /* what it will be answered with */
   MaltTransport   *transport;      /* until the connection takes it over, as the two below */
+  MaltTransport   *ring;           /* until it takes the transport's place */
   MaltFrameReader *reader;
   int              control_fd;
   int              status_fd;
@@ -327,11 +330,46 @@ status_cb (int           fd,
     }
 }
 
+/* Goes on over the ring, if the worker has said that it will. */
+static gboolean
+hand_over_ring (MaltProcess  *self,
+                GVariant     *hello,
+                GError      **error)
+{
+  g_autoptr (MaltTransport) ring = g_steal_pointer (&self->ring);
+  gboolean wants_ring = FALSE;
+
+  if (ring == NULL || !g_variant_lookup (hello, "ring", "b", &wants_ring) || !wants_ring)
+    return TRUE;
+
+  if (malt_frame_reader_has_more (self->reader))
+    {
+      g_set_error (error, MALT_ERROR, MALT_ERROR_START,
+                   "%s does not speak the protocol: something came between its hello and the ring",
+                   self->plan->program);
+      return FALSE;
+    }
+  if (!malt_ring_transport_hand_over (ring, self->transport->fd, error))
+    return FALSE;
+
+  malt_socket_transport_steal_fd (self->transport);
+  malt_transport_free (self->transport);
+  self->transport = g_steal_pointer (&ring);
+  return TRUE;
+}
+
 static void
-finish_start (MaltProcess *self)
+finish_start (MaltProcess *self,
+              GVariant    *hello)
 {
   g_autoptr (MaltRequest) request = NULL;
   GError *error = NULL;
+
+  if (!hand_over_ring (self, hello, &error))
+    {
+      fail_start (self, error);
+      return;
+    }
 
   self->connection = malt_connection_new (g_steal_pointer (&self->transport),
                                           g_steal_pointer (&self->reader),
@@ -362,12 +400,14 @@ hello_cb (int           fd,
 {
   MaltProcess *self = user_data;
   g_autoptr (GBytes) body = NULL;
+  g_autoptr (GBytes) own_body = NULL;
   g_autoptr (GError) error = NULL;
   g_autoptr (GVariant) hello = NULL;
   GError *refusal = NULL;
+  gconstpointer data;
   MaltFrame frame;
 
-  switch (malt_frame_reader_next (self->reader, self->transport, &frame, &body, &error))
+  switch (malt_frame_reader_next (self->reader, self->transport, &frame, &data, &body, &error))
     {
     case MALT_IO_AGAIN:
       return G_SOURCE_CONTINUE;
@@ -380,10 +420,11 @@ hello_cb (int           fd,
       break;
     case MALT_IO_DONE:
     default:
+      own_body = body != NULL ? g_bytes_ref (body) : g_bytes_new (data, frame.length);
       if (frame.type == MALT_FRAME_HELLO)
-        hello = malt_message_parse_dictionary (body, &error);
+        hello = malt_message_parse_dictionary (own_body, &error);
       else if (frame.type == MALT_FRAME_FAILED)
-        refusal = malt_message_parse_error (body, &error);
+        refusal = malt_message_parse_error (own_body, &error);
       else
         g_set_error (&error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
                      "a frame of type %s came instead of a hello", malt_frame_type_name (frame.type));
@@ -392,7 +433,7 @@ hello_cb (int           fd,
   if (refusal != NULL)
     fail_start (self, refusal);
   else if (hello != NULL)
-    finish_start (self);
+    finish_start (self, hello);
   else
     fail_start (self, g_error_new (MALT_ERROR, MALT_ERROR_START,
                                    "%s does not speak the protocol: %s", self->plan->program, error->message));
@@ -516,6 +557,7 @@ report_exit (MaltProcess          *self,
   g_clear_pointer (&self->stdout_pump, malt_output_pump_unref);
   g_clear_pointer (&self->stderr_pump, malt_output_pump_unref);
   g_clear_pointer (&self->transport, malt_transport_free);
+  g_clear_pointer (&self->ring, malt_transport_free);
   g_clear_pointer (&self->reader, malt_frame_reader_free);
   close_fd (&self->control_fd);
   close_fd (&self->status_fd);
@@ -599,33 +641,36 @@ send_hello (MaltProcess  *self,
   guint8 header[MALT_FRAME_HEADER_SIZE];
   gsize size = g_variant_get_size (self->plan->hello);
   MaltFrame frame = { .type = MALT_FRAME_HELLO, .length = (guint32) size };
-  struct iovec vectors[2] = {
-    { header, sizeof header },
-    { (gpointer) g_variant_get_data (self->plan->hello), size },
-  };
-  gsize sent = 0;
+  gsize done = 0;
 
   malt_frame_encode (&frame, header);
-  switch (malt_transport_send (self->transport, vectors, 2, &sent, error))
+  switch (malt_frame_write (self->transport, header, g_variant_get_data (self->plan->hello), size,
+                            &done, error))
     {
     case MALT_IO_FAILED:
       return FALSE;
-    case MALT_IO_CLOSED:
-      return TRUE; /* it has ended already, and will be asked how */
-    case MALT_IO_DONE:
     case MALT_IO_AGAIN:
-    default:
-      break;
-    }
-  if (sent != sizeof header + size)
-    {
       g_set_error (error, MALT_ERROR, MALT_ERROR_START,
                    "the hello could not be sent: %" G_GSIZE_FORMAT " of %" G_GSIZE_FORMAT " bytes went",
-                   sent, sizeof header + size);
+                   done, sizeof header + size);
       return FALSE;
+    case MALT_IO_CLOSED: /* it has ended already, and will be asked how */
+    case MALT_IO_DONE:
+    default:
+      return TRUE;
     }
+}
 
-  return TRUE;
+/* Here, while the process comes up, it costs no time. */
+static gboolean
+make_ring (MaltProcess  *self,
+           GError      **error)
+{
+  if (self->plan->ring_size == 0)
+    return TRUE;
+
+  self->ring = malt_ring_transport_new (self->plan->ring_size, self->plan->spin_limit, error);
+  return self->ring != NULL;
 }
 
 static MaltSpawnStream
@@ -770,6 +815,7 @@ start_on_library_cb (gpointer user_data)
   self->inherited_peak = spawned.inherited_peak;
   self->oom_kills = spawned.oom_kills;
   self->transport = malt_socket_transport_new (data[0]);
+  malt_socket_transport_refuse_descriptors (self->transport);
   self->reader = malt_frame_reader_new (MIN (self->plan->max_value_size, MALT_LIMIT_BODY_SIZE));
   self->control_fd = control[0];
   if (worker != NULL)
@@ -782,7 +828,7 @@ start_on_library_cb (gpointer user_data)
   self->hello_source = attach (self, g_unix_fd_source_new (self->transport->fd, G_IO_IN), "[malt] hello",
                                G_SOURCE_FUNC (hello_cb));
 
-  if (!take_streams (self, &spawned, &error) || !send_hello (self, &error))
+  if (!take_streams (self, &spawned, &error) || !send_hello (self, &error) || !make_ring (self, &error))
     fail_start (self, error);
 
   return G_SOURCE_REMOVE;

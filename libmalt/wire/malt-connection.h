@@ -29,6 +29,11 @@ void            malt_connection_unref     (MaltConnection      *self);
 
 void            malt_connection_submit    (MaltConnection      *self,
                                            MaltRequest         *request);
+gboolean        malt_connection_post      (MaltConnection      *self,
+                                           const char          *function,
+                                           GVariant            *arguments,
+                                           GVariant            *keywords,
+                                           GError             **error);
 void            malt_connection_wait      (MaltConnection      *self,
                                            MaltRequest         *request);
 void            malt_connection_wake      (MaltConnection      *self);

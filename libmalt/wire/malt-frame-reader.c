@@ -9,6 +9,8 @@
 
 #define BUFFER_SIZE    (64u * 1024)
 #define FIRST_BODY     (64u * 1024)
+/* A body that is not longer is only lent. */
+#define LENT_SIZE      1024u
 
 /* Makes frames of the bytes that a transport receives.  What has arrived of a frame
  * is kept between calls, so that half a frame costs its bytes and nothing else.
@@ -32,6 +34,9 @@ struct _MaltFrameReader
   gsize      body_size;   /* allocated */
   gsize      body_length; /* arrived */
 
+  /* The last body that was lent; aligned, which the buffer's bytes are not. */
+  _Alignas (8) guint8 lent[LENT_SIZE];
+
   guint8     buffer[BUFFER_SIZE];
 };
 
@@ -40,7 +45,7 @@ malt_frame_reader_new (gsize max_value)
 {
   MaltFrameReader *self = g_malloc (sizeof *self);
 
-  memset (self, 0, G_STRUCT_OFFSET (MaltFrameReader, buffer));
+  memset (self, 0, G_STRUCT_OFFSET (MaltFrameReader, lent));
   self->max_value = max_value;
 
   return self;
@@ -156,17 +161,40 @@ malt_frame_reader_has_more (MaltFrameReader *self)
   return self->end > self->begin;
 }
 
+/* The body of a small frame that is here as a whole. */
+static gboolean
+lend_body (MaltFrameReader  *self,
+           MaltFrame        *frame,
+           gconstpointer    *data)
+{
+  gsize length = self->frame.length;
+
+  if (length > LENT_SIZE || self->body_length > 0 || self->end - self->begin < length)
+    return FALSE;
+
+  memcpy (self->lent, self->buffer + self->begin, length);
+  self->begin += length;
+  self->has_frame = FALSE;
+  *frame = self->frame;
+  *data = self->lent;
+  return TRUE;
+}
+
 /* Gives the next whole frame (MALT_IO_DONE), receiving as needed; MALT_IO_AGAIN says to
- * wait for the descriptor, which may turn out to be readable at once.  @body is (transfer
- * full), 8-aligned, private to the caller, and %NULL when it is empty.  A peer that
- * went in the middle of a frame is MALT_IO_CLOSED like any other: dying is no crime. */
+ * wait for the descriptor, which may turn out to be readable at once.  @data is the body,
+ * 8-aligned and private to this end.  @body keeps it, (transfer full); if it is %NULL the
+ * data are lent until this is called again.  A peer that went in the middle of a frame is
+ * MALT_IO_CLOSED like any other: dying is no crime. */
 MaltIo
 malt_frame_reader_next (MaltFrameReader  *self,
                         MaltTransport    *transport,
                         MaltFrame        *frame,
+                        gconstpointer    *data,
                         GBytes          **body,
                         GError          **error)
 {
+  *body = NULL;
+
   for (;;)
     {
       MaltIo io;
@@ -178,6 +206,9 @@ malt_frame_reader_next (MaltFrameReader  *self,
       if (self->has_frame)
         {
           gsize n = MIN (self->end - self->begin, self->frame.length - self->body_length);
+
+          if (lend_body (self, frame, data))
+            return MALT_IO_DONE;
 
           if (n > 0)
             {
@@ -191,9 +222,8 @@ malt_frame_reader_next (MaltFrameReader  *self,
           if (self->body_length == self->frame.length)
             {
               *frame = self->frame;
-              *body = NULL;
-              if (self->frame.length > 0)
-                *body = g_bytes_new_take (g_steal_pointer (&self->body), self->frame.length);
+              *body = g_bytes_new_take (g_steal_pointer (&self->body), self->frame.length);
+              *data = g_bytes_get_data (*body, NULL);
               self->body_size = self->body_length = 0;
               self->has_frame = FALSE;
               return MALT_IO_DONE;

@@ -17,6 +17,7 @@ gboolean         malt_frame_reader_has_more (MaltFrameReader *self);
 MaltIo           malt_frame_reader_next  (MaltFrameReader  *self,
                                           MaltTransport    *transport,
                                           MaltFrame        *frame,
+                                          gconstpointer    *data,
                                           GBytes          **body,
                                           GError          **error);
 

@@ -33,19 +33,22 @@ typedef struct
   guint16     flags;      /* that may be set */
   IdRule      id;
   guint32     max_length; /* of the body */
+  guint16     min_descriptors;
+  guint16     max_descriptors;
 } FrameRule;
 
 static const FrameRule rules[MALT_FRAME_N_TYPES] = {
   [MALT_FRAME_HELLO]     = { "hello",     0, ID_NONE, MALT_LIMIT_HELLO_SIZE },
   [MALT_FRAME_FAILED]    = { "failed",    0, ID_NONE, MALT_LIMIT_HELLO_SIZE },
-  [MALT_FRAME_CALL]      = { "call",      MALT_FRAME_NO_VALUE | MALT_FRAME_NO_REPLY, ID_REQUIRED, MALT_LIMIT_BODY_SIZE },
+  [MALT_FRAME_CALL]      = { "call",      MALT_FRAME_NO_VALUE | MALT_FRAME_NO_REPLY | MALT_FRAME_IN_ARENA, ID_REQUIRED, MALT_LIMIT_BODY_SIZE },
   [MALT_FRAME_EVAL]      = { "eval",      MALT_FRAME_NO_VALUE | MALT_FRAME_NO_REPLY, ID_REQUIRED, MALT_LIMIT_BODY_SIZE },
-  [MALT_FRAME_VALUE]     = { "value",     0, ID_REQUIRED, MALT_LIMIT_BODY_SIZE },
+  [MALT_FRAME_VALUE]     = { "value",     MALT_FRAME_IN_ARENA, ID_REQUIRED, MALT_LIMIT_BODY_SIZE },
   [MALT_FRAME_ERROR]     = { "error",     0, ID_REQUIRED, MALT_LIMIT_ERROR_TEXT + MALT_LIMIT_TRACEBACK + 4096 },
   [MALT_FRAME_CANCEL]    = { "cancel",    0, ID_REQUIRED, 0 },
   [MALT_FRAME_WITHDRAWN] = { "withdrawn", 0, ID_REQUIRED, 0 },
   [MALT_FRAME_INTERRUPT] = { "interrupt", MALT_FRAME_UP_TO, ID_REQUIRED, 0 },
   [MALT_FRAME_STOP]      = { "stop",      0, ID_NONE, 0 },
+  [MALT_FRAME_RING]      = { "ring",      0, ID_NONE, 16, .min_descriptors = 3, .max_descriptors = 5 },
 };
 
 static inline void
@@ -146,9 +149,8 @@ malt_frame_decode (const guint8   header[MALT_FRAME_HEADER_SIZE],
       else if (length > rule->max_length)
         *reason = g_strdup_printf ("a frame of type %s has a body of %u bytes (limit %u)",
                                    rule->name, length, rule->max_length);
-      else if (n_descriptors != 0)
-        *reason = g_strdup_printf ("a frame of type %s announces %u descriptors",
-                                   rule->name, n_descriptors);
+      else if (n_descriptors < rule->min_descriptors || n_descriptors > rule->max_descriptors)
+        *reason = g_strdup_printf ("a frame of type %s announces %u descriptors", rule->name, n_descriptors);
       else if (zero != 0)
         *reason = g_strdup_printf ("a frame of type %s ends its header with 0x%04x instead of 0",
                                    rule->name, zero);

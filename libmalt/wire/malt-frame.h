@@ -25,6 +25,7 @@ typedef enum
   MALT_FRAME_WITHDRAWN, /* to the manager, control road: it had not started */
   MALT_FRAME_INTERRUPT, /* to the worker, control road */
   MALT_FRAME_STOP,      /* to the worker, control road */
+  MALT_FRAME_RING,      /* to the worker, after its hello: go on there */
   MALT_FRAME_N_TYPES
 } MaltFrameType;
 
@@ -33,6 +34,8 @@ enum
   /* Of a call or evaluation. */
   MALT_FRAME_NO_VALUE = 1 << 0,
   MALT_FRAME_NO_REPLY = 1 << 1,
+  /* Of a call or a value: its arguments, or itself, are in the arena. */
+  MALT_FRAME_IN_ARENA = 1 << 3,
   /* Of an interrupt: whatever runs now, but no request that is later than this. */
   MALT_FRAME_UP_TO    = 1 << 2,
 };

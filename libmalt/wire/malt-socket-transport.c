@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <gio/gio.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -134,6 +135,12 @@ socket_transport_receive (MaltTransport  *self,
 }
 
 static void
+socket_transport_stop_receiving (MaltTransport *self)
+{
+  shutdown (self->fd, SHUT_RD);
+}
+
+static void
 socket_transport_shutdown (MaltTransport *self)
 {
   shutdown (self->fd, SHUT_RDWR);
@@ -142,13 +149,15 @@ socket_transport_shutdown (MaltTransport *self)
 static void
 socket_transport_free (MaltTransport *self)
 {
-  close (self->fd);
+  if (self->fd != -1)
+    close (self->fd);
   g_free (self);
 }
 
 static const MaltTransportClass socket_transport_class = {
   .send = socket_transport_send,
   .receive = socket_transport_receive,
+  .stop_receiving = socket_transport_stop_receiving,
   .shutdown = socket_transport_shutdown,
   .free = socket_transport_free,
 };
@@ -158,14 +167,33 @@ MaltTransport *
 malt_socket_transport_new (int fd)
 {
   MaltTransport *self = g_new0 (MaltTransport, 1);
-  int off = 0;
 
   self->klass = &socket_transport_class;
-  self->fd = fd;
-
-  /* Where the kernel can, let it refuse descriptors already at the sender. */
-  if (setsockopt (fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off) < 0)
-    errno = 0;
+  self->fd = self->room_fd = fd;
+  self->room_events = POLLOUT;
 
   return self;
+}
+
+/* Where the kernel can, lets it refuse descriptors already at the sender. */
+void
+malt_socket_transport_refuse_descriptors (MaltTransport *self)
+{
+  int off = 0;
+
+  g_assert (self->klass == &socket_transport_class);
+  if (setsockopt (self->fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off) < 0)
+    errno = 0;
+}
+
+/* Gives the descriptor up; what is left is good for nothing but to be freed. */
+int
+malt_socket_transport_steal_fd (MaltTransport *self)
+{
+  int fd = self->fd;
+
+  g_assert (self->klass == &socket_transport_class);
+  self->fd = self->room_fd = -1;
+
+  return fd;
 }

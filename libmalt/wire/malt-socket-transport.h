@@ -6,6 +6,8 @@
 
 G_BEGIN_DECLS
 
-MaltTransport *malt_socket_transport_new (int fd);
+MaltTransport *malt_socket_transport_new                (int            fd);
+void           malt_socket_transport_refuse_descriptors (MaltTransport *self);
+int            malt_socket_transport_steal_fd           (MaltTransport *self);
 
 G_END_DECLS

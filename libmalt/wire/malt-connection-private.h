@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+#include "malt-connection.h"
+
+#include "malt-frame.h"
+#include "malt-large-value.h"
+
+G_BEGIN_DECLS
+
+/* A connection is in four files: its life in malt-connection.c, the data road in
+ * malt-connection-read.c and -write.c, the control road in malt-connection-control.c.
+ * See the first of them on how it works. */
+
+struct _MaltConnection
+{
+  gatomicrefcount     ref_count;
+
+  /* Immutable. */
+  MaltTransport      *transport;
+  MaltTransport      *control;
+  int                 wake_fd;        /* makes the reading thread look again */
+  gsize               max_body;
+  gsize               max_value;      /* in an arena */
+  MaltConnectionLost  lost_func;
+  GDestroyNotify      lost_destroy;
+
+  /* Owned by whoever has the reader's role. */
+  MaltFrameReader    *reader;
+
+  gint                has_more;       /* atomic: there may be whole frames that the descriptor
+                                         does not tell of */
+
+  gint                n_waiters;      /* atomic, changed under the lock: in `waiters` */
+
+  GMutex              lock;
+
+  /* Guarded by lock. */
+  gboolean            reading;        /* somebody has the reader's role */
+  gboolean            lost;           /* nothing more is read */
+  gpointer            lost_data;      /* until somebody was told so */
+  gboolean            closing;        /* somebody waits for role_free */
+  gboolean            closed;         /* and nothing written */
+  GCond               role_free;      /* for malt_connection_close() */
+  GQueue              waiters;        /* of Waiter */
+  GHashTable         *unfinished;     /* id → MaltRequest, sent and not answered, also
+                                         those that nobody waits for any more */
+  gboolean            is_busy;        /* there are such, and it is counted as that */
+  gboolean            is_crowded;     /* what the transport was told last */
+  gsize               last_id;
+  GQueue              unsent;         /* of MaltOutgoing, not yet numbered */
+  GHashTable         *unwanted;       /* MaltRequest, cancelled before it was submitted */
+  GHashTable         *cancelled;      /* ids of unfinished ones that the worker may withdraw */
+  GQueue              output;         /* of MaltOutgoing, to be written */
+  gsize               output_size;    /* bytes in it */
+  GPtrArray          *reply_sources;  /* of MaltReplySource */
+  GSource            *poller;         /* the one of them that polls, not owned; none once the
+                                         connection is lost and closed */
+  GSource            *flush_source;   /* on the library context while there is output, or, for
+                                         a transport that tells its end there, until then */
+  GSource            *control_source; /* on the library context */
+  GSource            *stopping_source; /* on the library context once it is asked to stop */
+  GByteArray         *control_output; /* whole frames, to be written to the control road */
+  GSource            *control_flush;  /* on the library context while there are any */
+};
+
+/* A frame on its way out. */
+typedef struct
+{
+  MaltRequest *request;               /* until it is numbered, if somebody is to hear of it */
+  MaltFrame    frame;
+  guint8       header[MALT_FRAME_HEADER_SIZE];
+  GBytes      *body;
+  MaltLargeValue value;               /* that it says where to find, until it is numbered */
+  gsize        sent;                  /* bytes of header and body that are gone */
+} MaltOutgoing;
+
+void      malt_outgoing_free                    (MaltOutgoing     *self);
+
+/* Reading. */
+gboolean  malt_connection_take_reply            (MaltConnection   *self,
+                                                 const MaltFrame  *frame,
+                                                 gconstpointer     data,
+                                                 GBytes           *body,
+                                                 GError          **error);
+void      malt_connection_await_reply_locked    (MaltConnection   *self,
+                                                 MaltRequest      *request);
+void      malt_connection_read_for_others       (MaltConnection   *self);
+void      malt_connection_drain                 (MaltConnection   *self);
+void      malt_connection_wake_waiter_of        (MaltConnection   *self,
+                                                 MaltRequest      *request);
+void      malt_connection_wake_reader           (MaltConnection   *self);
+void      malt_connection_listen_locked         (MaltConnection   *self);
+
+/* Writing. */
+void      malt_connection_write_unsent_locked   (MaltConnection   *self);
+gboolean  malt_connection_withdraw_locked       (MaltConnection   *self,
+                                                 MaltRequest      *request);
+void      malt_connection_watch_room            (MaltConnection   *self);
+void      malt_connection_answered_locked       (MaltConnection   *self);
+
+/* Control. */
+void      malt_connection_watch_control         (MaltConnection   *self);
+
+/* The end. */
+void      malt_connection_lose                  (MaltConnection   *self,
+                                                 const char       *reason);
+
+G_END_DECLS

@@ -1,0 +1,661 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "malt-connection-private.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "malt-debug.h"
+#include "malt-limits.h"
+#include "malt-message.h"
+
+/* The data road, from the worker to whoever waits for its replies. */
+
+/* A thread in malt_connection_wait(), on its stack. */
+typedef struct
+{
+  MaltRequest *request;
+  GCond        cond;
+} Waiter;
+
+/* The source of a main context in which results are awaited.
+ *
+ * While there are any it wants to poll the data road; but if all such contexts did, each
+ * reply would wake them all.  So one of those that sleep is the poller.  It gives that up
+ * when it wakes, because nobody knows what its context does then, and wakes another one
+ * that sleeps to take its place.
+ *
+ * It reads when it is prepared, where a reply is there already or soon, and when it is
+ * checked; it is never dispatched.  A context that wakes does not check what is of lower
+ * priority than a source that is ready, so a source of the usual priority could miss that
+ * its context is awake, for good if its loop ends there; and one of the highest priority
+ * that is never ready holds nobody up. */
+#define REPLY_SOURCE_PRIORITY G_MININT
+
+typedef struct
+{
+  GSource         source;
+  MaltConnection *connection;
+  GMainContext   *context;            /* not owned, but kept by what is awaited in it */
+  GPollFD         poll_fd;            /* owned by the context's thread */
+
+  /* Guarded by the connection's lock. */
+  guint           n_awaited;
+  gboolean        is_asleep;          /* or will be soon */
+} MaltReplySource;
+
+static MaltReplySource *
+find_reply_source_locked (MaltConnection *self,
+                          GMainContext   *context)
+{
+  guint i;
+
+  for (i = 0; i < self->reply_sources->len; i++)
+    {
+      GSource *source = g_ptr_array_index (self->reply_sources, i);
+
+      if (!g_source_is_destroyed (source) && ((MaltReplySource *) source)->context == context)
+        return (MaltReplySource *) source;
+    }
+
+  return NULL;
+}
+
+static void
+forget_awaited_locked (MaltConnection *self,
+                       MaltRequest    *request)
+{
+  GMainContext *context = malt_request_get_context (request);
+  MaltReplySource *source = context != NULL ? find_reply_source_locked (self, context) : NULL;
+
+  if (source != NULL && source->n_awaited > 0)
+    source->n_awaited--;
+}
+
+/* Once the request is done: whoever waits for it looks whether it is after having said that
+ * he waits. */
+void
+malt_connection_wake_waiter_of (MaltConnection *self,
+                                MaltRequest    *request)
+{
+  GList *link;
+
+  if (g_atomic_int_get (&self->n_waiters) == 0)
+    return;
+
+  g_mutex_lock (&self->lock);
+  for (link = self->waiters.head; link != NULL; link = link->next)
+    {
+      Waiter *waiter = link->data;
+
+      if (waiter->request == request)
+        g_cond_signal (&waiter->cond);
+    }
+  g_mutex_unlock (&self->lock);
+}
+
+/* Whoever finishes a request without the reader's role does not know whether it is the
+ * reader who waits for it: that one polls, and is among no waiters. */
+void
+malt_connection_wake_reader (MaltConnection *self)
+{
+  guint64 one = 1;
+
+  if (write (self->wake_fd, &one, sizeof one) < 0)
+    g_assert (errno == EAGAIN || errno == EINTR);
+}
+
+/* The reader's role. */
+
+/* @is_readable: the transport's descriptor is, or may be. */
+static gboolean
+take_role_locked (MaltConnection *self,
+                  gboolean        is_readable)
+{
+  if (self->reading || self->lost)
+    return FALSE;
+
+  /* There is somebody to find out now. */
+  self->reading = TRUE;
+  g_atomic_int_set (&self->has_more, FALSE);
+  malt_transport_disarm (self->transport, is_readable);
+  return TRUE;
+}
+
+/* Has a context that sleeps look whether it should poll now. */
+static void
+wake_sleeper_locked (MaltConnection *self)
+{
+  guint i;
+
+  for (i = 0; i < self->reply_sources->len; i++)
+    {
+      MaltReplySource *source = g_ptr_array_index (self->reply_sources, i);
+
+      if (source->is_asleep && source->n_awaited > 0)
+        {
+          g_main_context_wakeup (source->context);
+          return;
+        }
+    }
+}
+
+/* Nobody has the role, and somebody sleeps who polls the descriptor: sees to it that it
+ * tells him. */
+void
+malt_connection_listen_locked (MaltConnection *self)
+{
+  MaltReplySource *poller = (MaltReplySource *) self->poller;
+
+  if (self->reading || self->lost || (poller == NULL && self->stopping_source == NULL))
+    return;
+  if (!malt_transport_arm (self->transport))
+    return;
+
+  g_atomic_int_set (&self->has_more, TRUE);
+  if (poller != NULL && poller->n_awaited > 0) /* else its context may be gone */
+    g_main_context_wakeup (poller->context);
+  if (self->stopping_source != NULL)
+    g_source_set_ready_time (self->stopping_source, 0);
+}
+
+static void
+give_role_back (MaltConnection *self)
+{
+  Waiter *next;
+
+  g_mutex_lock (&self->lock);
+  self->reading = FALSE;
+  if (self->closing) /* GCond makes a system call even if nobody waits */
+    g_cond_broadcast (&self->role_free);
+  next = g_queue_peek_head (&self->waiters);
+  if (next != NULL)
+    g_cond_signal (&next->cond);
+  else
+    {
+      malt_connection_listen_locked (self);
+      if (self->poller == NULL)
+        wake_sleeper_locked (self);
+    }
+  g_mutex_unlock (&self->lock);
+}
+
+/* Replies. */
+
+/* Takes the request that a reply is for off the table. */
+static MaltRequest *
+take_unfinished (MaltConnection   *self,
+                 const MaltFrame  *frame,
+                 GError          **error)
+{
+  MaltRequest *request = NULL;
+  gboolean was_cancelled, known;
+
+  g_mutex_lock (&self->lock);
+  was_cancelled = g_hash_table_size (self->cancelled) > 0 &&
+                  g_hash_table_remove (self->cancelled, GSIZE_TO_POINTER (frame->id));
+  known = (frame->type != MALT_FRAME_WITHDRAWN || was_cancelled) &&
+          g_hash_table_steal_extended (self->unfinished, GSIZE_TO_POINTER (frame->id),
+                                       NULL, (gpointer *) &request);
+  if (known)
+    {
+      forget_awaited_locked (self, request);
+      malt_connection_answered_locked (self);
+    }
+  g_mutex_unlock (&self->lock);
+
+  if (!known)
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                 "a frame of type %s answers request %" G_GUINT64_FORMAT ", which %s",
+                 malt_frame_type_name (frame->type), frame->id,
+                 frame->type == MALT_FRAME_WITHDRAWN && !was_cancelled ? "nobody cancelled" : "is not under way");
+
+  return request;
+}
+
+/* @body keeps @data, or is %NULL where they are only lent. */
+gboolean
+malt_connection_take_reply (MaltConnection   *self,
+                            const MaltFrame  *frame,
+                            gconstpointer     data,
+                            GBytes           *body,
+                            GError          **error)
+{
+  g_autoptr (GVariant) value = NULL;
+  g_autoptr (GError) failure = NULL;
+  g_autoptr (MaltRequest) request = NULL;
+
+  switch (frame->type)
+    {
+    case MALT_FRAME_VALUE:
+      if ((frame->flags & MALT_FRAME_IN_ARENA) != 0
+            ? !malt_large_value_take (self->transport->view, MALT_PEER_WORKER, data, frame->length,
+                                      self->max_value, &value, NULL, error)
+            : !malt_message_read_value (data, frame->length, body, &value, error))
+        return FALSE;
+      break;
+
+    case MALT_FRAME_ERROR:
+      failure = malt_message_read_error (data, frame->length, error);
+      if (failure == NULL)
+        return FALSE;
+      break;
+
+    case MALT_FRAME_WITHDRAWN:
+      break;
+
+    default:
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                   "a worker may not send a frame of type %s now", malt_frame_type_name (frame->type));
+      return FALSE;
+    }
+
+  request = take_unfinished (self, frame, error);
+  if (request == NULL)
+    return FALSE;
+
+  MALT_DEBUG (WIRE, "%p: %s for request %" G_GUINT64_FORMAT, (gpointer) self,
+              malt_frame_type_name (frame->type), frame->id);
+
+  if (failure != NULL)
+    malt_request_return_error (request, g_steal_pointer (&failure));
+  else if (frame->type == MALT_FRAME_WITHDRAWN)
+    malt_request_return_withdrawn (request);
+  else
+    malt_request_return_value (request, value);
+
+  malt_connection_wake_waiter_of (self, request);
+  return TRUE;
+}
+
+/* Reads what is there, in the reader's role, until it has taken the answer to
+ * @awaited or, without one, the work of one dispatch. */
+static MaltIo
+read_replies (MaltConnection  *self,
+              MaltRequest     *awaited,
+              GError         **error)
+{
+  gsize id = awaited != NULL ? malt_request_get_id (awaited) : 0;
+  gsize bytes = 0;
+  guint n;
+
+  for (n = 0; n < MALT_LIMIT_DISPATCH_FRAMES && bytes < MALT_LIMIT_DISPATCH_BYTES; n++)
+    {
+      g_autoptr (GBytes) body = NULL;
+      gconstpointer data;
+      MaltFrame frame;
+      MaltIo io;
+
+      io = malt_frame_reader_next (self->reader, self->transport, &frame, &data, &body, error);
+      if (io != MALT_IO_DONE)
+        return io;
+      if (frame.type == MALT_FRAME_WITHDRAWN)
+        {
+          g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                       "a frame of type withdrawn came on the data road");
+          return MALT_IO_FAILED;
+        }
+      if (!malt_connection_take_reply (self, &frame, data, body, error))
+        return MALT_IO_FAILED;
+
+      bytes += frame.length;
+      if (id != 0 && frame.id == id)
+        break;
+    }
+
+  return MALT_IO_DONE;
+}
+
+/* Lets the contexts that await results know that there is more to read than the
+ * descriptor tells. */
+static void
+wake_contexts (MaltConnection *self)
+{
+  guint i;
+
+  g_mutex_lock (&self->lock);
+  for (i = 0; i < self->reply_sources->len; i++)
+    {
+      MaltReplySource *source = g_ptr_array_index (self->reply_sources, i);
+
+      if (source->n_awaited > 0 && !g_main_context_is_owner (source->context))
+        g_main_context_wakeup (source->context);
+    }
+  g_mutex_unlock (&self->lock);
+}
+
+/* Gives the reader's role back, and the connection up if it is of no more use. */
+static void
+finish_read (MaltConnection *self,
+             MaltIo          io,
+             const GError   *error)
+{
+  gboolean lost = io == MALT_IO_CLOSED || io == MALT_IO_FAILED;
+  gboolean has_more;
+
+  if (lost)
+    {
+      g_mutex_lock (&self->lock);
+      self->lost = TRUE;
+      g_mutex_unlock (&self->lock);
+    }
+
+  has_more = io == MALT_IO_DONE && malt_frame_reader_has_more (self->reader);
+  g_atomic_int_set (&self->has_more, has_more);
+  give_role_back (self);
+  if (has_more)
+    wake_contexts (self);
+
+  if (lost)
+    malt_connection_lose (self, io == MALT_IO_FAILED ? error->message : NULL);
+}
+
+/* Reads what has arrived for callers who do not get round to it themselves: a context
+ * that is busy, or a thread that is not there. */
+void
+malt_connection_read_for_others (MaltConnection *self)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean has_role;
+  guint n_again = 0;
+  MaltIo io;
+
+  g_mutex_lock (&self->lock);
+  has_role = take_role_locked (self, TRUE);
+  g_mutex_unlock (&self->lock);
+  if (!has_role)
+    return;
+
+  /* The first time it may only say that it has to look. */
+  do
+    io = read_replies (self, NULL, &error);
+  while (io == MALT_IO_DONE || (io == MALT_IO_AGAIN && n_again++ == 0));
+
+  finish_read (self, io, error);
+}
+
+/* Reads to its end a transport that was shut down, once nobody else reads. */
+void
+malt_connection_drain (MaltConnection *self)
+{
+  g_autoptr (GError) error = NULL;
+  gboolean has_role;
+  MaltIo io;
+
+  g_mutex_lock (&self->lock);
+  self->closing = TRUE;
+  while (self->reading)
+    g_cond_wait (&self->role_free, &self->lock);
+  has_role = take_role_locked (self, FALSE);
+  g_mutex_unlock (&self->lock);
+  if (!has_role)
+    return;
+
+  do
+    io = read_replies (self, NULL, &error);
+  while (io == MALT_IO_DONE || io == MALT_IO_AGAIN);
+  finish_read (self, MALT_IO_CLOSED, NULL);
+}
+
+/* Blocking. */
+
+/* Blocks until the transport can be read or somebody calls malt_connection_wake(). */
+static void
+poll_data (MaltConnection *self)
+{
+  struct pollfd fds[2] = {
+    { .fd = self->transport->fd, .events = POLLIN },
+    { .fd = self->wake_fd, .events = POLLIN },
+  };
+
+  if (malt_transport_arm (self->transport))
+    return;
+
+  if (poll (fds, G_N_ELEMENTS (fds), -1) > 0 && fds[1].revents != 0)
+    {
+      guint64 count;
+
+      if (read (self->wake_fd, &count, sizeof count) < 0)
+        g_assert (errno == EAGAIN || errno == EINTR);
+    }
+  malt_transport_disarm (self->transport, fds[0].revents != 0);
+}
+
+/* Blocks until the request is done, reading replies for everybody meanwhile.  Once
+ * the connection is lost, the wait goes on until somebody ends the request. */
+void
+malt_connection_wait (MaltConnection *self,
+                      MaltRequest    *request)
+{
+  Waiter waiter = { .request = request };
+  GList link = { .data = &waiter };
+
+  g_cond_init (&waiter.cond);
+  g_mutex_lock (&self->lock);
+
+  while (!malt_request_is_done (request))
+    {
+      g_autoptr (GError) error = NULL;
+      MaltIo io;
+
+      if (!take_role_locked (self, FALSE))
+        {
+          g_queue_push_tail_link (&self->waiters, &link);
+          g_atomic_int_inc (&self->n_waiters);
+          if (!malt_request_is_done (request))
+            g_cond_wait (&waiter.cond, &self->lock);
+          g_atomic_int_add (&self->n_waiters, -1);
+          g_queue_unlink (&self->waiters, &link);
+          continue;
+        }
+      g_mutex_unlock (&self->lock);
+
+      do
+        {
+          io = read_replies (self, request, &error);
+          if (io == MALT_IO_AGAIN && !malt_request_is_done (request) &&
+              !malt_transport_spin (self->transport))
+            poll_data (self);
+        }
+      while ((io == MALT_IO_DONE || io == MALT_IO_AGAIN) && !malt_request_is_done (request));
+
+      finish_read (self, io, error);
+      g_mutex_lock (&self->lock);
+    }
+
+  /* The role may have been handed to this waiter just as it left. */
+  if (!self->reading && self->waiters.head != NULL)
+    g_cond_signal (&((Waiter *) self->waiters.head->data)->cond);
+
+  g_mutex_unlock (&self->lock);
+  g_cond_clear (&waiter.cond);
+}
+
+/* Makes all waiting threads look again whether their requests are done. */
+void
+malt_connection_wake (MaltConnection *self)
+{
+  GList *link;
+
+  g_mutex_lock (&self->lock);
+  for (link = self->waiters.head; link != NULL; link = link->next)
+    g_cond_signal (&((Waiter *) link->data)->cond);
+  g_mutex_unlock (&self->lock);
+
+  malt_connection_wake_reader (self);
+}
+
+/* Main contexts. */
+
+static gboolean
+is_waiting_locked (MaltReplySource *self)
+{
+  return self->n_awaited > 0 && !self->connection->reading && !self->connection->lost;
+}
+
+/* Reads in the reader's role, which is given back. */
+static void
+read_in_context (MaltReplySource *self)
+{
+  g_autoptr (MaltConnection) connection = malt_connection_ref (self->connection);
+  g_autoptr (GError) error = NULL;
+  MaltIo io = read_replies (connection, NULL, &error);
+
+  finish_read (connection, io, error);
+}
+
+/* Whether a reply is there, or comes within the short time for which it pays to wait for it
+ * awake.  Gives back the reader's role. */
+static gboolean
+spin_in_context (MaltReplySource *self)
+{
+  if (malt_transport_spin (self->connection->transport))
+    {
+      read_in_context (self);
+      return TRUE;
+    }
+
+  finish_read (self->connection, MALT_IO_AGAIN, NULL);
+  return FALSE;
+}
+
+/* Becomes the poller, if nobody is. */
+static void
+poll_locked (MaltReplySource *self)
+{
+  MaltConnection *connection = self->connection;
+  GSource *source = &self->source;
+
+  if (connection->poller == NULL || g_source_is_destroyed (connection->poller))
+    connection->poller = source;
+  if (connection->poller == source && malt_transport_arm (connection->transport))
+    g_atomic_int_set (&connection->has_more, TRUE);
+}
+
+static gboolean
+reply_source_prepare (GSource *source,
+                      int     *timeout)
+{
+  MaltReplySource *self = (MaltReplySource *) source;
+  MaltConnection *connection = self->connection;
+  gboolean has_read = FALSE;
+
+  g_mutex_lock (&connection->lock);
+  if (is_waiting_locked (self) && !g_atomic_int_get (&connection->has_more) &&
+      connection->transport->klass->spin != NULL && take_role_locked (connection, FALSE))
+    {
+      g_mutex_unlock (&connection->lock);
+      has_read = spin_in_context (self);
+      g_mutex_lock (&connection->lock);
+    }
+
+  /* What was read is delivered in this turn of the context, which does not sleep. */
+  if (!has_read && is_waiting_locked (self))
+    poll_locked (self);
+  *timeout = has_read || (self->n_awaited > 0 && g_atomic_int_get (&connection->has_more)) ? 0 : -1;
+  self->poll_fd.events = connection->poller == source ? G_IO_IN : 0;
+  self->is_asleep = !has_read;
+  g_mutex_unlock (&connection->lock);
+
+  return FALSE;
+}
+
+/* The source's context is awake: somebody else should poll. */
+static void
+stop_polling_locked (MaltConnection *self,
+                     GSource        *source)
+{
+  if (self->poller != source)
+    return;
+
+  self->poller = NULL;
+  if (!self->reading)
+    wake_sleeper_locked (self);
+}
+
+static gboolean
+reply_source_check (GSource *source)
+{
+  MaltReplySource *self = (MaltReplySource *) source;
+  MaltConnection *connection = self->connection;
+  gboolean is_readable = (self->poll_fd.revents & (G_IO_IN | G_IO_HUP | G_IO_ERR)) != 0;
+  gboolean has_role;
+
+  g_mutex_lock (&connection->lock);
+  self->is_asleep = FALSE;
+  has_role = (is_readable || (self->n_awaited > 0 && g_atomic_int_get (&connection->has_more))) &&
+             take_role_locked (connection, is_readable);
+  stop_polling_locked (connection, source);
+  g_mutex_unlock (&connection->lock);
+
+  if (has_role)
+    read_in_context (self);
+
+  return FALSE;
+}
+
+static void
+reply_source_finalize (GSource *source)
+{
+  malt_connection_unref (((MaltReplySource *) source)->connection);
+}
+
+static GSourceFuncs reply_source_funcs = {
+  .prepare = reply_source_prepare,
+  .check = reply_source_check,
+  .finalize = reply_source_finalize,
+};
+
+static MaltReplySource *
+add_reply_source_locked (MaltConnection *self,
+                         GMainContext   *context)
+{
+  GSource *source = g_source_new (&reply_source_funcs, sizeof (MaltReplySource));
+  MaltReplySource *reply_source = (MaltReplySource *) source;
+  guint i;
+
+  /* Contexts come and go; those that are gone have destroyed their sources. */
+  for (i = self->reply_sources->len; i > 0; i--)
+    {
+      GSource *gone = g_ptr_array_index (self->reply_sources, i - 1);
+
+      if (!g_source_is_destroyed (gone))
+        continue;
+      stop_polling_locked (self, gone);
+      g_ptr_array_remove_index_fast (self->reply_sources, i - 1);
+    }
+
+  g_source_set_static_name (source, "[malt] replies");
+  g_source_set_priority (source, REPLY_SOURCE_PRIORITY);
+  reply_source->connection = malt_connection_ref (self);
+  reply_source->context = context;
+  reply_source->poll_fd.fd = self->transport->fd;
+  g_source_add_poll (source, &reply_source->poll_fd);
+  g_source_attach (source, context);
+  g_ptr_array_add (self->reply_sources, source);
+
+  return reply_source;
+}
+
+/* Sees to it that the main context which awaits the request reads its reply. */
+void
+malt_connection_await_reply_locked (MaltConnection *self,
+                                    MaltRequest    *request)
+{
+  GMainContext *context = malt_request_get_context (request);
+  MaltReplySource *source;
+
+  if (context == NULL || self->lost)
+    return;
+
+  source = find_reply_source_locked (self, context);
+  if (source == NULL)
+    source = add_reply_source_locked (self, context);
+
+  /* A context that runs in another thread may be asleep without our descriptor. */
+  if (source->n_awaited++ == 0 && !g_main_context_is_owner (context))
+    g_main_context_wakeup (context);
+}

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "malt-connection-private.h"
+
+#include <glib-unix.h>
+#include <poll.h>
+
+#include "malt-debug.h"
+#include "malt-frame-writer.h"
+#include "malt-limits.h"
+#include "malt-message.h"
+#include "malt-spin.h"
+
+/* The data road, from whoever has a request to the worker. */
+
+void
+malt_outgoing_free (MaltOutgoing *self)
+{
+  g_clear_object (&self->request);
+  g_clear_pointer (&self->body, g_bytes_unref);
+  malt_large_value_clear (&self->value);
+  g_free (self);
+}
+
+static MaltIo
+write_frame (MaltConnection *self,
+             MaltOutgoing   *outgoing,
+             gconstpointer   body)
+{
+  return malt_frame_write (self->transport, outgoing->header, body, outgoing->frame.length,
+                           &outgoing->sent, NULL);
+}
+
+/* Writes what waits for it, as far as there is room. */
+static MaltIo
+write_output_locked (MaltConnection *self)
+{
+  MaltIo io = MALT_IO_DONE;
+
+  while (io == MALT_IO_DONE && self->output.length > 0)
+    {
+      MaltOutgoing *outgoing = g_queue_peek_head (&self->output);
+      gsize before = outgoing->sent;
+
+      io = write_frame (self, outgoing, g_bytes_get_data (outgoing->body, NULL));
+      self->output_size -= outgoing->sent - before;
+      if (io == MALT_IO_DONE)
+        malt_outgoing_free (g_queue_pop_head (&self->output));
+      else if (io == MALT_IO_AGAIN && !malt_transport_want_room (self->transport))
+        io = MALT_IO_DONE;
+      if (self->unsent.length > 0)
+        malt_connection_write_unsent_locked (self);
+    }
+
+  return io;
+}
+
+static gboolean
+flush_cb (int           fd,
+          GIOCondition  condition,
+          gpointer      user_data)
+{
+  MaltConnection *self = user_data;
+  gboolean has_gone = malt_transport_take_room (self->transport) == MALT_IO_CLOSED;
+  gboolean finished;
+  MaltIo io;
+
+  g_source_set_ready_time (g_main_current_source (), -1);
+
+  g_mutex_lock (&self->lock);
+  io = write_output_locked (self);
+  /* A peer that is gone is found out by reading; there is nobody to write for. */
+  if (io == MALT_IO_FAILED)
+    malt_transport_shutdown (self->transport);
+  else if (has_gone)
+    malt_transport_stop_receiving (self->transport);
+  finished = has_gone || io == MALT_IO_CLOSED || io == MALT_IO_FAILED ||
+             (self->output.length == 0 && !self->transport->tells_end);
+  if (finished)
+    g_clear_pointer (&self->flush_source, g_source_unref);
+  g_mutex_unlock (&self->lock);
+
+  if (has_gone)
+    malt_connection_read_for_others (self);
+
+  return finished ? G_SOURCE_REMOVE : G_SOURCE_CONTINUE;
+}
+
+static void
+watch_room_locked (MaltConnection *self)
+{
+  if (self->flush_source != NULL)
+    return;
+
+  self->flush_source = g_unix_fd_source_new (self->transport->room_fd,
+                                             self->transport->room_events == POLLIN ? G_IO_IN : G_IO_OUT);
+  g_source_set_static_name (self->flush_source, "[malt] flush");
+  g_source_set_callback (self->flush_source, G_SOURCE_FUNC (flush_cb),
+                         malt_connection_ref (self), (GDestroyNotify) malt_connection_unref);
+  g_source_attach (self->flush_source, malt_get_library_context ());
+}
+
+/* Where it is the descriptor of the room that tells the end of the transport, somebody has to
+ * listen to it. */
+void
+malt_connection_watch_room (MaltConnection *self)
+{
+  g_mutex_lock (&self->lock);
+  if (self->transport->tells_end)
+    watch_room_locked (self);
+  g_mutex_unlock (&self->lock);
+}
+
+/* Keeps a frame of which not everything could be written. */
+static void
+queue_output_locked (MaltConnection *self,
+                     MaltOutgoing   *outgoing)
+{
+  g_queue_push_tail (&self->output, outgoing);
+  self->output_size += MALT_FRAME_HEADER_SIZE + outgoing->frame.length - outgoing->sent;
+
+  watch_room_locked (self);
+  if (self->output.length == 1 && !malt_transport_want_room (self->transport))
+    g_source_set_ready_time (self->flush_source, 0);
+}
+
+static gboolean
+is_full_locked (MaltConnection *self)
+{
+  return self->output_size >= MALT_LIMIT_QUEUED_OUTPUT ||
+         g_hash_table_size (self->unfinished) >= MALT_LIMIT_UNFINISHED;
+}
+
+static int
+compare_outgoing (gconstpointer outgoing,
+                  gconstpointer request)
+{
+  return ((const MaltOutgoing *) outgoing)->request != request;
+}
+
+/* How many workers have something to do; those of other backends are not known. */
+static gint n_busy;
+
+static void
+count_busy_locked (MaltConnection *self)
+{
+  static guint n_cpus;
+  gboolean crowded;
+
+  if (n_cpus == 0)
+    n_cpus = malt_spin_count_cpus ();
+
+  if (!self->is_busy)
+    {
+      self->is_busy = TRUE;
+      g_atomic_int_inc (&n_busy);
+    }
+
+  crowded = (guint) g_atomic_int_get (&n_busy) >= n_cpus;
+  if (crowded != self->is_crowded)
+    {
+      self->is_crowded = crowded;
+      malt_transport_set_crowded (self->transport, crowded);
+    }
+}
+
+/* A request is off the table of those that are unfinished. */
+void
+malt_connection_answered_locked (MaltConnection *self)
+{
+  if (self->is_busy && g_hash_table_size (self->unfinished) == 0)
+    {
+      self->is_busy = FALSE;
+      g_atomic_int_add (&n_busy, -1);
+    }
+  if (self->unsent.length > 0)
+    malt_connection_write_unsent_locked (self);
+}
+
+/* Takes back a request that was not sent. */
+gboolean
+malt_connection_withdraw_locked (MaltConnection *self,
+                                 MaltRequest    *request)
+{
+  GList *link = g_queue_find_custom (&self->unsent, request, compare_outgoing);
+
+  if (link == NULL)
+    return FALSE;
+
+  malt_outgoing_free (link->data);
+  g_queue_delete_link (&self->unsent, link);
+  return TRUE;
+}
+
+/* Gives the frame its number and enters its request in the table. */
+static void
+number_locked (MaltConnection *self,
+               MaltOutgoing       *outgoing)
+{
+  MaltRequest *request = g_steal_pointer (&outgoing->request);
+
+  malt_large_value_send (&outgoing->value);
+  outgoing->frame.id = ++self->last_id;
+  malt_frame_encode (&outgoing->frame, outgoing->header);
+  MALT_DEBUG (WIRE, "%p: %s request %" G_GUINT64_FORMAT ", %u bytes", (gpointer) self,
+              malt_frame_type_name (outgoing->frame.type), outgoing->frame.id, outgoing->frame.length);
+
+  if (request == NULL) /* nobody is to hear of it */
+    return;
+
+  malt_request_set_id (request, outgoing->frame.id);
+  if ((outgoing->frame.flags & MALT_FRAME_NO_REPLY) != 0)
+    {
+      g_object_unref (request);
+      return;
+    }
+
+  count_busy_locked (self);
+  malt_connection_await_reply_locked (self, request);
+  g_hash_table_insert (self->unfinished, GSIZE_TO_POINTER (outgoing->frame.id), request);
+}
+
+/* Writes the frame as far as there is room, in its turn.  The body is @message, which is
+ * taken if it has to be kept, or that of @outgoing.  Takes what @outgoing holds, but not
+ * @outgoing, which may be on the stack. */
+static void
+write_or_queue_locked (MaltConnection *self,
+                       MaltOutgoing   *outgoing,
+                       MaltMessage    *message)
+{
+  MaltIo io = MALT_IO_AGAIN;
+
+  if (self->output.length == 0)
+    io = write_frame (self, outgoing,
+                      outgoing->body != NULL ? g_bytes_get_data (outgoing->body, NULL) : message->data);
+
+  if (io == MALT_IO_AGAIN)
+    {
+      if (outgoing->body == NULL)
+        outgoing->body = malt_message_take_bytes (message);
+      queue_output_locked (self, g_memdup2 (outgoing, sizeof *outgoing));
+    }
+  else
+    g_clear_pointer (&outgoing->body, g_bytes_unref);
+
+  /* Whatever else keeps the kernel from taking it, half a frame may be gone, and the
+   * road is of no more use: its readers will find it closed. */
+  if (io == MALT_IO_FAILED)
+    malt_transport_shutdown (self->transport);
+}
+
+void
+malt_connection_write_unsent_locked (MaltConnection *self)
+{
+  while (self->unsent.length > 0 && !is_full_locked (self))
+    {
+      g_autofree MaltOutgoing *outgoing = g_queue_pop_head (&self->unsent);
+
+      number_locked (self, outgoing);
+      write_or_queue_locked (self, outgoing, NULL);
+    }
+}
+
+/* Puts large arguments into the arena.  FALSE without an error if they are none, or there is
+ * no room for them. */
+static gboolean
+write_large_call (MaltConnection  *self,
+                  const char      *function,
+                  GVariant        *arguments,
+                  GVariant        *keywords,
+                  MaltOutgoing    *outgoing,
+                  GError         **error)
+{
+  g_autoptr (GBytes) rest = NULL;
+
+  if (self->transport->arena == NULL || arguments == NULL ||
+      g_variant_get_size (arguments) < MALT_LARGE_VALUE_SIZE)
+    return FALSE;
+
+  rest = malt_message_new_call (function, NULL, keywords, self->max_body, error);
+  if (rest == NULL ||
+      !malt_large_value_put (&outgoing->value, self->transport->arena, MALT_PEER_WORKER, arguments,
+                             rest, self->max_value, &outgoing->body, error))
+    return FALSE;
+
+  outgoing->frame.flags |= MALT_FRAME_IN_ARENA;
+  return TRUE;
+}
+
+/* Serialises and checks a call: as @message, or, where large arguments are in the arena, as
+ * the body of @outgoing. */
+static gboolean
+write_call (MaltConnection  *self,
+            const char      *function,
+            GVariant        *arguments,
+            GVariant        *keywords,
+            MaltOutgoing    *outgoing,
+            MaltMessage     *message,
+            GError         **error)
+{
+  GError *failure = NULL;
+
+  outgoing->frame.type = MALT_FRAME_CALL;
+  if (write_large_call (self, function, arguments, keywords, outgoing, &failure))
+    {
+      *message = (MaltMessage) { .block = NULL };
+      return TRUE;
+    }
+  if (failure == NULL)
+    return malt_message_write_call (message, function, arguments, keywords, self->max_body, error);
+
+  g_propagate_error (error, failure);
+  return FALSE;
+}
+
+static gboolean
+write_request (MaltConnection  *self,
+               MaltRequest     *request,
+               MaltOutgoing    *outgoing,
+               MaltMessage     *message,
+               GError         **error)
+{
+  MaltRequestFlags flags = malt_request_get_flags (request);
+
+  if ((flags & MALT_REQUEST_FLAGS_NO_VALUE) != 0)
+    outgoing->frame.flags |= MALT_FRAME_NO_VALUE;
+  if ((flags & MALT_REQUEST_FLAGS_NO_REPLY) != 0)
+    outgoing->frame.flags |= MALT_FRAME_NO_REPLY;
+
+  if (malt_request_get_kind (request) == MALT_REQUEST_KIND_CALL)
+    return write_call (self, malt_request_get_function (request), malt_request_get_arguments (request),
+                       malt_request_get_keywords (request), outgoing, message, error);
+
+  outgoing->frame.type = MALT_FRAME_EVAL;
+  return malt_message_write_eval (message, malt_request_get_module (request),
+                                  malt_request_get_source (request), self->max_body, error);
+}
+
+/* Sends the frame, or keeps it until it can be sent.  Takes what @outgoing and @message
+ * hold. */
+static void
+submit_locked (MaltConnection *self,
+               MaltOutgoing   *outgoing,
+               MaltMessage    *message)
+{
+  outgoing->frame.length = (guint32) (outgoing->body != NULL ? g_bytes_get_size (outgoing->body) : message->size);
+
+  if (self->unsent.length == 0 && !is_full_locked (self))
+    {
+      number_locked (self, outgoing);
+      write_or_queue_locked (self, outgoing, message);
+    }
+  else
+    {
+      if (outgoing->body == NULL)
+        outgoing->body = malt_message_take_bytes (message);
+      g_queue_push_tail (&self->unsent, g_memdup2 (outgoing, sizeof *outgoing));
+    }
+}
+
+/* Sends a request, or keeps it until it can be sent.  On any thread; never blocks. */
+void
+malt_connection_submit (MaltConnection *self,
+                        MaltRequest    *request)
+{
+  MaltOutgoing outgoing = { 0 };
+  gboolean closed, unwanted;
+  MaltMessage message;
+  GError *error = NULL;
+
+  /* Before the lock is taken. */
+  if (!write_request (self, request, &outgoing, &message, &error))
+    {
+      g_mutex_lock (&self->lock);
+      g_hash_table_remove (self->unwanted, request);
+      g_mutex_unlock (&self->lock);
+      malt_request_return_error (request, error);
+      return;
+    }
+
+  g_mutex_lock (&self->lock);
+  closed = self->closed;
+  unwanted = g_hash_table_size (self->unwanted) > 0 && g_hash_table_remove (self->unwanted, request);
+  if (!closed && !unwanted)
+    {
+      outgoing.request = g_object_ref (request);
+      submit_locked (self, &outgoing, &message);
+    }
+  g_mutex_unlock (&self->lock);
+
+  malt_message_clear (&message);
+  if (closed || unwanted)
+    {
+      g_clear_pointer (&outgoing.body, g_bytes_unref);
+      malt_large_value_clear (&outgoing.value);
+      if (closed)
+        malt_request_return_new_error (request, MALT_ERROR, MALT_ERROR_TERMINATED,
+                                       "the connection to the worker is closed");
+      else
+        malt_request_return_withdrawn (request);
+    }
+  else if ((malt_request_get_flags (request) & MALT_REQUEST_FLAGS_NO_REPLY) != 0)
+    malt_request_return_value (request, NULL);
+}
+
+/* Sends a call of which nobody is to hear.  On any thread; never blocks. */
+gboolean
+malt_connection_post (MaltConnection  *self,
+                      const char      *function,
+                      GVariant        *arguments,
+                      GVariant        *keywords,
+                      GError         **error)
+{
+  MaltOutgoing outgoing = { .frame.flags = MALT_FRAME_NO_VALUE | MALT_FRAME_NO_REPLY };
+  MaltMessage message;
+  gboolean closed;
+
+  if (!write_call (self, function, arguments, keywords, &outgoing, &message, error))
+    return FALSE;
+
+  g_mutex_lock (&self->lock);
+  closed = self->closed;
+  if (!closed)
+    submit_locked (self, &outgoing, &message);
+  g_mutex_unlock (&self->lock);
+
+  malt_message_clear (&message);
+  if (!closed)
+    return TRUE;
+
+  g_clear_pointer (&outgoing.body, g_bytes_unref);
+  malt_large_value_clear (&outgoing.value);
+  g_set_error_literal (error, MALT_ERROR, MALT_ERROR_TERMINATED, "the connection to the worker is closed");
+  return FALSE;
+}
