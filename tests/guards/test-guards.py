@@ -21,7 +21,7 @@ import unittest
 # How to wait, which decides most of it.  With 'spins' nobody sleeps while it waits for the
 # other side, however long that takes here.
 ENVIRONMENTS = {
-    'spins': {'MALT_SPIN': '10000000'},
+    'spins': {'MALT_SPIN': '1000000'},
     'sleeps': {'MALT_SPIN': '0'},
     'socket': {'MALT_SPIN': '0', 'MALT_RING': '0'},
 }
