@@ -14,6 +14,11 @@ typedef void (* MaltRequestResponder) (MaltRequest *request,
                                        GError      *error,
                                        gpointer     user_data);
 
+/* Gives room for a value that needs no copy on its way, or %NULL.  On any thread. */
+typedef GBytes *(* MaltRequestAllocator) (gsize     size,
+                                          gpointer *data,
+                                          gpointer  user_data);
+
 MaltRequest *malt_request_new_start     (void);
 MaltRequest *malt_request_new_call      (const char            *function,
                                          GVariant              *arguments,
@@ -29,6 +34,9 @@ MaltRequest *malt_request_new_eval      (const char            *module,
 
 void         malt_request_set_responder (MaltRequest           *self,
                                          MaltRequestResponder   responder,
+                                         gpointer               user_data);
+void         malt_request_set_allocator (MaltRequest           *self,
+                                         MaltRequestAllocator   allocator,
                                          gpointer               user_data);
 void         malt_request_set_context   (MaltRequest           *self,
                                          GMainContext          *context);

@@ -49,6 +49,8 @@ struct _MaltRequest
   GMainContext         *context;
   MaltRequestResponder  responder;
   gpointer              responder_data;
+  MaltRequestAllocator  allocator;
+  gpointer              allocator_data;
   char                  text[64];  /* where the function is, if it has room */
 
   gboolean              disposing; /* owned by whoever drops the last reference */
@@ -265,6 +267,7 @@ malt_request_new (MaltRequestKind  kind,
   else
     {
       self->responder = NULL;
+      self->allocator = NULL;
       self->state = STATE_PENDING;
       self->interrupted = self->deferred = self->withdrawn = FALSE;
       self->id = 0;
@@ -334,6 +337,15 @@ malt_request_set_responder (MaltRequest          *self,
 {
   self->responder = responder;
   self->responder_data = user_data;
+}
+
+void
+malt_request_set_allocator (MaltRequest          *self,
+                            MaltRequestAllocator  allocator,
+                            gpointer              user_data)
+{
+  self->allocator = allocator;
+  self->allocator_data = user_data;
 }
 
 void
@@ -652,6 +664,55 @@ malt_request_is_interrupted (MaltRequest *self)
   g_return_val_if_fail (is_request (self), FALSE);
 
   return g_atomic_int_get (&self->interrupted);
+}
+
+/**
+ * malt_request_new_buffer: (skip)
+ * @self: a request
+ * @size: how many bytes
+ * @data: (out) (not nullable): where they can be written
+ *
+ * Makes room for an array of numbers that will be the value of this or another request of
+ * the same worker, where it can be returned without being copied: in memory that is shared
+ * with the manager, if there is such memory and room in it, else in this process's own.  Does
+ * not block; on any thread.
+ *
+ * ```c
+ * MALT_FUNCTION (zeroes)
+ * {
+ *   g_autoptr (GBytes) bytes = NULL;
+ *   gpointer data;
+ *
+ *   bytes = malt_request_new_buffer (request, 1000000, &data);
+ *   memset (data, 0, 1000000);
+ *   return g_variant_new_from_bytes (G_VARIANT_TYPE ("ay"), bytes, TRUE);
+ * }
+ * ```
+ *
+ * Once it was returned the bytes should not be written any more, as the manager may be
+ * reading them.  They hold anything at first.
+ *
+ * Returns: (transfer full): the bytes, 8-aligned
+ *
+ * Since: 1.0
+ */
+GBytes *
+malt_request_new_buffer (MaltRequest *self,
+                         gsize        size,
+                         gpointer    *data)
+{
+  GBytes *bytes = NULL;
+
+  g_return_val_if_fail (MALT_IS_REQUEST (self), NULL);
+  g_return_val_if_fail (data != NULL, NULL);
+
+  if (self->allocator != NULL)
+    bytes = self->allocator (size, data, self->allocator_data);
+  if (bytes != NULL)
+    return bytes;
+
+  *data = g_malloc (MAX (size, 1));
+  return g_bytes_new_take (*data, size);
 }
 
 /**

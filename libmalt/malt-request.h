@@ -44,6 +44,10 @@ gboolean          malt_request_is_done          (MaltRequest      *self);
 MALT_AVAILABLE_IN_1_0
 gboolean          malt_request_is_interrupted   (MaltRequest      *self);
 MALT_AVAILABLE_IN_1_0
+GBytes           *malt_request_new_buffer       (MaltRequest      *self,
+                                                 gsize             size,
+                                                 gpointer         *data);
+MALT_AVAILABLE_IN_1_0
 void              malt_request_defer            (MaltRequest      *self);
 MALT_AVAILABLE_IN_1_0
 gboolean          malt_request_is_deferred      (MaltRequest      *self);

@@ -193,6 +193,16 @@ send_bytes (MaltService   *self,
 
 /* How requests end. */
 
+static GBytes *
+allocate (gsize     size,
+          gpointer *data,
+          gpointer  user_data)
+{
+  MaltService *self = user_data;
+
+  return malt_large_value_new_buffer (self->data->arena, size, data);
+}
+
 /* Puts a large value into the arena and sends where it is.  FALSE without an error if it is
  * none, or there is no room for it. */
 static gboolean
@@ -536,6 +546,7 @@ handle_frame (MaltService     *self,
 
   malt_request_set_id (request, frame->id);
   malt_request_set_responder (request, respond, self);
+  malt_request_set_allocator (request, allocate, self);
 
   g_mutex_lock (&self->lock);
   if (frame->id <= self->started_id)

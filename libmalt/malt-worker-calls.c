@@ -741,3 +741,52 @@ malt_worker_remote_eval_finish (MaltWorker    *self,
 
   return malt_result_finish (result, self, error);
 }
+
+/**
+ * malt_worker_new_buffer: (skip)
+ * @self: a worker
+ * @size: how many bytes
+ * @data: (out) (not nullable): where they can be written
+ *
+ * Makes room for an array of numbers that will be an argument of calls to this worker, where
+ * it can be sent without being copied: in memory that is shared with the worker, if the
+ * backend has such memory and there is room, else in the program's own.  Does not block.
+ *
+ * ```c
+ * GBytes *bytes = malt_worker_new_buffer (worker, n * sizeof (double), &data);
+ *
+ * fill (data, n);
+ * array = g_variant_new_from_bytes (G_VARIANT_TYPE ("ad"), bytes, TRUE);
+ * value = malt_worker_remote_call_fetch (worker, "sum", g_variant_new_tuple (&array, 1), …
+ * ```
+ *
+ * What saves the copy is that the array is the only argument.  It can be sent several times,
+ * and to other workers, for which it is copied.  Once it was sent the bytes should not be
+ * written any more, as the worker may be reading them.  They hold anything at first.
+ *
+ * Returns: (transfer full): the bytes, 8-aligned, which stay when the worker has ended
+ *
+ * Since: 1.0
+ */
+GBytes *
+malt_worker_new_buffer (MaltWorker *self,
+                        gsize       size,
+                        gpointer   *data)
+{
+  MaltWorkerPrivate *priv;
+  MaltWorkerClass *klass;
+  GBytes *bytes = NULL;
+
+  g_return_val_if_fail (MALT_IS_WORKER (self), NULL);
+  g_return_val_if_fail (data != NULL, NULL);
+
+  priv = malt_worker_get_private (self);
+  klass = MALT_WORKER_GET_CLASS (self);
+  if (klass->new_buffer != NULL && g_atomic_int_get (&priv->state) == MALT_WORKER_RUNNING)
+    bytes = klass->new_buffer (self, size, data);
+  if (bytes != NULL)
+    return bytes;
+
+  *data = g_malloc (MAX (size, 1));
+  return g_bytes_new_take (*data, size);
+}

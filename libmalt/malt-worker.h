@@ -67,6 +67,9 @@ G_DECLARE_DERIVABLE_TYPE (MaltWorker, malt_worker, MALT, WORKER, GObject)
  *   `MALT_REQUEST_FLAGS_NO_REPLY`.  Only with @any_thread, and called only while the
  *   worker runs.  The function is valid UTF-8, the arguments are a tuple and the keyword
  *   arguments an `a{sv}`, or %NULL for none; errors need not name the worker.
+ * @new_buffer: (skip): gives room for an argument, as [method@Malt.Worker.new_buffer]
+ *   does, or %NULL if it has none that is better than the program's own memory.  Only with
+ *   @any_thread.
  *
  * A backend implements these.  Only @submit and @kill have no default.
  *
@@ -99,9 +102,12 @@ struct _MaltWorkerClass
                           GVariant    *arguments,
                           GVariant    *keywords,
                           GError     **error);
+  GBytes * (* new_buffer) (MaltWorker *self,
+                          gsize        size,
+                          gpointer    *data);
 
   /*< private >*/
-  gpointer padding[11];
+  gpointer padding[10];
 };
 
 /* Calling */
@@ -167,6 +173,11 @@ MALT_AVAILABLE_IN_1_0
 GVariant       *malt_worker_remote_eval_finish (MaltWorker           *self,
                                                 GAsyncResult         *result,
                                                 GError              **error);
+
+MALT_AVAILABLE_IN_1_0
+GBytes         *malt_worker_new_buffer         (MaltWorker           *self,
+                                                gsize                 size,
+                                                gpointer             *data);
 
 /* Lifecycle */
 

@@ -55,6 +55,15 @@ malt_process_worker_post (MaltWorker  *worker,
                                function, arguments, keywords, error);
 }
 
+static GBytes *
+malt_process_worker_new_buffer (MaltWorker *worker,
+                                gsize       size,
+                                gpointer   *data)
+{
+  return malt_connection_new_buffer (malt_process_get_connection (MALT_PROCESS_WORKER (worker)->process),
+                                     size, data);
+}
+
 static void
 malt_process_worker_wait (MaltWorker  *worker,
                           MaltRequest *request)
@@ -127,6 +136,7 @@ malt_process_worker_class_init (MaltProcessWorkerClass *klass)
   worker_class->wait = malt_process_worker_wait;
   worker_class->wake = malt_process_worker_wake;
   worker_class->post = malt_process_worker_post;
+  worker_class->new_buffer = malt_process_worker_new_buffer;
 }
 
 static void

@@ -435,3 +435,12 @@ malt_connection_post (MaltConnection  *self,
   g_set_error_literal (error, MALT_ERROR, MALT_ERROR_TERMINATED, "the connection to the worker is closed");
   return FALSE;
 }
+
+/* Gives room for an argument that need not be copied, or %NULL.  On any thread. */
+GBytes *
+malt_connection_new_buffer (MaltConnection *self,
+                            gsize           size,
+                            gpointer       *data)
+{
+  return malt_large_value_new_buffer (self->transport->arena, size, data);
+}

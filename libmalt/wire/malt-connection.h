@@ -34,6 +34,9 @@ gboolean        malt_connection_post      (MaltConnection      *self,
                                            GVariant            *arguments,
                                            GVariant            *keywords,
                                            GError             **error);
+GBytes         *malt_connection_new_buffer (MaltConnection     *self,
+                                           gsize                size,
+                                           gpointer            *data);
 void            malt_connection_wait      (MaltConnection      *self,
                                            MaltRequest         *request);
 void            malt_connection_wake      (MaltConnection      *self);

@@ -28,6 +28,34 @@ align (gsize size)
 
 /* Sending. */
 
+static void
+buffer_free_cb (gpointer data)
+{
+  MaltLargeValue *self = data;
+
+  malt_large_value_clear (self);
+  g_free (self);
+}
+
+/* Gives room in the arena for a value that is yet to be written, and kept as long as the
+ * bytes; %NULL if there is none, or nothing would be saved. */
+GBytes *
+malt_large_value_new_buffer (MaltArena *arena,
+                             gsize      size,
+                             gpointer  *data)
+{
+  MaltLargeValue self = { .arena = arena };
+
+  if (arena == NULL || size < MALT_LARGE_VALUE_SIZE)
+    return NULL;
+
+  *data = malt_arena_allocate (arena, size, &self.slot);
+  if (*data == NULL)
+    return NULL;
+
+  return g_bytes_new_with_free_func (*data, size, buffer_free_cb, g_memdup2 (&self, sizeof self));
+}
+
 /* An array of numbers: of its bytes none has to be looked at, as all of them are a value,
  * whoever writes them and whenever. */
 static gboolean

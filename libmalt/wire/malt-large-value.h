@@ -26,6 +26,10 @@ typedef struct
   guint32    slot;
 } MaltLargeValue;
 
+GBytes   *malt_large_value_new_buffer (MaltArena *arena,
+                                       gsize      size,
+                                       gpointer  *data);
+
 gboolean  malt_large_value_put   (MaltLargeValue  *self,
                                   MaltArena       *arena,
                                   MaltPeer         peer,

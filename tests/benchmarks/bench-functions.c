@@ -45,6 +45,24 @@ MALT_FUNCTION (own_bytes)
                                   (GDestroyNotify) g_variant_unref, g_variant_ref (all));
 }
 
+/* (x) → ay, so many bytes that were made where the manager can read them */
+MALT_FUNCTION (arena_bytes)
+{
+  static GBytes *all;
+  gint64 size;
+  gpointer data;
+
+  g_variant_get (arguments, "(x)", &size);
+  if (all == NULL || g_bytes_get_size (all) != (gsize) size)
+    {
+      g_clear_pointer (&all, g_bytes_unref);
+      all = malt_request_new_buffer (request, (gsize) size, &data);
+      memset (data, 7, (gsize) size);
+    }
+
+  return g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, all, TRUE);
+}
+
 /* (ay) → ay, the same */
 MALT_FUNCTION (echo)
 {
