@@ -5,10 +5,10 @@
 #include "malt-ring-transport.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <gio/gio.h>
 #include <poll.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,8 +20,10 @@
 
 /* The transport over two rings in shared memory, one for each direction.
  *
- * Whoever waits for bytes sleeps on an eventfd of his own, which the other end writes to
- * only if he has said that he sleeps.  The socket that was the transport before stays: a
+ * Whoever waits for bytes sleeps on a bell of his own, which the other end rings only if he
+ * has said that he sleeps.  A bell is a pipe, and each process has an open file of its own
+ * for the end of it that it uses: with an eventfd a hostile worker could make the manager's
+ * reads and writes block, as whether they do belongs to the open file.  The socket that was the transport before stays: a
  * byte on it tells who waits for room that there is some, and its end that the other one
  * has gone.
  *
@@ -37,7 +39,9 @@ typedef struct
   /* Immutable once the other end has its part. */
   MaltRingMemory *memory;
   gboolean        is_manager;
-  int             peer_fd;       /* the other end's eventfd */
+  int             own_bell;      /* rings the bell of this end, which the other has at `fd` */
+  int             peer_bell;     /* rings that of the other end */
+  int             peer_fds[3];   /* until they are handed over: what the other end has of both */
   int             memory_fd;     /* these three until they are handed over */
   int             down_fd;       /* of the arenas; -1 where there are none */
   int             up_fd;
@@ -69,22 +73,47 @@ typedef struct
 enum
 {
   FD_MEMORY,
-  FD_WORKER,     /* eventfd of the worker */
-  FD_MANAGER,
+  FD_SLEEP,      /* the worker's bell, for reading */
+  FD_OWN_BELL,   /* the same, for writing */
+  FD_PEER_BELL,  /* the manager's, for writing */
   N_FDS_OF_RING,
   FD_DOWN = N_FDS_OF_RING,
   FD_UP,
   N_FDS
 };
 
+/* If there is no room in the pipe, it rings already. */
 static void
 ring_bell (int fd)
 {
-  guint64 one = 1;
+  if (write (fd, "", 1) < 0)
+    g_assert (errno == EAGAIN || errno == EINTR || errno == EPIPE);
+}
 
-  /* Its count can be at its end only if the other side has seen to that. */
-  if (write (fd, &one, sizeof one) < 0)
-    g_assert (errno == EAGAIN || errno == EINTR);
+/* Makes a bell: to sleep on, and to ring it from either process. */
+static gboolean
+make_bell (int      *sleep_fd,
+           int      *manager_fd,
+           int      *worker_fd,
+           GError  **error)
+{
+  char path[sizeof "/proc/self/fd/" + 11];
+  int fds[2] = { -1, -1 }, code;
+
+  if (pipe2 (fds, O_CLOEXEC | O_NONBLOCK) == 0)
+    {
+      *sleep_fd = fds[0];
+      *manager_fd = fds[1];
+      g_snprintf (path, sizeof path, "/proc/self/fd/%d", fds[1]);
+      *worker_fd = open (path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+      if (*worker_fd != -1)
+        return TRUE;
+    }
+
+  code = errno;
+  g_set_error (error, G_IO_ERROR, (int) g_io_error_from_errno (code),
+               "could not make a pipe to be woken by: %s", g_strerror (code));
+  return FALSE;
 }
 
 static MaltIo
@@ -112,7 +141,7 @@ ring_transport_send (MaltTransport       *transport,
   if (malt_ring_take_sleeper (&self->out))
     {
       g_atomic_int_set (&self->woke_peer, TRUE);
-      ring_bell (self->peer_fd);
+      ring_bell (self->peer_bell);
     }
 
   return MALT_IO_DONE;
@@ -224,9 +253,9 @@ ring_transport_disarm (MaltTransport *transport,
                        gboolean       is_readable)
 {
   MaltRingTransport *self = (MaltRingTransport *) transport;
-  guint64 count;
+  char bytes[64];
 
-  if (is_readable && read (transport->fd, &count, sizeof count) < 0)
+  if (is_readable && read (transport->fd, bytes, sizeof bytes) < 0)
     g_assert (errno == EAGAIN || errno == EINTR);
   if (!self->is_armed)
     return;
@@ -270,7 +299,7 @@ ring_transport_stop_receiving (MaltTransport *transport)
   MaltRingTransport *self = (MaltRingTransport *) transport;
 
   g_atomic_int_set (&self->no_receiving, TRUE);
-  ring_bell (transport->fd);
+  ring_bell (self->own_bell);
 }
 
 static void
@@ -288,13 +317,27 @@ close_fd (int fd)
 }
 
 static void
+close_peer_fds (MaltRingTransport *self)
+{
+  gsize i;
+
+  for (i = 0; i < G_N_ELEMENTS (self->peer_fds); i++)
+    {
+      close_fd (self->peer_fds[i]);
+      self->peer_fds[i] = -1;
+    }
+}
+
+static void
 ring_transport_free (MaltTransport *transport)
 {
   MaltRingTransport *self = (MaltRingTransport *) transport;
 
   close_fd (transport->fd);
   close_fd (transport->room_fd);
-  close_fd (self->peer_fd);
+  close_fd (self->own_bell);
+  close_fd (self->peer_bell);
+  close_peer_fds (self);
   close_fd (self->memory_fd);
   close_fd (self->down_fd);
   close_fd (self->up_fd);
@@ -325,7 +368,8 @@ ring_transport_new (gboolean is_manager,
   MaltRingTransport *self = g_new0 (MaltRingTransport, 1);
 
   self->parent.klass = &ring_transport_class;
-  self->parent.fd = self->parent.room_fd = self->peer_fd = -1;
+  self->parent.fd = self->parent.room_fd = self->own_bell = self->peer_bell = -1;
+  self->peer_fds[0] = self->peer_fds[1] = self->peer_fds[2] = -1;
   self->memory_fd = self->down_fd = self->up_fd = -1;
   self->parent.room_events = POLLIN;
   self->parent.tells_end = TRUE;
@@ -406,32 +450,26 @@ malt_ring_transport_new (guint32   capacity,
   MaltRingTransport *self = ring_transport_new (TRUE, spin_usec);
   g_autoptr (GError) arena_error = NULL;
   MaltRingMemory *memory;
-  int code;
 
   memory = malt_ring_memory_new (capacity, &self->memory_fd, error);
   if (memory != NULL)
-    {
-      use_memory (self, memory);
-      self->memory->head->may_spin = TRUE;
-      self->parent.fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
-      self->peer_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
-      code = errno;
-      if (self->parent.fd != -1 && self->peer_fd != -1)
-        {
-          if (!make_arenas (self, &arena_error))
-            {
-              MALT_DEBUG (WIRE, "large values go through the ring: %s", arena_error->message);
-              drop_arenas (self);
-            }
-          return &self->parent;
-        }
+    use_memory (self, memory);
 
-      g_set_error (error, G_IO_ERROR, (int) g_io_error_from_errno (code),
-                   "could not make an eventfd: %s", g_strerror (code));
+  if (memory == NULL ||
+      !make_bell (&self->peer_fds[0], &self->peer_bell, &self->peer_fds[1], error) ||
+      !make_bell (&self->parent.fd, &self->own_bell, &self->peer_fds[2], error))
+    {
+      malt_transport_free (&self->parent);
+      return NULL;
     }
 
-  malt_transport_free (&self->parent);
-  return NULL;
+  self->memory->head->may_spin = TRUE;
+  if (!make_arenas (self, &arena_error))
+    {
+      MALT_DEBUG (WIRE, "large values go through the ring: %s", arena_error->message);
+      drop_arenas (self);
+    }
+  return &self->parent;
 }
 
 /* The worker only reads what comes down: it gets a descriptor that it can map for nothing
@@ -462,8 +500,9 @@ malt_ring_transport_hand_over (MaltTransport  *transport,
   gsize n_fds = has_arenas ? N_FDS : N_FDS_OF_RING;
   int fds[N_FDS] = {
     [FD_MEMORY] = self->memory_fd,
-    [FD_WORKER] = self->peer_fd,
-    [FD_MANAGER] = transport->fd,
+    [FD_SLEEP] = self->peer_fds[0],
+    [FD_OWN_BELL] = self->peer_fds[1],
+    [FD_PEER_BELL] = self->peer_fds[2],
   };
   HandOver body = {
     .capacity = GUINT32_TO_LE (self->memory->capacity),
@@ -511,6 +550,7 @@ malt_ring_transport_hand_over (MaltTransport  *transport,
     }
 
   transport->room_fd = socket_fd;
+  close_peer_fds (self);
   close_fd (self->memory_fd);
   close_fd (self->down_fd);
   close_fd (self->up_fd);
@@ -579,7 +619,7 @@ MaltTransport *
 malt_ring_transport_receive (int      socket_fd,
                              GError **error)
 {
-  int fds[N_FDS] = { -1, -1, -1, -1, -1 };
+  int fds[N_FDS] = { -1, -1, -1, -1, -1, -1 };
   MaltRingTransport *self;
   MaltRingMemory *memory;
   guint32 capacity;
@@ -597,9 +637,10 @@ malt_ring_transport_receive (int      socket_fd,
     }
 
   self = ring_transport_new (FALSE, GUINT32_FROM_LE (body.spin_usec));
-  self->parent.fd = fds[FD_WORKER];
+  self->parent.fd = fds[FD_SLEEP];
   self->parent.room_fd = socket_fd;
-  self->peer_fd = fds[FD_MANAGER];
+  self->own_bell = fds[FD_OWN_BELL];
+  self->peer_bell = fds[FD_PEER_BELL];
   self->down_fd = fds[FD_DOWN];
   self->up_fd = fds[FD_UP];
   memory = malt_ring_memory_map (fds[FD_MEMORY], capacity, error);

@@ -20,7 +20,7 @@
 
 #define DATA_FD 3
 
-enum { FD_MEMORY, FD_WORKER, FD_MANAGER, FD_DOWN, FD_UP, N_FDS };
+enum { FD_MEMORY, FD_SLEEP, FD_OWN_BELL, FD_PEER_BELL, FD_DOWN, FD_UP, N_FDS };
 
 static int fds[N_FDS];
 static MaltRingMemory *memory;
@@ -81,9 +81,9 @@ take_ring (const char *mode)
 static void
 ring (void)
 {
-  guint64 one = 1;
+  struct pollfd fd = { .fd = fds[FD_PEER_BELL], .events = POLLOUT };
 
-  if (write (fds[FD_MANAGER], &one, sizeof one) < 0)
+  if (poll (&fd, 1, 0) > 0 && write (fds[FD_PEER_BELL], "", 1) < 0)
     return;
 }
 
@@ -255,8 +255,6 @@ static void
 spoil (const char *mode,
        guint64     id)
 {
-  guint64 most = G_MAXUINT64 - 1, count;
-
   if (g_str_equal (mode, "head"))
     {
       up->head += memory->capacity + 1;
@@ -312,13 +310,17 @@ spoil (const char *mode,
         begin (move_released);
       else if (g_str_equal (mode, "rings"))
         begin (ring_on);
-      else if (g_str_equal (mode, "full-eventfd"))
+      else if (g_str_equal (mode, "bells"))
         {
-          if (write (fds[FD_MANAGER], &most, sizeof most) < 0 || write (fds[FD_WORKER], &most, sizeof most) < 0)
-            _exit (7);
+          gsize i, n;
+
+          /* Full, and blocking as far as that can be done from here; the manager reads. */
+          for (i = FD_OWN_BELL; i <= FD_PEER_BELL; i++)
+            for (n = 0; n < 70000 && write (fds[i], "", 1) > 0; n++)
+              ;
+          for (i = FD_SLEEP; i <= FD_PEER_BELL; i++)
+            check (fcntl (fds[i], F_SETFL, 0) == 0);
         }
-      else if (g_str_equal (mode, "blocking-eventfd"))
-        check (fcntl (fds[FD_WORKER], F_SETFL, 0) == 0 && read (fds[FD_WORKER], &count, 0) <= 0);
       else if (g_str_equal (mode, "socket"))
         begin (flood_socket);
       else if (g_str_equal (mode, "truncates"))
