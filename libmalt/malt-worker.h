@@ -67,7 +67,7 @@ G_DECLARE_DERIVABLE_TYPE (MaltWorker, malt_worker, MALT, WORKER, GObject)
  *   `MALT_REQUEST_FLAGS_NO_REPLY`.  Only with @any_thread, and called only while the
  *   worker runs.  The function is valid UTF-8, the arguments are a tuple and the keyword
  *   arguments an `a{sv}`, or %NULL for none; errors need not name the worker.
- * @new_buffer: (skip): gives room for an argument, as [method@Malt.Worker.new_buffer]
+ * @new_buffer: (skip): gives room for an argument, as `malt_worker_new_buffer()`
  *   does, or %NULL if it has none that is better than the program's own memory.  Only with
  *   @any_thread.
  *

@@ -8,8 +8,11 @@
 #include <fcntl.h>
 #include <gio/gio.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "malt-debug.h"
@@ -41,7 +44,9 @@ typedef struct
   gboolean        is_manager;
   int             own_bell;      /* rings the bell of this end, which the other has at `fd` */
   int             peer_bell;     /* rings that of the other end */
-  int             peer_fds[3];   /* until they are handed over: what the other end has of both */
+  int             peer_sleep_fd; /* what that sleeps on: to ring a bell that nobody has any more
+                                    would raise SIGPIPE in the manager */
+  int             peer_bells[2]; /* until they are handed over: what the other end rings */
   int             memory_fd;     /* these three until they are handed over */
   int             down_fd;       /* of the arenas; -1 where there are none */
   int             up_fd;
@@ -87,7 +92,23 @@ static void
 ring_bell (int fd)
 {
   if (write (fd, "", 1) < 0)
-    g_assert (errno == EAGAIN || errno == EINTR || errno == EPIPE);
+    g_assert (errno == EAGAIN || errno == EINTR);
+}
+
+/* The manager may be gone, and its bell with it; that is for the control road to tell, and no
+ * signal. */
+static void
+ring_managers_bell (int fd)
+{
+  const struct timespec now = { 0 };
+  sigset_t pipe_signal, old;
+
+  sigemptyset (&pipe_signal);
+  sigaddset (&pipe_signal, SIGPIPE);
+  pthread_sigmask (SIG_BLOCK, &pipe_signal, &old);
+  if (write (fd, "", 1) < 0 && errno == EPIPE)
+    sigtimedwait (&pipe_signal, NULL, &now);
+  pthread_sigmask (SIG_SETMASK, &old, NULL);
 }
 
 /* Makes a bell: to sleep on, and to ring it from either process. */
@@ -141,7 +162,10 @@ ring_transport_send (MaltTransport       *transport,
   if (malt_ring_take_sleeper (&self->out))
     {
       g_atomic_int_set (&self->woke_peer, TRUE);
-      ring_bell (self->peer_bell);
+      if (self->is_manager)
+        ring_bell (self->peer_bell);
+      else
+        ring_managers_bell (self->peer_bell);
     }
 
   return MALT_IO_DONE;
@@ -317,18 +341,6 @@ close_fd (int fd)
 }
 
 static void
-close_peer_fds (MaltRingTransport *self)
-{
-  gsize i;
-
-  for (i = 0; i < G_N_ELEMENTS (self->peer_fds); i++)
-    {
-      close_fd (self->peer_fds[i]);
-      self->peer_fds[i] = -1;
-    }
-}
-
-static void
 ring_transport_free (MaltTransport *transport)
 {
   MaltRingTransport *self = (MaltRingTransport *) transport;
@@ -337,7 +349,9 @@ ring_transport_free (MaltTransport *transport)
   close_fd (transport->room_fd);
   close_fd (self->own_bell);
   close_fd (self->peer_bell);
-  close_peer_fds (self);
+  close_fd (self->peer_sleep_fd);
+  close_fd (self->peer_bells[0]);
+  close_fd (self->peer_bells[1]);
   close_fd (self->memory_fd);
   close_fd (self->down_fd);
   close_fd (self->up_fd);
@@ -369,7 +383,7 @@ ring_transport_new (gboolean is_manager,
 
   self->parent.klass = &ring_transport_class;
   self->parent.fd = self->parent.room_fd = self->own_bell = self->peer_bell = -1;
-  self->peer_fds[0] = self->peer_fds[1] = self->peer_fds[2] = -1;
+  self->peer_sleep_fd = self->peer_bells[0] = self->peer_bells[1] = -1;
   self->memory_fd = self->down_fd = self->up_fd = -1;
   self->parent.room_events = POLLIN;
   self->parent.tells_end = TRUE;
@@ -456,8 +470,8 @@ malt_ring_transport_new (guint32   capacity,
     use_memory (self, memory);
 
   if (memory == NULL ||
-      !make_bell (&self->peer_fds[0], &self->peer_bell, &self->peer_fds[1], error) ||
-      !make_bell (&self->parent.fd, &self->own_bell, &self->peer_fds[2], error))
+      !make_bell (&self->peer_sleep_fd, &self->peer_bell, &self->peer_bells[0], error) ||
+      !make_bell (&self->parent.fd, &self->own_bell, &self->peer_bells[1], error))
     {
       malt_transport_free (&self->parent);
       return NULL;
@@ -500,9 +514,9 @@ malt_ring_transport_hand_over (MaltTransport  *transport,
   gsize n_fds = has_arenas ? N_FDS : N_FDS_OF_RING;
   int fds[N_FDS] = {
     [FD_MEMORY] = self->memory_fd,
-    [FD_SLEEP] = self->peer_fds[0],
-    [FD_OWN_BELL] = self->peer_fds[1],
-    [FD_PEER_BELL] = self->peer_fds[2],
+    [FD_SLEEP] = self->peer_sleep_fd,
+    [FD_OWN_BELL] = self->peer_bells[0],
+    [FD_PEER_BELL] = self->peer_bells[1],
   };
   HandOver body = {
     .capacity = GUINT32_TO_LE (self->memory->capacity),
@@ -550,10 +564,12 @@ malt_ring_transport_hand_over (MaltTransport  *transport,
     }
 
   transport->room_fd = socket_fd;
-  close_peer_fds (self);
+  close_fd (self->peer_bells[0]);
+  close_fd (self->peer_bells[1]);
   close_fd (self->memory_fd);
   close_fd (self->down_fd);
   close_fd (self->up_fd);
+  self->peer_bells[0] = self->peer_bells[1] = -1;
   self->memory_fd = self->down_fd = self->up_fd = -1;
   return TRUE;
 }

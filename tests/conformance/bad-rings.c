@@ -82,7 +82,7 @@ static void
 test_nuisances (void)
 {
   static const char * const modes[] = {
-    "flags", "released", "rings", "bells", "socket", "truncates", "changes",
+    "flags", "released", "rings", "bells", "no-bell", "socket", "truncates", "changes",
   };
   g_autofree guint8 *large = g_malloc0 (100000);
   gsize i;

@@ -99,7 +99,10 @@ get_request (void)
   gsize i;
 
   while (__atomic_load_n (&down->head, __ATOMIC_ACQUIRE) == tail)
-    usleep (100);
+    {
+      __atomic_store_n (&down->sleeps, 1, __ATOMIC_SEQ_CST);
+      usleep (100);
+    }
   for (i = 0; i < sizeof header; i++)
     header[i] = memory->down[(tail + i) & (memory->capacity - 1)];
   check (malt_frame_decode (header, &frame, &reason));
@@ -320,6 +323,11 @@ spoil (const char *mode,
               ;
           for (i = FD_SLEEP; i <= FD_PEER_BELL; i++)
             check (fcntl (fds[i], F_SETFL, 0) == 0);
+        }
+      else if (g_str_equal (mode, "no-bell"))
+        {
+          close (fds[FD_SLEEP]);
+          close (fds[FD_OWN_BELL]);
         }
       else if (g_str_equal (mode, "socket"))
         begin (flood_socket);
