@@ -298,12 +298,14 @@ ring_transport_want_room (MaltTransport *transport)
 static MaltIo
 ring_transport_take_room (MaltTransport *transport)
 {
-  char bytes[64];
+  char bytes[512];
   ssize_t n;
 
+  /* More of them, if there are, tell the same once more: a peer that never stops sending
+   * must not keep this end here. */
   do
     n = recv (transport->room_fd, bytes, sizeof bytes, MSG_DONTWAIT);
-  while (n == sizeof bytes || (n < 0 && errno == EINTR));
+  while (n < 0 && errno == EINTR);
 
   return n == 0 || (n < 0 && errno != EAGAIN) ? MALT_IO_CLOSED : MALT_IO_AGAIN;
 }
