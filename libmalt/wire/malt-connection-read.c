@@ -162,24 +162,35 @@ malt_connection_listen_locked (MaltConnection *self)
     g_source_set_ready_time (self->stopping_source, 0);
 }
 
+/* Nobody has the role: hands it to a thread that waits, or sees to it that those who sleep
+ * are told. */
+static void
+offer_role_locked (MaltConnection *self)
+{
+  Waiter *next = g_queue_peek_head (&self->waiters);
+
+  if (self->reading)
+    return;
+
+  if (next != NULL)
+    {
+      g_cond_signal (&next->cond);
+      return;
+    }
+
+  malt_connection_listen_locked (self);
+  if (self->poller == NULL)
+    wake_sleeper_locked (self);
+}
+
 static void
 give_role_back (MaltConnection *self)
 {
-  Waiter *next;
-
   g_mutex_lock (&self->lock);
   self->reading = FALSE;
   if (self->closing) /* GCond makes a system call even if nobody waits */
     g_cond_broadcast (&self->role_free);
-  next = g_queue_peek_head (&self->waiters);
-  if (next != NULL)
-    g_cond_signal (&next->cond);
-  else
-    {
-      malt_connection_listen_locked (self);
-      if (self->poller == NULL)
-        wake_sleeper_locked (self);
-    }
+  offer_role_locked (self);
   g_mutex_unlock (&self->lock);
 }
 
@@ -432,6 +443,7 @@ malt_connection_wait (MaltConnection *self,
 {
   Waiter waiter = { .request = request };
   GList link = { .data = &waiter };
+  gboolean has_waited = FALSE;
 
   g_cond_init (&waiter.cond);
   g_mutex_lock (&self->lock);
@@ -443,6 +455,7 @@ malt_connection_wait (MaltConnection *self,
 
       if (!take_role_locked (self, FALSE))
         {
+          has_waited = TRUE;
           g_queue_push_tail_link (&self->waiters, &link);
           g_atomic_int_inc (&self->n_waiters);
           if (!malt_request_is_done (request))
@@ -467,8 +480,8 @@ malt_connection_wait (MaltConnection *self,
     }
 
   /* The role may have been handed to this waiter just as it left. */
-  if (!self->reading && self->waiters.head != NULL)
-    g_cond_signal (&((Waiter *) self->waiters.head->data)->cond);
+  if (has_waited)
+    offer_role_locked (self);
 
   g_mutex_unlock (&self->lock);
   g_cond_clear (&waiter.cond);

@@ -101,12 +101,13 @@ check_value (GVariant       *value,
   return FALSE;
 }
 
-/* Copies the value into the arena.  What its bytes have to be checked for is checked where
+/* Copies @value, which has the bytes of @whole, into the arena.  What its bytes have to be checked for is checked where
  * nobody else can write.  FALSE without an error if there is no room. */
 static gboolean
 copy_in (MaltLargeValue  *self,
          MaltArena       *arena,
          MaltPeer         peer,
+         GVariant        *whole,
          GVariant        *value,
          gboolean         is_plain,
          guint64         *offset,
@@ -119,7 +120,7 @@ copy_in (MaltLargeValue  *self,
   if (!is_plain && peer == MALT_PEER_WORKER)
     {
       data = g_variant_get_data (value);
-      if (!check_value (value, data, size, error))
+      if (!check_value (whole, data, size, error))
         return FALSE;
     }
 
@@ -134,7 +135,7 @@ copy_in (MaltLargeValue  *self,
   else
     g_variant_store (value, room);
 
-  if (peer == MALT_PEER_WORKER || check_value (value, room, size, error))
+  if (peer == MALT_PEER_WORKER || check_value (whole, room, size, error))
     return TRUE;
 
   malt_large_value_clear (self);
@@ -190,8 +191,8 @@ malt_large_value_put (MaltLargeValue  *self,
                    place.size, max_size);
       return FALSE;
     }
-  /* The type alone may be too much. */
-  if (is_plain && !check_value (inner, g_variant_get_data (inner), g_variant_get_size (inner), error))
+  /* The type alone may be too much; it is that of the whole which the other end looks at. */
+  if (is_plain && !check_value (value, g_variant_get_data (inner), g_variant_get_size (inner), error))
     return FALSE;
 
   if (is_plain && malt_arena_find (arena, g_variant_get_data (inner), place.size, &self->slot, &place.offset))
@@ -199,7 +200,7 @@ malt_large_value_put (MaltLargeValue  *self,
       self->arena = arena;
       malt_arena_ref_slot (arena, self->slot);
     }
-  else if (!copy_in (self, arena, peer, inner, is_plain, &place.offset, error))
+  else if (!copy_in (self, arena, peer, value, inner, is_plain, &place.offset, error))
     return FALSE;
 
   place.slot = self->slot;
