@@ -71,6 +71,7 @@ malt_connection_close (MaltConnection *self)
    * sending on and on. */
   malt_transport_shutdown (self->transport);
   malt_transport_shutdown (self->control);
+  malt_connection_wake_reader (self);
   malt_connection_drain (self);
 
   g_mutex_lock (&self->lock);

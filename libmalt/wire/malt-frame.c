@@ -48,7 +48,7 @@ static const FrameRule rules[MALT_FRAME_N_TYPES] = {
   [MALT_FRAME_WITHDRAWN] = { "withdrawn", 0, ID_REQUIRED, 0 },
   [MALT_FRAME_INTERRUPT] = { "interrupt", MALT_FRAME_UP_TO, ID_REQUIRED, 0 },
   [MALT_FRAME_STOP]      = { "stop",      0, ID_NONE, 0 },
-  [MALT_FRAME_RING]      = { "ring",      0, ID_NONE, 16, .min_descriptors = 4, .max_descriptors = 6 },
+  [MALT_FRAME_RING]      = { "ring",      0, ID_NONE, 16, .min_descriptors = 2, .max_descriptors = 4 },
 };
 
 static inline void

@@ -5,14 +5,10 @@
 #include "malt-ring-transport.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <gio/gio.h>
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "malt-debug.h"
@@ -23,12 +19,12 @@
 
 /* The transport over two rings in shared memory, one for each direction.
  *
- * Whoever waits for bytes sleeps on a bell of his own, which the other end rings only if he
- * has said that he sleeps.  A bell is a pipe, and each process has an open file of its own
- * for the end of it that it uses: with an eventfd a hostile worker could make the manager's
- * reads and writes block, as whether they do belongs to the open file.  The socket that was the transport before stays: a
- * byte on it tells who waits for room that there is some, and its end that the other one
- * has gone.
+ * Whoever waits for bytes sleeps on his end of the bell, which the other end rings only if he
+ * has said that he sleeps.  The bell is a socket pair: whether a call on it blocks or raises
+ * a signal is said in the call, so that nothing which the other end does to its own can hold
+ * this one up, as it could with an eventfd, whose open file both would share.  The socket
+ * that was the transport before stays: a byte on it tells who waits for room that there is
+ * some, and its end that the other one has gone.
  *
  * The manager does not spin for a worker that sleeps or that it had to wake: it would
  * perhaps hold the processor on which that is to run.  The worker spins whenever it has
@@ -42,11 +38,7 @@ typedef struct
   /* Immutable once the other end has its part. */
   MaltRingMemory *memory;
   gboolean        is_manager;
-  int             own_bell;      /* rings the bell of this end, which the other has at `fd` */
-  int             peer_bell;     /* rings that of the other end */
-  int             peer_sleep_fd; /* what that sleeps on: to ring a bell that nobody has any more
-                                    would raise SIGPIPE in the manager */
-  int             peer_bells[2]; /* until they are handed over: what the other end rings */
+  int             peer_fd;       /* the other end's part of the bell, until it is handed over */
   int             memory_fd;     /* these three until they are handed over */
   int             down_fd;       /* of the arenas; -1 where there are none */
   int             up_fd;
@@ -78,63 +70,19 @@ typedef struct
 enum
 {
   FD_MEMORY,
-  FD_SLEEP,      /* the worker's bell, for reading */
-  FD_OWN_BELL,   /* the same, for writing */
-  FD_PEER_BELL,  /* the manager's, for writing */
+  FD_BELL,       /* the worker's end */
   N_FDS_OF_RING,
   FD_DOWN = N_FDS_OF_RING,
   FD_UP,
   N_FDS
 };
 
-/* If there is no room in the pipe, it rings already. */
+/* If there is no room, it rings already; and that the other end is gone is told elsewhere. */
 static void
-ring_bell (int fd)
+ring_bell (MaltRingTransport *self)
 {
-  if (write (fd, "", 1) < 0)
-    g_assert (errno == EAGAIN || errno == EINTR);
-}
-
-/* The manager may be gone, and its bell with it; that is for the control road to tell, and no
- * signal. */
-static void
-ring_managers_bell (int fd)
-{
-  const struct timespec now = { 0 };
-  sigset_t pipe_signal, old;
-
-  sigemptyset (&pipe_signal);
-  sigaddset (&pipe_signal, SIGPIPE);
-  pthread_sigmask (SIG_BLOCK, &pipe_signal, &old);
-  if (write (fd, "", 1) < 0 && errno == EPIPE)
-    sigtimedwait (&pipe_signal, NULL, &now);
-  pthread_sigmask (SIG_SETMASK, &old, NULL);
-}
-
-/* Makes a bell: to sleep on, and to ring it from either process. */
-static gboolean
-make_bell (int      *sleep_fd,
-           int      *manager_fd,
-           int      *worker_fd,
-           GError  **error)
-{
-  char path[sizeof "/proc/self/fd/" + 11];
-  int fds[2] = { -1, -1 }, code;
-
-  if (pipe2 (fds, O_CLOEXEC | O_NONBLOCK) == 0)
-    {
-      *sleep_fd = fds[0];
-      *manager_fd = fds[1];
-      g_snprintf (path, sizeof path, "/proc/self/fd/%d", fds[1]);
-      *worker_fd = open (path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
-      if (*worker_fd != -1)
-        return TRUE;
-    }
-
-  code = errno;
-  g_set_error (error, G_IO_ERROR, (int) g_io_error_from_errno (code),
-               "could not make a pipe to be woken by: %s", g_strerror (code));
-  return FALSE;
+  if (send (self->parent.fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+    errno = 0;
 }
 
 static MaltIo
@@ -162,10 +110,7 @@ ring_transport_send (MaltTransport       *transport,
   if (malt_ring_take_sleeper (&self->out))
     {
       g_atomic_int_set (&self->woke_peer, TRUE);
-      if (self->is_manager)
-        ring_bell (self->peer_bell);
-      else
-        ring_managers_bell (self->peer_bell);
+      ring_bell (self);
     }
 
   return MALT_IO_DONE;
@@ -279,8 +224,9 @@ ring_transport_disarm (MaltTransport *transport,
   MaltRingTransport *self = (MaltRingTransport *) transport;
   char bytes[64];
 
-  if (is_readable && read (transport->fd, bytes, sizeof bytes) < 0)
-    g_assert (errno == EAGAIN || errno == EINTR);
+  /* Without its bell the other end is of no more use; the descriptor would tell so for ever. */
+  if (is_readable && recv (transport->fd, bytes, sizeof bytes, MSG_DONTWAIT) == 0)
+    g_atomic_int_set (&self->no_receiving, TRUE);
   if (!self->is_armed)
     return;
 
@@ -325,7 +271,7 @@ ring_transport_stop_receiving (MaltTransport *transport)
   MaltRingTransport *self = (MaltRingTransport *) transport;
 
   g_atomic_int_set (&self->no_receiving, TRUE);
-  ring_bell (self->own_bell);
+  shutdown (transport->fd, SHUT_RD); /* wakes whoever sleeps on it */
 }
 
 static void
@@ -349,11 +295,7 @@ ring_transport_free (MaltTransport *transport)
 
   close_fd (transport->fd);
   close_fd (transport->room_fd);
-  close_fd (self->own_bell);
-  close_fd (self->peer_bell);
-  close_fd (self->peer_sleep_fd);
-  close_fd (self->peer_bells[0]);
-  close_fd (self->peer_bells[1]);
+  close_fd (self->peer_fd);
   close_fd (self->memory_fd);
   close_fd (self->down_fd);
   close_fd (self->up_fd);
@@ -384,8 +326,7 @@ ring_transport_new (gboolean is_manager,
   MaltRingTransport *self = g_new0 (MaltRingTransport, 1);
 
   self->parent.klass = &ring_transport_class;
-  self->parent.fd = self->parent.room_fd = self->own_bell = self->peer_bell = -1;
-  self->peer_sleep_fd = self->peer_bells[0] = self->peer_bells[1] = -1;
+  self->parent.fd = self->parent.room_fd = self->peer_fd = -1;
   self->memory_fd = self->down_fd = self->up_fd = -1;
   self->parent.room_events = POLLIN;
   self->parent.tells_end = TRUE;
@@ -457,6 +398,25 @@ drop_arenas (MaltRingTransport *self)
   self->down_fd = self->up_fd = -1;
 }
 
+static gboolean
+make_bell (MaltRingTransport  *self,
+           GError            **error)
+{
+  int fds[2], code;
+
+  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0)
+    {
+      self->parent.fd = fds[0];
+      self->peer_fd = fds[1];
+      return TRUE;
+    }
+
+  code = errno;
+  g_set_error (error, G_IO_ERROR, (int) g_io_error_from_errno (code),
+               "could not make a socket pair to be woken by: %s", g_strerror (code));
+  return FALSE;
+}
+
 /* The manager's end, which is not yet connected to anything. */
 MaltTransport *
 malt_ring_transport_new (guint32   capacity,
@@ -471,9 +431,7 @@ malt_ring_transport_new (guint32   capacity,
   if (memory != NULL)
     use_memory (self, memory);
 
-  if (memory == NULL ||
-      !make_bell (&self->peer_sleep_fd, &self->peer_bell, &self->peer_bells[0], error) ||
-      !make_bell (&self->parent.fd, &self->own_bell, &self->peer_bells[1], error))
+  if (memory == NULL || !make_bell (self, error))
     {
       malt_transport_free (&self->parent);
       return NULL;
@@ -516,9 +474,7 @@ malt_ring_transport_hand_over (MaltTransport  *transport,
   gsize n_fds = has_arenas ? N_FDS : N_FDS_OF_RING;
   int fds[N_FDS] = {
     [FD_MEMORY] = self->memory_fd,
-    [FD_SLEEP] = self->peer_sleep_fd,
-    [FD_OWN_BELL] = self->peer_bells[0],
-    [FD_PEER_BELL] = self->peer_bells[1],
+    [FD_BELL] = self->peer_fd,
   };
   HandOver body = {
     .capacity = GUINT32_TO_LE (self->memory->capacity),
@@ -566,13 +522,11 @@ malt_ring_transport_hand_over (MaltTransport  *transport,
     }
 
   transport->room_fd = socket_fd;
-  close_fd (self->peer_bells[0]);
-  close_fd (self->peer_bells[1]);
+  close_fd (self->peer_fd);
   close_fd (self->memory_fd);
   close_fd (self->down_fd);
   close_fd (self->up_fd);
-  self->peer_bells[0] = self->peer_bells[1] = -1;
-  self->memory_fd = self->down_fd = self->up_fd = -1;
+  self->peer_fd = self->memory_fd = self->down_fd = self->up_fd = -1;
   return TRUE;
 }
 
@@ -637,7 +591,7 @@ MaltTransport *
 malt_ring_transport_receive (int      socket_fd,
                              GError **error)
 {
-  int fds[N_FDS] = { -1, -1, -1, -1, -1, -1 };
+  int fds[N_FDS] = { -1, -1, -1, -1 };
   MaltRingTransport *self;
   MaltRingMemory *memory;
   guint32 capacity;
@@ -655,10 +609,8 @@ malt_ring_transport_receive (int      socket_fd,
     }
 
   self = ring_transport_new (FALSE, GUINT32_FROM_LE (body.spin_usec));
-  self->parent.fd = fds[FD_SLEEP];
+  self->parent.fd = fds[FD_BELL];
   self->parent.room_fd = socket_fd;
-  self->own_bell = fds[FD_OWN_BELL];
-  self->peer_bell = fds[FD_PEER_BELL];
   self->down_fd = fds[FD_DOWN];
   self->up_fd = fds[FD_UP];
   memory = malt_ring_memory_map (fds[FD_MEMORY], capacity, error);

@@ -82,7 +82,7 @@ static void
 test_nuisances (void)
 {
   static const char * const modes[] = {
-    "flags", "released", "rings", "bells", "no-bell", "socket", "truncates", "changes",
+    "flags", "released", "rings", "bells", "socket", "truncates", "changes",
   };
   g_autofree guint8 *large = g_malloc0 (100000);
   gsize i;
@@ -113,7 +113,7 @@ test_nuisances (void)
 static void
 test_death (void)
 {
-  static const char * const modes[] = { "half-and-exit", "closes" };
+  static const char * const modes[] = { "half-and-exit", "closes", "no-bell" };
   gsize i;
 
   for (i = 0; i < G_N_ELEMENTS (modes); i++)

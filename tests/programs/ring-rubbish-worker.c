@@ -20,7 +20,7 @@
 
 #define DATA_FD 3
 
-enum { FD_MEMORY, FD_SLEEP, FD_OWN_BELL, FD_PEER_BELL, FD_DOWN, FD_UP, N_FDS };
+enum { FD_MEMORY, FD_BELL, FD_DOWN, FD_UP, N_FDS };
 
 static int fds[N_FDS];
 static MaltRingMemory *memory;
@@ -81,9 +81,7 @@ take_ring (const char *mode)
 static void
 ring (void)
 {
-  struct pollfd fd = { .fd = fds[FD_PEER_BELL], .events = POLLOUT };
-
-  if (poll (&fd, 1, 0) > 0 && write (fds[FD_PEER_BELL], "", 1) < 0)
+  if (send (fds[FD_BELL], "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
     return;
 }
 
@@ -304,6 +302,8 @@ spoil (const char *mode,
     put_frame (MALT_FRAME_IN_ARENA, id, "short", 5, G_MAXSIZE);
   else if (g_str_equal (mode, "closes"))
     close (DATA_FD);
+  else if (g_str_equal (mode, "no-bell"))
+    close (fds[FD_BELL]);
   else
     {
       /* With these the call gets its answer. */
@@ -315,19 +315,12 @@ spoil (const char *mode,
         begin (ring_on);
       else if (g_str_equal (mode, "bells"))
         {
-          gsize i, n;
+          gsize n;
 
-          /* Full, and blocking as far as that can be done from here; the manager reads. */
-          for (i = FD_OWN_BELL; i <= FD_PEER_BELL; i++)
-            for (n = 0; n < 70000 && write (fds[i], "", 1) > 0; n++)
-              ;
-          for (i = FD_SLEEP; i <= FD_PEER_BELL; i++)
-            check (fcntl (fds[i], F_SETFL, 0) == 0);
-        }
-      else if (g_str_equal (mode, "no-bell"))
-        {
-          close (fds[FD_SLEEP]);
-          close (fds[FD_OWN_BELL]);
+          /* Full, as far as that can be while the manager reads; and blocking here. */
+          for (n = 0; n < 70000 && send (fds[FD_BELL], "", 1, MSG_DONTWAIT) > 0; n++)
+            ;
+          check (fcntl (fds[FD_BELL], F_SETFL, 0) == 0);
         }
       else if (g_str_equal (mode, "socket"))
         begin (flood_socket);
