@@ -42,6 +42,8 @@ SIZES = {'fetch': 1_000_000, 'send': 1_000_000, 'fetch-huge': 40_000_000, 'send-
 # So that a copy is the same instructions on every processor.
 PLAIN_PROCESSOR = 'glibc.cpu.hwcaps=-AVX2,-AVX512F,-AVX512VL,-ERMS,-FSRM'
 
+ATTEMPTS = 5
+
 # What may be added in any case, for each call: a clock tick, a page of the heap.  How many
 # calls fit into one system call is also a matter of who comes first.
 SLACK = 0.02
@@ -201,14 +203,16 @@ def forget():
     trace.cache_clear()
 
 
-def count_most(count, kind, waiting):
-    """The most of some times: how much is done at once depends on who comes first."""
-    most = {'manager': 0, 'worker': 0}
-    for _ in range(1 if count == 'instructions' else 3):
-        for side, value in COUNTERS[count](kind, waiting).items():
-            most[side] = max(most[side], value)
+def count_some_times(count, kind, waiting):
+    """The most of some times: how much is done at once depends on who comes first.  Of
+    instructions the least: a wake-up that comes too late is one turn of a loop for nothing,
+    which is chance, more often seen where everything is slow, and can only add to them."""
+    choose = min if count == 'instructions' else max
+    counts = []
+    for _ in range(3):
+        counts.append(COUNTERS[count](kind, waiting))
         forget()
-    return most
+    return {side: choose(value[side] for value in counts) for side in ('manager', 'worker')}
 
 
 # The baseline: what is in the way of a count, and what it may be.
@@ -267,15 +271,16 @@ def make_test(count, kind, waiting, rows, recorded_build):
         if obstacle:
             self.skipTest(obstacle)
 
-        # What another program does here at the same time may add to a count, once.
-        for last in (False, True):
+        # What another program does here at the same time, and who comes first, may add to a
+        # count; what a call really costs is there each time.
+        for left in reversed(range(ATTEMPTS)):
             counts = COUNTERS[count](kind, waiting)
             too_many = [
                 f'{count} of the {side}, {kind}, {waiting}: {counts[side]:.3f} for each, '
                 f'and {limit_of(kind, expected, tolerance):.3f} are allowed'
                 for *_, side, expected, tolerance in rows
                 if counts[side] > limit_of(kind, expected, tolerance)]
-            if not too_many or last:
+            if not too_many or left == 0:
                 break
             forget()
         self.assertEqual(too_many, [])
@@ -313,7 +318,7 @@ def record():
             print(f'{count}: {obstacle}; it stays as it was', file=sys.stderr)
             continue
         if (count, kind, waiting) not in counted:
-            counted[count, kind, waiting] = count_most(count, kind, waiting)
+            counted[count, kind, waiting] = count_some_times(count, kind, waiting)
         value = counted[count, kind, waiting][side]
         shown = f'{value:.0f}' if value >= 1000 else f'{max(value, 0):.2f}'
         text[i] = f'{count:<13} {kind:<10} {waiting:<8} {side:<8} {shown:>8} {tolerance:>6}'
