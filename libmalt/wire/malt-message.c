@@ -169,7 +169,7 @@ slice (const guint8 *data,
   if (body != NULL)
     bytes = g_bytes_new_from_bytes (body, begin, end - begin);
   else
-    bytes = g_bytes_new (data + begin, end - begin);
+    bytes = g_bytes_new (end > begin ? data + begin : NULL, end - begin);
 
   return g_variant_take_ref (g_variant_new_from_bytes (AS_TYPE (type), bytes, TRUE));
 }
@@ -201,7 +201,7 @@ static gboolean
 is_plain_variant (const guint8 *data,
                   gsize         size)
 {
-  const guint8 *zero = memrchr (data, 0, size);
+  const guint8 *zero = size > 0 ? memrchr (data, 0, size) : NULL;
 
   return zero != NULL &&
          malt_value_is_plain ((const char *) zero + 1, (gsize) (data + size - zero) - 1, data, (gsize) (zero - data));
