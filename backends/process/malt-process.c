@@ -815,7 +815,7 @@ start_on_library_cb (gpointer user_data)
   self->inherited_peak = spawned.inherited_peak;
   self->oom_kills = spawned.oom_kills;
   self->transport = malt_socket_transport_new (data[0]);
-  malt_socket_transport_refuse_descriptors (self->transport);
+  malt_socket_refuse_descriptors (data[0]);
   self->reader = malt_frame_reader_new (MIN (self->plan->max_value_size, MALT_LIMIT_BODY_SIZE));
   self->control_fd = control[0];
   if (worker != NULL)

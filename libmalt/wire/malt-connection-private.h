@@ -40,6 +40,8 @@ struct _MaltConnection
   gboolean            reading;        /* somebody has the reader's role */
   gboolean            lost;           /* nothing more is read */
   gpointer            lost_data;      /* until somebody was told so */
+  char               *breach;         /* what a write has found that the worker did wrong, until
+                                         its readers find the end */
   gboolean            closing;        /* somebody waits for role_free */
   gboolean            closed;         /* and nothing written */
   GCond               role_free;      /* for malt_connection_close() */

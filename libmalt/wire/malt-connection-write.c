@@ -24,27 +24,48 @@ malt_outgoing_free (MaltOutgoing *self)
   g_free (self);
 }
 
+/* When it fails, half a frame may be gone, and the road is of no more use: its readers will
+ * find it closed, and say why if that was the worker's doing. */
 static MaltIo
-write_frame (MaltConnection *self,
-             MaltOutgoing   *outgoing,
-             gconstpointer   body)
+write_frame_locked (MaltConnection *self,
+                    MaltOutgoing   *outgoing,
+                    gconstpointer   body)
 {
-  return malt_frame_write (self->transport, outgoing->header, body, outgoing->frame.length,
-                           &outgoing->sent, NULL);
+  g_autoptr (GError) error = NULL;
+  MaltIo io;
+
+  io = malt_frame_write (self->transport, outgoing->header, body, outgoing->frame.length,
+                         &outgoing->sent, &error);
+  if (io == MALT_IO_FAILED)
+    {
+      if (self->breach == NULL && g_error_matches (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA))
+        self->breach = g_strdup (error->message);
+      malt_transport_shutdown (self->transport);
+    }
+
+  return io;
 }
 
-/* Writes what waits for it, as far as there is room. */
+/* Writes what waits for it, as far as there is room, or until others should have their turn.
+ * On the library context. */
 static MaltIo
 write_output_locked (MaltConnection *self)
 {
   MaltIo io = MALT_IO_DONE;
+  guint n;
 
-  while (io == MALT_IO_DONE && self->output.length > 0)
+  for (n = 0; io == MALT_IO_DONE && self->output.length > 0; n++)
     {
       MaltOutgoing *outgoing = g_queue_peek_head (&self->output);
       gsize before = outgoing->sent;
 
-      io = write_frame (self, outgoing, g_bytes_get_data (outgoing->body, NULL));
+      if (n == MALT_LIMIT_DISPATCH_FRAMES)
+        {
+          g_source_set_ready_time (self->flush_source, 0);
+          return MALT_IO_AGAIN;
+        }
+
+      io = write_frame_locked (self, outgoing, g_bytes_get_data (outgoing->body, NULL));
       self->output_size -= outgoing->sent - before;
       if (io == MALT_IO_DONE)
         malt_outgoing_free (g_queue_pop_head (&self->output));
@@ -72,9 +93,7 @@ flush_cb (int           fd,
   g_mutex_lock (&self->lock);
   io = write_output_locked (self);
   /* A peer that is gone is found out by reading; there is nobody to write for. */
-  if (io == MALT_IO_FAILED)
-    malt_transport_shutdown (self->transport);
-  else if (has_gone)
+  if (has_gone)
     malt_transport_stop_receiving (self->transport);
   finished = has_gone || io == MALT_IO_CLOSED || io == MALT_IO_FAILED ||
              (self->output.length == 0 && !self->transport->tells_end);
@@ -82,7 +101,7 @@ flush_cb (int           fd,
     g_clear_pointer (&self->flush_source, g_source_unref);
   g_mutex_unlock (&self->lock);
 
-  if (has_gone)
+  if (has_gone || io == MALT_IO_FAILED)
     malt_connection_read_for_others (self);
 
   return finished ? G_SOURCE_REMOVE : G_SOURCE_CONTINUE;
@@ -233,8 +252,8 @@ write_or_queue_locked (MaltConnection *self,
   MaltIo io = MALT_IO_AGAIN;
 
   if (self->output.length == 0)
-    io = write_frame (self, outgoing,
-                      outgoing->body != NULL ? g_bytes_get_data (outgoing->body, NULL) : message->data);
+    io = write_frame_locked (self, outgoing,
+                             outgoing->body != NULL ? g_bytes_get_data (outgoing->body, NULL) : message->data);
 
   if (io == MALT_IO_AGAIN)
     {
@@ -244,11 +263,6 @@ write_or_queue_locked (MaltConnection *self,
     }
   else
     g_clear_pointer (&outgoing->body, g_bytes_unref);
-
-  /* Whatever else keeps the kernel from taking it, half a frame may be gone, and the
-   * road is of no more use: its readers will find it closed. */
-  if (io == MALT_IO_FAILED)
-    malt_transport_shutdown (self->transport);
 }
 
 void

@@ -32,16 +32,19 @@
  * No thread of the library's own is needed for a reply to arrive.  The library
  * context reads only the control road, and the data road once the worker is dead. */
 
-/* Nothing more can come from the worker. */
+/* Nothing more can come from the worker; @reason is %NULL if it did nothing wrong that a
+ * reader could see. */
 void
 malt_connection_lose (MaltConnection *self,
                       const char     *reason)
 {
+  g_autofree char *breach = NULL;
   gpointer lost_data;
   guint i;
 
   g_mutex_lock (&self->lock);
   self->lost = TRUE;
+  breach = g_steal_pointer (&self->breach);
   for (i = 0; i < self->reply_sources->len; i++)
     g_source_destroy (g_ptr_array_index (self->reply_sources, i));
   if (self->stopping_source != NULL)
@@ -49,6 +52,8 @@ malt_connection_lose (MaltConnection *self,
   lost_data = g_steal_pointer (&self->lost_data);
   g_mutex_unlock (&self->lock);
 
+  if (reason == NULL)
+    reason = breach;
   if (reason != NULL)
     MALT_DEBUG (WIRE, "%p: the worker broke the protocol: %s", (gpointer) self, reason);
   if (lost_data != NULL)
@@ -153,7 +158,7 @@ malt_connection_new (MaltTransport      *transport,
   g_cond_init (&self->role_free);
   self->transport = transport;
   self->control = malt_socket_transport_new (control_fd);
-  malt_socket_transport_refuse_descriptors (self->control);
+  malt_socket_refuse_descriptors (control_fd);
   self->reader = reader;
   self->wake_fd = wake_fd;
   self->control_output = g_byte_array_new ();
@@ -197,6 +202,7 @@ malt_connection_unref (MaltConnection *self)
   malt_transport_free (self->transport);
   malt_transport_free (self->control);
   close (self->wake_fd);
+  g_free (self->breach);
   g_cond_clear (&self->role_free);
   g_mutex_clear (&self->lock);
   g_free (self);

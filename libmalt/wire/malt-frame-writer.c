@@ -4,8 +4,12 @@
 
 #include "malt-frame-writer.h"
 
-/* Writes of a frame what there is room for.  @done counts the bytes of header and body that
- * are gone, from one call to the next; MALT_IO_DONE says that all are. */
+/* A peer that takes out byte by byte must not keep its writer here for long. */
+#define MAX_PARTS 64
+
+/* Writes of a frame what there is room for.  MALT_IO_AGAIN can also mean that there is some,
+ * but not for much at a time.  @done counts the bytes of header and body that are gone, from
+ * one call to the next; MALT_IO_DONE says that all are. */
 MaltIo
 malt_frame_write (MaltTransport  *transport,
                   const guint8    header[MALT_FRAME_HEADER_SIZE],
@@ -15,6 +19,7 @@ malt_frame_write (MaltTransport  *transport,
                   GError        **error)
 {
   gsize total = MALT_FRAME_HEADER_SIZE + body_size;
+  guint n_parts = 0;
 
   while (*done < total)
     {
@@ -28,6 +33,8 @@ malt_frame_write (MaltTransport  *transport,
       if (body_size > 0)
         vectors[n++] = (struct iovec) { (guint8 *) body + body_done, body_size - body_done };
 
+      if (n_parts++ == MAX_PARTS)
+        return MALT_IO_AGAIN;
       io = malt_transport_send (transport, vectors, n, &sent, error);
       if (io != MALT_IO_DONE)
         return io;

@@ -62,14 +62,29 @@ create (gsize    size,
   return -1;
 }
 
-/* Maps the memory, which stays when the descriptor is closed. */
+/* Maps the memory, which stays when the descriptor is closed.  It has to be there: touching
+ * what is behind the end of a file is deadly. */
 MaltRingMemory *
 malt_ring_memory_map (int      fd,
                       guint32  capacity,
                       GError **error)
 {
   MaltRingMemory *self;
+  struct stat status;
   gpointer base;
+
+  if (fstat (fd, &status) < 0)
+    {
+      set_errno_error (error, "look at shared memory", errno);
+      return NULL;
+    }
+  if (status.st_size < 0 || (guint64) status.st_size < size_for (capacity))
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                   "shared memory has %" G_GINT64_FORMAT " bytes instead of %" G_GSIZE_FORMAT,
+                   (gint64) status.st_size, size_for (capacity));
+      return NULL;
+    }
 
   base = mmap (NULL, size_for (capacity), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
   if (base == MAP_FAILED)

@@ -15,16 +15,20 @@
 #include "malt-frame.h"
 #include "malt-limits.h"
 #include "malt-ring-memory.h"
+#include "malt-socket-transport.h"
 #include "malt-spin.h"
 
 /* The transport over two rings in shared memory, one for each direction.
  *
- * Whoever waits for bytes sleeps on his end of the bell, which the other end rings only if he
- * has said that he sleeps.  The bell is a socket pair: whether a call on it blocks or raises
- * a signal is said in the call, so that nothing which the other end does to its own can hold
- * this one up, as it could with an eventfd, whose open file both would share.  The socket
- * that was the transport before stays: a byte on it tells who waits for room that there is
- * some, and its end that the other one has gone.
+ * Whoever waits for bytes sleeps on his end of a socket pair, the bell, to which the other
+ * end sends a byte only if he has said that he sleeps.  The socket that was the transport
+ * before stays: a byte on it tells who waits for room that there is some.  The end of
+ * either tells that the other end has gone.
+ *
+ * The bell is not an eventfd, though that would cost a little less, because the manager
+ * must never block: whether a read or write of an eventfd blocks is a flag that both ends
+ * share, so that a worker can set it, and fill the count.  Each send and receive on a
+ * socket says for itself that it does not.
  *
  * The manager does not spin for a worker that sleeps or that it had to wake: it would
  * perhaps hold the processor on which that is to run.  The worker spins whenever it has
@@ -38,8 +42,8 @@ typedef struct
   /* Immutable once the other end has its part. */
   MaltRingMemory *memory;
   gboolean        is_manager;
-  int             peer_fd;       /* the other end's part of the bell, until it is handed over */
-  int             memory_fd;     /* these three until they are handed over */
+  int             worker_fd;     /* these four until they are handed over */
+  int             memory_fd;
   int             down_fd;       /* of the arenas; -1 where there are none */
   int             up_fd;
   guint           spin_usec;
@@ -70,19 +74,35 @@ typedef struct
 enum
 {
   FD_MEMORY,
-  FD_BELL,       /* the worker's end */
+  FD_BELL,       /* the worker's end of it */
   N_FDS_OF_RING,
   FD_DOWN = N_FDS_OF_RING,
   FD_UP,
   N_FDS
 };
 
-/* If there is no room, it rings already; and that the other end is gone is told elsewhere. */
+/* If there is no room the other end has a byte to read already; if it has gone, that is
+ * found out by whoever reads. */
 static void
-ring_bell (MaltRingTransport *self)
+send_byte (int fd)
 {
-  if (send (self->parent.fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+  if (send (fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
     errno = 0;
+}
+
+/* Takes bytes that mean nothing but that they came.  More of them, if there are, tell the
+ * same once more: a peer that never stops sending must not keep this end here. */
+static MaltIo
+take_bytes (int fd)
+{
+  char bytes[512];
+  ssize_t n;
+
+  do
+    n = recv (fd, bytes, sizeof bytes, MSG_DONTWAIT);
+  while (n < 0 && errno == EINTR);
+
+  return n == 0 || (n < 0 && errno != EAGAIN) ? MALT_IO_CLOSED : MALT_IO_AGAIN;
 }
 
 static MaltIo
@@ -110,18 +130,10 @@ ring_transport_send (MaltTransport       *transport,
   if (malt_ring_take_sleeper (&self->out))
     {
       g_atomic_int_set (&self->woke_peer, TRUE);
-      ring_bell (self);
+      send_byte (transport->fd);
     }
 
   return MALT_IO_DONE;
-}
-
-/* A byte for who waits for room; if even the socket is full there is one on its way. */
-static void
-tell_of_room (MaltRingTransport *self)
-{
-  if (send (self->parent.room_fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-    errno = 0;
 }
 
 /* What the other end has sent until now is still received, and nothing that it, or what it
@@ -160,7 +172,7 @@ ring_transport_receive (MaltTransport  *transport,
   if (!malt_ring_get (&self->in, buffer, size, received, &wants_room))
     return fail (error);
   if (wants_room)
-    tell_of_room (self);
+    send_byte (transport->room_fd);
   /* Less than there was when it ended can be there only if somebody takes it back. */
   if (*received == 0)
     return no_more ? MALT_IO_CLOSED : MALT_IO_AGAIN;
@@ -222,10 +234,8 @@ ring_transport_disarm (MaltTransport *transport,
                        gboolean       is_readable)
 {
   MaltRingTransport *self = (MaltRingTransport *) transport;
-  char bytes[64];
 
-  /* Without its bell the other end is of no more use; the descriptor would tell so for ever. */
-  if (is_readable && recv (transport->fd, bytes, sizeof bytes, MSG_DONTWAIT) == 0)
+  if (is_readable && take_bytes (transport->fd) == MALT_IO_CLOSED)
     g_atomic_int_set (&self->no_receiving, TRUE);
   if (!self->is_armed)
     return;
@@ -244,16 +254,7 @@ ring_transport_want_room (MaltTransport *transport)
 static MaltIo
 ring_transport_take_room (MaltTransport *transport)
 {
-  char bytes[512];
-  ssize_t n;
-
-  /* More of them, if there are, tell the same once more: a peer that never stops sending
-   * must not keep this end here. */
-  do
-    n = recv (transport->room_fd, bytes, sizeof bytes, MSG_DONTWAIT);
-  while (n < 0 && errno == EINTR);
-
-  return n == 0 || (n < 0 && errno != EAGAIN) ? MALT_IO_CLOSED : MALT_IO_AGAIN;
+  return take_bytes (transport->room_fd);
 }
 
 static void
@@ -271,13 +272,14 @@ ring_transport_stop_receiving (MaltTransport *transport)
   MaltRingTransport *self = (MaltRingTransport *) transport;
 
   g_atomic_int_set (&self->no_receiving, TRUE);
-  shutdown (transport->fd, SHUT_RD); /* wakes whoever sleeps on it */
+  shutdown (transport->fd, SHUT_RD); /* wakes who waits */
 }
 
 static void
 ring_transport_shutdown (MaltTransport *transport)
 {
   ring_transport_stop_receiving (transport);
+  shutdown (transport->fd, SHUT_RDWR);
   shutdown (transport->room_fd, SHUT_RDWR);
 }
 
@@ -295,7 +297,7 @@ ring_transport_free (MaltTransport *transport)
 
   close_fd (transport->fd);
   close_fd (transport->room_fd);
-  close_fd (self->peer_fd);
+  close_fd (self->worker_fd);
   close_fd (self->memory_fd);
   close_fd (self->down_fd);
   close_fd (self->up_fd);
@@ -326,8 +328,8 @@ ring_transport_new (gboolean is_manager,
   MaltRingTransport *self = g_new0 (MaltRingTransport, 1);
 
   self->parent.klass = &ring_transport_class;
-  self->parent.fd = self->parent.room_fd = self->peer_fd = -1;
-  self->memory_fd = self->down_fd = self->up_fd = -1;
+  self->parent.fd = self->parent.room_fd = -1;
+  self->worker_fd = self->memory_fd = self->down_fd = self->up_fd = -1;
   self->parent.room_events = POLLIN;
   self->parent.tells_end = TRUE;
   self->is_manager = is_manager;
@@ -356,7 +358,7 @@ use_memory (MaltRingTransport *self,
     }
 }
 
-/* Maps both arenas.  Either end does without them where there are not enough addresses. */
+/* Maps both arenas. */
 static gboolean
 map_arenas (MaltRingTransport  *self,
             gsize               size,
@@ -377,6 +379,22 @@ map_arenas (MaltRingTransport  *self,
   return self->parent.view != NULL;
 }
 
+/* The worker only reads what comes down: it gets a descriptor that it can map for nothing
+ * else. */
+static gboolean
+restrict_down (MaltRingTransport  *self,
+               GError            **error)
+{
+  int fd = malt_arena_open_read_only (self->down_fd, error);
+
+  if (fd == -1)
+    return FALSE;
+
+  close (self->down_fd);
+  self->down_fd = fd;
+  return TRUE;
+}
+
 static gboolean
 make_arenas (MaltRingTransport  *self,
              GError            **error)
@@ -384,7 +402,8 @@ make_arenas (MaltRingTransport  *self,
   self->down_fd = malt_arena_create_memory (MALT_LIMIT_ARENA_SIZE, error);
   self->up_fd = self->down_fd != -1 ? malt_arena_create_memory (MALT_LIMIT_ARENA_SIZE, error) : -1;
 
-  return self->up_fd != -1 && map_arenas (self, MALT_LIMIT_ARENA_SIZE, error);
+  return self->up_fd != -1 && map_arenas (self, MALT_LIMIT_ARENA_SIZE, error) &&
+         restrict_down (self, error);
 }
 
 /* What is not there was not made or not mapped. */
@@ -402,19 +421,21 @@ static gboolean
 make_bell (MaltRingTransport  *self,
            GError            **error)
 {
-  int fds[2], code;
+  int fds[2];
 
-  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0)
+  if (socketpair (AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0)
     {
-      self->parent.fd = fds[0];
-      self->peer_fd = fds[1];
-      return TRUE;
+      int code = errno;
+
+      g_set_error (error, G_IO_ERROR, (int) g_io_error_from_errno (code),
+                   "could not make a socket pair: %s", g_strerror (code));
+      return FALSE;
     }
 
-  code = errno;
-  g_set_error (error, G_IO_ERROR, (int) g_io_error_from_errno (code),
-               "could not make a socket pair to be woken by: %s", g_strerror (code));
-  return FALSE;
+  malt_socket_refuse_descriptors (fds[0]);
+  self->parent.fd = fds[0];
+  self->worker_fd = fds[1];
+  return TRUE;
 }
 
 /* The manager's end, which is not yet connected to anything. */
@@ -430,36 +451,31 @@ malt_ring_transport_new (guint32   capacity,
   memory = malt_ring_memory_new (capacity, &self->memory_fd, error);
   if (memory != NULL)
     use_memory (self, memory);
-
   if (memory == NULL || !make_bell (self, error))
     {
       malt_transport_free (&self->parent);
       return NULL;
     }
 
-  self->memory->head->may_spin = TRUE;
+  memory->head->may_spin = TRUE;
   if (!make_arenas (self, &arena_error))
     {
       MALT_DEBUG (WIRE, "large values go through the ring: %s", arena_error->message);
       drop_arenas (self);
     }
+
   return &self->parent;
 }
 
-/* The worker only reads what comes down: it gets a descriptor that it can map for nothing
- * else. */
-static gboolean
-restrict_down (MaltRingTransport  *self,
-               GError            **error)
+/* What the other end has now, or both have mapped. */
+static void
+close_handed_over (MaltRingTransport *self)
 {
-  int fd = malt_arena_open_read_only (self->down_fd, error);
-
-  if (fd == -1)
-    return FALSE;
-
-  close (self->down_fd);
-  self->down_fd = fd;
-  return TRUE;
+  close_fd (self->worker_fd);
+  close_fd (self->memory_fd);
+  close_fd (self->down_fd);
+  close_fd (self->up_fd);
+  self->worker_fd = self->memory_fd = self->down_fd = self->up_fd = -1;
 }
 
 /* Tells the worker at the other end of the socket of the rings.  Takes the socket when that
@@ -474,7 +490,9 @@ malt_ring_transport_hand_over (MaltTransport  *transport,
   gsize n_fds = has_arenas ? N_FDS : N_FDS_OF_RING;
   int fds[N_FDS] = {
     [FD_MEMORY] = self->memory_fd,
-    [FD_BELL] = self->peer_fd,
+    [FD_BELL] = self->worker_fd,
+    [FD_DOWN] = self->down_fd,
+    [FD_UP] = self->up_fd,
   };
   HandOver body = {
     .capacity = GUINT32_TO_LE (self->memory->capacity),
@@ -497,11 +515,6 @@ malt_ring_transport_hand_over (MaltTransport  *transport,
   };
   ssize_t n;
 
-  if (has_arenas && !restrict_down (self, error))
-    return FALSE;
-
-  fds[FD_DOWN] = self->down_fd;
-  fds[FD_UP] = self->up_fd;
   malt_frame_encode (&frame, header);
   control.header.cmsg_level = SOL_SOCKET;
   control.header.cmsg_type = SCM_RIGHTS;
@@ -522,29 +535,33 @@ malt_ring_transport_hand_over (MaltTransport  *transport,
     }
 
   transport->room_fd = socket_fd;
-  close_fd (self->peer_fd);
-  close_fd (self->memory_fd);
-  close_fd (self->down_fd);
-  close_fd (self->up_fd);
-  self->peer_fd = self->memory_fd = self->down_fd = self->up_fd = -1;
+  close_handed_over (self);
   return TRUE;
 }
 
-/* Takes the @n descriptors that have to come with a message.  FALSE if they did not, of
- * which a worker dies. */
-static gboolean
+/* Takes all descriptors that have come with a message, and tells how many there were. */
+static gsize
 take_descriptors (struct msghdr *message,
-                  int            fds[N_FDS],
-                  gsize          n)
+                  int            fds[MALT_LIMIT_DESCRIPTORS])
 {
-  struct cmsghdr *control = CMSG_FIRSTHDR (message);
+  struct cmsghdr *control;
+  gsize n_fds = 0;
 
-  if (control == NULL || control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS ||
-      control->cmsg_len != CMSG_LEN (n * sizeof (int)))
-    return FALSE;
+  for (control = CMSG_FIRSTHDR (message); control != NULL; control = CMSG_NXTHDR (message, control))
+    {
+      gsize n;
 
-  memcpy (fds, CMSG_DATA (control), n * sizeof (int));
-  return TRUE;
+      if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS ||
+          control->cmsg_len < CMSG_LEN (0))
+        continue;
+
+      /* The kernel has put no more of them there than there is room for. */
+      n = MIN ((control->cmsg_len - CMSG_LEN (0)) / sizeof (int), MALT_LIMIT_DESCRIPTORS - n_fds);
+      memcpy (fds + n_fds, CMSG_DATA (control), n * sizeof (int));
+      n_fds += n;
+    }
+
+  return n_fds;
 }
 
 static gboolean
@@ -556,7 +573,7 @@ receive_hand_over (int        socket_fd,
   union
   {
     struct cmsghdr header;
-    char           space[CMSG_SPACE (N_FDS * sizeof (int))];
+    char           space[CMSG_SPACE (MALT_LIMIT_DESCRIPTORS * sizeof (int))];
   } control;
   guint8 header[MALT_FRAME_HEADER_SIZE];
   struct iovec vectors[2] = { { header, sizeof header }, { body, sizeof *body } };
@@ -566,27 +583,53 @@ receive_hand_over (int        socket_fd,
     .msg_control = &control,
     .msg_controllen = sizeof control,
   };
+  int received[MALT_LIMIT_DESCRIPTORS];
   g_autofree char *reason = NULL;
   MaltFrame frame;
+  gsize n_fds;
   ssize_t n;
 
   do
     n = recvmsg (socket_fd, &message, MSG_CMSG_CLOEXEC | MSG_WAITALL);
   while (n < 0 && errno == EINTR);
 
-  if (n == sizeof header + sizeof *body && malt_frame_decode (header, &frame, &reason) &&
+  n_fds = n >= 0 ? take_descriptors (&message, received) : 0;
+  if (n == sizeof header + sizeof *body && (message.msg_flags & MSG_CTRUNC) == 0 &&
+      malt_frame_decode (header, &frame, &reason) &&
       frame.type == MALT_FRAME_RING && frame.length == sizeof *body &&
       frame.n_descriptors == (body->arena_size != 0 ? N_FDS : N_FDS_OF_RING) &&
-      take_descriptors (&message, fds, frame.n_descriptors))
-    return TRUE;
+      n_fds == frame.n_descriptors)
+    {
+      memcpy (fds, received, n_fds * sizeof (int));
+      return TRUE;
+    }
 
+  while (n_fds > 0)
+    close (received[--n_fds]);
   g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "the rings did not come: %s",
                reason != NULL ? reason : "something else came instead of them");
   return FALSE;
 }
 
+static gboolean
+check_sizes (guint32   capacity,
+             guint64   arena_size,
+             GError  **error)
+{
+  if (capacity < MALT_RING_MIN_CAPACITY || capacity > MALT_RING_MAX_CAPACITY ||
+      (capacity & (capacity - 1)) != 0)
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "the rings are of %u bytes", capacity);
+  else if (arena_size > MALT_LIMIT_ARENA_SIZE || arena_size % (guint64) sysconf (_SC_PAGESIZE) != 0)
+    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                 "the arenas are of %" G_GUINT64_FORMAT " bytes", arena_size);
+  else
+    return TRUE;
+
+  return FALSE;
+}
+
 /* The worker's end: waits for what the manager hands over on the socket, and takes that
- * too.  A worker trusts its manager; with an error it ends. */
+ * too, also when it fails.  A worker trusts its manager; with an error it ends. */
 MaltTransport *
 malt_ring_transport_receive (int      socket_fd,
                              GError **error)
@@ -595,38 +638,33 @@ malt_ring_transport_receive (int      socket_fd,
   MaltRingTransport *self;
   MaltRingMemory *memory;
   guint32 capacity;
+  guint64 arena_size;
   HandOver body;
 
   if (!receive_hand_over (socket_fd, &body, fds, error))
-    return NULL;
-
-  capacity = GUINT32_FROM_LE (body.capacity);
-  if (capacity < MALT_RING_MIN_CAPACITY || capacity > MALT_RING_MAX_CAPACITY ||
-      (capacity & (capacity - 1)) != 0)
     {
-      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "the rings are of %u bytes", capacity);
+      close (socket_fd);
       return NULL;
     }
 
+  capacity = GUINT32_FROM_LE (body.capacity);
+  arena_size = GUINT64_FROM_LE (body.arena_size);
   self = ring_transport_new (FALSE, GUINT32_FROM_LE (body.spin_usec));
   self->parent.fd = fds[FD_BELL];
   self->parent.room_fd = socket_fd;
+  self->memory_fd = fds[FD_MEMORY];
   self->down_fd = fds[FD_DOWN];
   self->up_fd = fds[FD_UP];
-  memory = malt_ring_memory_map (fds[FD_MEMORY], capacity, error);
-  close (fds[FD_MEMORY]);
+
+  memory = check_sizes (capacity, arena_size, error) ? malt_ring_memory_map (self->memory_fd, capacity, error) : NULL;
   if (memory != NULL)
+    use_memory (self, memory);
+  if (memory == NULL || (arena_size != 0 && !map_arenas (self, (gsize) arena_size, error)))
     {
-      use_memory (self, memory);
-      if (body.arena_size == 0 || map_arenas (self, (gsize) GUINT64_FROM_LE (body.arena_size), error))
-        {
-          close_fd (self->down_fd);
-          close_fd (self->up_fd);
-          self->down_fd = self->up_fd = -1;
-          return &self->parent;
-        }
+      malt_transport_free (&self->parent);
+      return NULL;
     }
 
-  malt_transport_free (&self->parent);
-  return NULL;
+  close_handed_over (self);
+  return &self->parent;
 }

@@ -175,17 +175,6 @@ malt_socket_transport_new (int fd)
   return self;
 }
 
-/* Where the kernel can, lets it refuse descriptors already at the sender. */
-void
-malt_socket_transport_refuse_descriptors (MaltTransport *self)
-{
-  int off = 0;
-
-  g_assert (self->klass == &socket_transport_class);
-  if (setsockopt (self->fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off) < 0)
-    errno = 0;
-}
-
 /* Gives the descriptor up; what is left is good for nothing but to be freed. */
 int
 malt_socket_transport_steal_fd (MaltTransport *self)
@@ -196,4 +185,14 @@ malt_socket_transport_steal_fd (MaltTransport *self)
   self->fd = self->room_fd = -1;
 
   return fd;
+}
+
+/* Where the kernel can, lets it refuse descriptors already at the sender. */
+void
+malt_socket_refuse_descriptors (int fd)
+{
+  int off = 0;
+
+  if (setsockopt (fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off) < 0)
+    errno = 0;
 }

@@ -6,8 +6,9 @@
 
 G_BEGIN_DECLS
 
-MaltTransport *malt_socket_transport_new                (int            fd);
-void           malt_socket_transport_refuse_descriptors (MaltTransport *self);
-int            malt_socket_transport_steal_fd           (MaltTransport *self);
+MaltTransport *malt_socket_transport_new      (int            fd);
+int            malt_socket_transport_steal_fd (MaltTransport *self);
+
+void           malt_socket_refuse_descriptors (int            fd);
 
 G_END_DECLS
