@@ -587,7 +587,6 @@ static void
 say_hello (MaltService *self)
 {
   g_autoptr (GBytes) body = NULL;
-  g_autoptr (GBytes) own_body = NULL;
   g_autoptr (GError) error = NULL;
   g_autoptr (GVariant) hello = NULL;
   g_autoptr (GVariant) options = NULL;
@@ -605,8 +604,7 @@ say_hello (MaltService *self)
     end_everything ();
   if (frame.type != MALT_FRAME_HELLO)
     fail ("a frame of type %s came instead of a hello", malt_frame_type_name (frame.type));
-  own_body = body != NULL ? g_bytes_ref (body) : g_bytes_new (data, frame.length);
-  hello = malt_message_parse_dictionary (own_body, &error);
+  hello = malt_message_read_dictionary (data, frame.length, &error);
   if (hello == NULL)
     fail ("%s", error->message);
 

@@ -5,6 +5,86 @@
 #include "malt-limits.h"
 #include "malt-message.h"
 
+/* Bodies as bytes, for the tests. */
+
+static gconstpointer
+data_of_body (GBytes *body,
+              gsize  *size)
+{
+  *size = 0;
+
+  return body != NULL ? g_bytes_get_data (body, size) : NULL;
+}
+
+static GBytes *
+new_eval (const char  *module,
+          const char  *source,
+          gsize        max_size,
+          GError     **error)
+{
+  MaltMessage message;
+
+  return malt_message_write_eval (&message, module, source, max_size, error)
+         ? malt_message_take_bytes (&message) : NULL;
+}
+
+static GBytes *
+new_value (GVariant  *value,
+           gsize      max_size,
+           GError   **error)
+{
+  MaltMessage message;
+
+  return malt_message_write_value (&message, value, max_size, error)
+         ? malt_message_take_bytes (&message) : NULL;
+}
+
+static gboolean
+parse_call (GBytes      *body,
+            const char **function,
+            GVariant   **arguments,
+            GVariant   **keywords,
+            GError     **error)
+{
+  gsize size;
+  gconstpointer data = data_of_body (body, &size);
+
+  return malt_message_read_call (data, size, body, function, arguments, keywords, error);
+}
+
+static gboolean
+parse_eval (GBytes      *body,
+            const char **module,
+            const char **source,
+            GError     **error)
+{
+  gsize size;
+  gconstpointer data = data_of_body (body, &size);
+
+  return malt_message_read_eval (data, size, module, source, error);
+}
+
+static gboolean
+parse_value (GBytes    *body,
+             GVariant **value,
+             GError   **error)
+{
+  gsize size;
+  gconstpointer data = data_of_body (body, &size);
+
+  return malt_message_read_value (data, size, body, value, error);
+}
+
+static GError *
+parse_error (GBytes  *body,
+             GError **error)
+{
+  gsize size;
+  gconstpointer data = data_of_body (body, &size);
+
+  return malt_message_read_error (data, size, error);
+}
+
 #define ROUNDS   20000
 #define NO_LIMIT G_MAXSIZE
 
@@ -200,7 +280,7 @@ check_call (const char *function,
   assert_bytes (bytes, reference);
 
   copy = received (bytes);
-  g_assert_true (malt_message_parse_call (copy, &parsed_function, &parsed_arguments, &parsed_keywords, &error));
+  g_assert_true (parse_call (copy, &parsed_function, &parsed_arguments, &parsed_keywords, &error));
   g_assert_no_error (error);
   g_assert_cmpstr (parsed_function, ==, function);
 
@@ -290,7 +370,7 @@ check_eval (const char *module,
             const char *source)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GBytes) bytes = malt_message_new_eval (module, source, NO_LIMIT, &error);
+  g_autoptr (GBytes) bytes = new_eval (module, source, NO_LIMIT, &error);
   g_autoptr (GBytes) reference = expected (g_variant_new ("(mss)", module, source));
   g_autoptr (GBytes) copy = NULL;
   const char *parsed_module, *parsed_source;
@@ -299,7 +379,7 @@ check_eval (const char *module,
   assert_bytes (bytes, reference);
 
   copy = received (bytes);
-  g_assert_true (malt_message_parse_eval (copy, &parsed_module, &parsed_source, &error));
+  g_assert_true (parse_eval (copy, &parsed_module, &parsed_source, &error));
   g_assert_no_error (error);
   g_assert_cmpstr (parsed_module, ==, module);
   g_assert_cmpstr (parsed_source, ==, source);
@@ -330,7 +410,7 @@ static void
 check_value (GVariant *value)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GBytes) bytes = malt_message_new_value (value, NO_LIMIT, &error);
+  g_autoptr (GBytes) bytes = new_value (value, NO_LIMIT, &error);
   g_autoptr (GBytes) reference = expected (g_variant_new_variant (value));
   g_autoptr (GBytes) copy = NULL;
   g_autoptr (GVariant) parsed = NULL;
@@ -342,7 +422,7 @@ check_value (GVariant *value)
   assert_bytes (bytes, reference);
 
   copy = received (bytes);
-  g_assert_true (malt_message_parse_value (copy, &parsed, &error));
+  g_assert_true (parse_value (copy, &parsed, &error));
   g_assert_no_error (error);
   if (g_str_equal (g_variant_get_type_string (value), "mv") && g_variant_n_children (value) == 0)
     g_assert_null (parsed);
@@ -361,7 +441,7 @@ test_value (void)
 {
   g_autoptr (GRand) rand = g_rand_new_with_seed ((guint32) g_test_rand_int ());
   g_autoptr (GVariant) nothing = g_variant_ref_sink (g_variant_new_maybe (G_VARIANT_TYPE_VARIANT, NULL));
-  g_autoptr (GBytes) bytes = malt_message_new_value (NULL, NO_LIMIT, NULL);
+  g_autoptr (GBytes) bytes = new_value (NULL, NO_LIMIT, NULL);
   g_autoptr (GBytes) reference = expected (g_variant_new_variant (nothing));
   guint i;
 
@@ -421,7 +501,7 @@ check_refused (GVariant   *value,
   g_assert_error (call_error, MALT_ERROR, MALT_ERROR_SERIALIZATION);
   g_assert_cmpstr (call_error->message, ==, call_message);
 
-  g_assert_null (malt_message_new_value (own, 100000, &value_error));
+  g_assert_null (new_value (own, 100000, &value_error));
   g_assert_error (value_error, MALT_ERROR, MALT_ERROR_SERIALIZATION);
   g_assert_cmpstr (value_error->message, ==, value_message);
 }
@@ -451,7 +531,7 @@ test_refused (void)
                  "the call with its arguments is of 100024 bytes (limit 100000)",
                  "the value is of 100005 bytes (limit 100000)");
 
-  g_assert_null (malt_message_new_eval (NULL, "x = 1", 6, &error));
+  g_assert_null (new_eval (NULL, "x = 1", 6, &error));
   g_assert_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION);
   g_assert_cmpstr (error->message, ==, "the source is of 7 bytes (limit 6)");
 }
@@ -470,7 +550,7 @@ parse_bytes (GBytes *bytes)
   g_autoptr (GVariant) value = NULL;
   const char *text, *other;
 
-  if (malt_message_parse_call (bytes, &text, &arguments, &keywords, NULL))
+  if (parse_call (bytes, &text, &arguments, &keywords, NULL))
     {
       g_autoptr (GVariant) again = NULL;
 
@@ -486,14 +566,14 @@ parse_bytes (GBytes *bytes)
       g_assert_null (keywords);
     }
 
-  if (malt_message_parse_eval (bytes, &text, &other, NULL))
+  if (parse_eval (bytes, &text, &other, NULL))
     {
       g_autoptr (GVariant) again = g_variant_ref_sink (g_variant_new ("(mss)", text, other));
 
       assert_value (eval, again);
     }
 
-  if (malt_message_parse_value (bytes, &value, NULL))
+  if (parse_value (bytes, &value, NULL))
     {
       g_autoptr (GVariant) again = NULL;
 
@@ -536,9 +616,9 @@ test_malformed (void)
   g_autoptr (GVariant) none = g_variant_ref_sink (g_variant_new_tuple (NULL, 0));
   g_autoptr (GBytes) call = malt_message_new_call ("math.sqrt", arguments, keywords, NO_LIMIT, NULL);
   g_autoptr (GBytes) short_call = malt_message_new_call ("f", none, NULL, NO_LIMIT, NULL);
-  g_autoptr (GBytes) eval = malt_message_new_eval ("module", "x + 1", NO_LIMIT, NULL);
-  g_autoptr (GBytes) value = malt_message_new_value (keywords, NO_LIMIT, NULL);
-  g_autoptr (GBytes) nothing = malt_message_new_value (NULL, NO_LIMIT, NULL);
+  g_autoptr (GBytes) eval = new_eval ("module", "x + 1", NO_LIMIT, NULL);
+  g_autoptr (GBytes) value = new_value (keywords, NO_LIMIT, NULL);
+  g_autoptr (GBytes) nothing = new_value (NULL, NO_LIMIT, NULL);
 
   check_changed (call);
   check_changed (short_call);
@@ -554,20 +634,20 @@ test_empty (void)
   const char *text, *other;
   GError *error = NULL;
 
-  g_assert_false (malt_message_parse_call (NULL, &text, &arguments, &keywords, &error));
+  g_assert_false (parse_call (NULL, &text, &arguments, &keywords, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA);
   g_clear_error (&error);
-  g_assert_false (malt_message_parse_eval (NULL, &text, &other, &error));
+  g_assert_false (parse_eval (NULL, &text, &other, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA);
   g_clear_error (&error);
-  g_assert_false (malt_message_parse_value (NULL, &value, &error));
+  g_assert_false (parse_value (NULL, &value, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA);
   g_clear_error (&error);
-  g_assert_null (malt_message_parse_error (NULL, &error));
+  g_assert_null (parse_error (NULL, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA);
   g_clear_error (&error);
 
-  value = malt_message_parse_dictionary (NULL, &error);
+  value = malt_message_read_dictionary (NULL, 0, &error);
   g_assert_no_error (error);
   g_assert_cmpuint (g_variant_n_children (value), ==, 0);
   g_variant_unref (value);
@@ -584,7 +664,7 @@ test_no_tuple (void)
   g_autoptr (GError) error = NULL;
   const char *function;
 
-  g_assert_false (malt_message_parse_call (bytes, &function, &arguments, &keywords, &error));
+  g_assert_false (parse_call (bytes, &function, &arguments, &keywords, &error));
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA);
   g_assert_cmpstr (error->message, ==, "the arguments of a call are of type s instead of a tuple");
 }
@@ -602,7 +682,7 @@ test_errors (void)
       g_autoptr (GBytes) bytes = malt_message_new_error (failures[i]);
       g_autoptr (GBytes) copy = received (bytes);
       g_autoptr (GError) error = NULL;
-      g_autoptr (GError) parsed = malt_message_parse_error (copy, &error);
+      g_autoptr (GError) parsed = parse_error (copy, &error);
 
       g_assert_no_error (error);
       g_assert_error (parsed, failures[i]->domain, failures[i]->code);

@@ -400,7 +400,6 @@ hello_cb (int           fd,
 {
   MaltProcess *self = user_data;
   g_autoptr (GBytes) body = NULL;
-  g_autoptr (GBytes) own_body = NULL;
   g_autoptr (GError) error = NULL;
   g_autoptr (GVariant) hello = NULL;
   GError *refusal = NULL;
@@ -420,11 +419,10 @@ hello_cb (int           fd,
       break;
     case MALT_IO_DONE:
     default:
-      own_body = body != NULL ? g_bytes_ref (body) : g_bytes_new (data, frame.length);
       if (frame.type == MALT_FRAME_HELLO)
-        hello = malt_message_parse_dictionary (own_body, &error);
+        hello = malt_message_read_dictionary (data, frame.length, &error);
       else if (frame.type == MALT_FRAME_FAILED)
-        refusal = malt_message_parse_error (own_body, &error);
+        refusal = malt_message_read_error (data, frame.length, &error);
       else
         g_set_error (&error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
                      "a frame of type %s came instead of a hello", malt_frame_type_name (frame.type));

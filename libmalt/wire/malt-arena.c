@@ -12,12 +12,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Of Linux 5.14 and 6.3; the headers may be older than the kernel. */
+#include "malt-sealed-memory.h"
+
+/* Of Linux 5.14; the headers may be older than the kernel. */
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23
-#endif
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 0x0008u
 #endif
 
 /* Where a live allocation lies. */
@@ -104,28 +103,7 @@ int
 malt_arena_create_memory (gsize    size,
                           GError **error)
 {
-  int fd;
-
-  g_return_val_if_fail (size > 0 && size <= G_MAXOFFSET, -1);
-
-  fd = memfd_create ("malt-arena", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-  if (fd < 0 && errno == EINVAL)
-    fd = memfd_create ("malt-arena", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (fd < 0)
-    {
-      set_error_from_errno (error, "memory for an arena cannot be made", errno);
-      return -1;
-    }
-
-  if (ftruncate (fd, (off_t) size) < 0 ||
-      fcntl (fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-    {
-      set_error_from_errno (error, "memory for an arena cannot be given its size", errno);
-      close (fd);
-      return -1;
-    }
-
-  return fd;
+  return malt_sealed_memory_new ("malt-arena", size, FALSE, error);
 }
 
 /* Gives a descriptor of the same memory that cannot be mapped for writing, nor a mapping

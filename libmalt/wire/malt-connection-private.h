@@ -23,6 +23,7 @@ struct _MaltConnection
   int                 wake_fd;        /* makes the reading thread look again */
   gsize               max_body;
   gsize               max_value;      /* in an arena */
+  guint               n_cpus;         /* that the manager may use */
   MaltConnectionLost  lost_func;
   GDestroyNotify      lost_destroy;
 

@@ -11,7 +11,6 @@
 #include "malt-frame-writer.h"
 #include "malt-limits.h"
 #include "malt-message.h"
-#include "malt-spin.h"
 
 /* The data road, from whoever has a request to the worker. */
 
@@ -165,11 +164,7 @@ static gint n_busy;
 static void
 count_busy_locked (MaltConnection *self)
 {
-  static guint n_cpus;
   gboolean crowded;
-
-  if (n_cpus == 0)
-    n_cpus = malt_spin_count_cpus ();
 
   if (!self->is_busy)
     {
@@ -177,7 +172,7 @@ count_busy_locked (MaltConnection *self)
       g_atomic_int_inc (&n_busy);
     }
 
-  crowded = (guint) g_atomic_int_get (&n_busy) >= n_cpus;
+  crowded = (guint) g_atomic_int_get (&n_busy) >= self->n_cpus;
   if (crowded != self->is_crowded)
     {
       self->is_crowded = crowded;

@@ -11,6 +11,7 @@
 #include "malt-debug.h"
 #include "malt-limits.h"
 #include "malt-socket-transport.h"
+#include "malt-spin.h"
 
 /* The manager's end of the two roads to a worker.
  *
@@ -30,7 +31,8 @@
  * who is not just waiting.  A thread that leaves hands the role on to another one.
  *
  * No thread of the library's own is needed for a reply to arrive.  The library
- * context reads only the control road, and the data road once the worker is dead. */
+ * context reads only the control road, and the data road once the worker is asked to stop,
+ * has gone or is dead. */
 
 /* Nothing more can come from the worker; @reason is %NULL if it did nothing wrong that a
  * reader could see. */
@@ -164,6 +166,7 @@ malt_connection_new (MaltTransport      *transport,
   self->control_output = g_byte_array_new ();
   self->max_body = MIN (max_value_size, MALT_LIMIT_BODY_SIZE);
   self->max_value = MIN (max_value_size, MALT_LIMIT_VALUE_SIZE);
+  self->n_cpus = malt_spin_count_cpus ();
   self->lost_func = lost;
   self->lost_data = user_data;
   self->lost_destroy = destroy;

@@ -101,8 +101,9 @@ check_value (GVariant       *value,
   return FALSE;
 }
 
-/* Copies @value, which has the bytes of @whole, into the arena.  What its bytes have to be checked for is checked where
- * nobody else can write.  FALSE without an error if there is no room. */
+/* Copies @value, which has the bytes of @whole, into the arena.  What its bytes have to be
+ * checked for is checked where nobody else can write.  FALSE without an error if there is no
+ * room. */
 static gboolean
 copy_in (MaltLargeValue  *self,
          MaltArena       *arena,

@@ -286,15 +286,6 @@ scan (gconstpointer  data,
   return FALSE;
 }
 
-static gconstpointer
-data_of_body (GBytes *body,
-              gsize  *size)
-{
-  *size = 0;
-
-  return body != NULL ? g_bytes_get_data (body, size) : NULL;
-}
-
 void
 malt_message_clear (MaltMessage *self)
 {
@@ -401,19 +392,6 @@ malt_message_read_call (gconstpointer   data,
 }
 
 gboolean
-malt_message_parse_call (GBytes      *body,
-                         const char **function,
-                         GVariant   **arguments,
-                         GVariant   **keywords,
-                         GError     **error)
-{
-  gsize size;
-  gconstpointer data = data_of_body (body, &size);
-
-  return malt_message_read_call (data, size, body, function, arguments, keywords, error);
-}
-
-gboolean
 malt_message_write_eval (MaltMessage  *self,
                          const char   *module,
                          const char   *source,
@@ -440,18 +418,6 @@ malt_message_write_eval (MaltMessage  *self,
   return check (self, what, EVAL_TYPE, error);
 }
 
-GBytes *
-malt_message_new_eval (const char  *module,
-                       const char  *source,
-                       gsize        max_size,
-                       GError     **error)
-{
-  MaltMessage message;
-
-  return malt_message_write_eval (&message, module, source, max_size, error)
-         ? malt_message_take_bytes (&message) : NULL;
-}
-
 gboolean
 malt_message_read_eval (gconstpointer   data,
                         gsize           size,
@@ -472,18 +438,6 @@ malt_message_read_eval (gconstpointer   data,
   *module = module_end > 0 ? (const char *) bytes : NULL;
   *source = (const char *) bytes + module_end;
   return TRUE;
-}
-
-gboolean
-malt_message_parse_eval (GBytes      *body,
-                         const char **module,
-                         const char **source,
-                         GError     **error)
-{
-  gsize size;
-  gconstpointer data = data_of_body (body, &size);
-
-  return malt_message_read_eval (data, size, module, source, error);
 }
 
 #define NOTHING      "\0" NOTHING_TYPE
@@ -516,20 +470,6 @@ malt_message_write_value (MaltMessage  *self,
   return check (self, what, VALUE_TYPE, error);
 }
 
-GBytes *
-malt_message_new_value (GVariant  *value,
-                        gsize      max_size,
-                        GError   **error)
-{
-  MaltMessage message;
-
-  if (value == NULL)
-    return g_bytes_new_static (NOTHING, NOTHING_SIZE);
-
-  return malt_message_write_value (&message, value, max_size, error)
-         ? malt_message_take_bytes (&message) : NULL;
-}
-
 gboolean
 malt_message_read_value (gconstpointer   data,
                          gsize           size,
@@ -549,17 +489,6 @@ malt_message_read_value (gconstpointer   data,
   *value = slice (data, body, boxed.type, 0, boxed.child_end);
 
   return TRUE;
-}
-
-gboolean
-malt_message_parse_value (GBytes    *body,
-                          GVariant **value,
-                          GError   **error)
-{
-  gsize size;
-  gconstpointer data = data_of_body (body, &size);
-
-  return malt_message_read_value (data, size, body, value, error);
 }
 
 /* Errors of domains that the other end does not know must have been turned into
@@ -648,22 +577,10 @@ malt_message_read_error (gconstpointer   data,
   return g_error_new_literal (G_IO_ERROR, (int) code, message != NULL ? message : "");
 }
 
-GError *
-malt_message_parse_error (GBytes  *body,
-                          GError **error)
-{
-  gsize size;
-  gconstpointer data = data_of_body (body, &size);
-
-  return malt_message_read_error (data, size, error);
-}
-
 GVariant *
-malt_message_parse_dictionary (GBytes  *body,
-                               GError **error)
+malt_message_read_dictionary (gconstpointer   data,
+                              gsize           size,
+                              GError        **error)
 {
-  gsize size;
-  gconstpointer data = data_of_body (body, &size);
-
   return read_variant_of_type (data, size, "a{sv}", error);
 }

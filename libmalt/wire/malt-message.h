@@ -74,39 +74,16 @@ GError   *malt_message_read_error       (gconstpointer   data,
                                          gsize           size,
                                          GError        **error);
 
-/* The same where there is a GBytes, or shall be.  A body of %NULL is empty. */
+GVariant *malt_message_read_dictionary  (gconstpointer   data,
+                                         gsize           size,
+                                         GError        **error);
+
+/* Bodies that last. */
 GBytes   *malt_message_new_call         (const char     *function,
                                          GVariant       *arguments,
                                          GVariant       *keywords,
                                          gsize           max_size,
                                          GError        **error);
-gboolean  malt_message_parse_call       (GBytes         *body,
-                                         const char    **function,
-                                         GVariant      **arguments,
-                                         GVariant      **keywords,
-                                         GError        **error);
-
-GBytes   *malt_message_new_eval         (const char     *module,
-                                         const char     *source,
-                                         gsize           max_size,
-                                         GError        **error);
-gboolean  malt_message_parse_eval       (GBytes         *body,
-                                         const char    **module,
-                                         const char    **source,
-                                         GError        **error);
-
-GBytes   *malt_message_new_value        (GVariant       *value,
-                                         gsize           max_size,
-                                         GError        **error);
-gboolean  malt_message_parse_value      (GBytes         *body,
-                                         GVariant      **value,
-                                         GError        **error);
-
 GBytes   *malt_message_new_error        (const GError   *failure);
-GError   *malt_message_parse_error      (GBytes         *body,
-                                         GError        **error);
-
-GVariant *malt_message_parse_dictionary (GBytes         *body,
-                                         GError        **error);
 
 G_END_DECLS

@@ -5,17 +5,13 @@
 #include "malt-ring-memory.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <gio/gio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "malt-limits.h"
-
-#ifndef MFD_NOEXEC_SEAL
-#define MFD_NOEXEC_SEAL 0x0008U /* Linux 6.3 */
-#endif
+#include "malt-sealed-memory.h"
 
 #define PAGE     4096u
 #define RELEASED (MALT_ARENA_SLOTS * sizeof (guint32))
@@ -35,31 +31,6 @@ set_errno_error (GError     **error,
 {
   g_set_error (error, G_IO_ERROR, (int) g_io_error_from_errno (code),
                "could not %s: %s", what, g_strerror (code));
-}
-
-/* Its pages are there from the start: what is missing is an error here, and no fault
- * later. */
-static int
-create (gsize    size,
-        GError **error)
-{
-  int fd = memfd_create ("malt-ring", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-
-  if (fd < 0 && errno == EINVAL)
-    fd = memfd_create ("malt-ring", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-  if (fd < 0)
-    {
-      set_errno_error (error, "make shared memory", errno);
-      return -1;
-    }
-
-  if (fallocate (fd, 0, 0, (off_t) size) == 0 &&
-      fcntl (fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
-    return fd;
-
-  set_errno_error (error, "prepare shared memory", errno);
-  close (fd);
-  return -1;
 }
 
 /* Maps the memory, which stays when the descriptor is closed.  It has to be there: touching
@@ -115,7 +86,7 @@ malt_ring_memory_new (guint32   capacity,
 {
   MaltRingMemory *self;
 
-  *fd = create (size_for (capacity), error);
+  *fd = malt_sealed_memory_new ("malt-ring", size_for (capacity), TRUE, error);
   if (*fd == -1)
     return NULL;
 
