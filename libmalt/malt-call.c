@@ -16,8 +16,8 @@
  * have references of their own: the ladder, and what ends all calls of a worker, which finds
  * them in its list.
  *
- * The common call takes calls_lock twice, to begin and when it is done.  A thread that is
- * told by its backend that its request is done looks at the call without. */
+ * The common call takes calls_lock twice, to begin and when it is done.  A thread that has
+ * finished its own call, because it has read the reply itself, looks at it without. */
 
 static __thread MaltSpares *spares;
 
@@ -100,6 +100,7 @@ malt_call_finish_and_unlock (MaltCall *self,
   blocked = self->blocked != NULL ? g_main_context_ref (self->blocked) : NULL;
   if (self->is_awaited) /* GCond makes a system call even if nobody waits */
     g_cond_signal (&self->done_cond);
+  self->finisher = &spares;
   g_atomic_int_set (&self->done, TRUE);
   g_mutex_unlock (&priv->calls_lock);
 
@@ -270,7 +271,8 @@ malt_call_wait (MaltCall *self)
 {
   MaltWorkerPrivate *priv = malt_worker_get_private (self->worker);
 
-  if (g_atomic_int_get (&self->done))
+  /* Another thread may still be giving the lock back, which goes with the worker. */
+  if (g_atomic_int_get (&self->done) && self->finisher == &spares)
     return;
 
   g_mutex_lock (&priv->calls_lock);

@@ -28,6 +28,9 @@ struct _MaltCall
   gint             done;           /* atomic; set under calls_lock, and the last thing that
                                       is done to the call of a thread that waits */
 
+  gpointer         finisher;       /* which thread has done that: the address of something that
+                                      each has of its own */
+
   /* Immutable once the request is submitted. */
   MaltWorker      *worker;
   gboolean         owns_worker;    /* else the result does, as long as the call is there */
