@@ -169,7 +169,8 @@ stopping_cb (int           fd,
   MaltConnection *self = user_data;
 
   g_source_set_ready_time (g_main_current_source (), -1);
-  malt_connection_read_for_others (self);
+  if (malt_connection_read_for_others (self))
+    g_source_set_ready_time (g_main_current_source (), 0);
   return G_SOURCE_CONTINUE;
 }
 

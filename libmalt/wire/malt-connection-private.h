@@ -89,7 +89,7 @@ gboolean  malt_connection_take_reply            (MaltConnection   *self,
                                                  GError          **error);
 void      malt_connection_await_reply_locked    (MaltConnection   *self,
                                                  MaltRequest      *request);
-void      malt_connection_read_for_others       (MaltConnection   *self);
+gboolean  malt_connection_read_for_others       (MaltConnection   *self);
 void      malt_connection_drain                 (MaltConnection   *self);
 void      malt_connection_wake_waiter_of        (MaltConnection   *self,
                                                  MaltRequest      *request);

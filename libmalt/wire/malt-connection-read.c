@@ -364,28 +364,36 @@ finish_read (MaltConnection *self,
     malt_connection_lose (self, io == MALT_IO_FAILED ? error->message : NULL);
 }
 
+/* Work of one dispatch each. */
+#define TURNS_FOR_OTHERS 16
+
 /* Reads what has arrived for callers who do not get round to it themselves: a context
- * that is busy, or a thread that is not there. */
-void
+ * that is busy, or a thread that is not there.  Gives whether there is more, as a worker that
+ * goes on sending is not read for ever. */
+gboolean
 malt_connection_read_for_others (MaltConnection *self)
 {
   g_autoptr (GError) error = NULL;
   gboolean has_role;
-  guint n_again = 0;
+  guint n_again = 0, turns = 0;
   MaltIo io;
 
   g_mutex_lock (&self->lock);
   has_role = take_role_locked (self, TRUE);
   g_mutex_unlock (&self->lock);
   if (!has_role)
-    return;
+    return FALSE;
 
-  /* The first time it may only say that it has to look. */
+  /* The first time after something was read it may only say that it has to look. */
   do
-    io = read_replies (self, NULL, &error);
-  while (io == MALT_IO_DONE || (io == MALT_IO_AGAIN && n_again++ == 0));
+    {
+      io = read_replies (self, NULL, &error);
+      n_again = io == MALT_IO_AGAIN ? n_again + 1 : 0;
+    }
+  while ((io == MALT_IO_DONE || n_again == 1) && ++turns < TURNS_FOR_OTHERS);
 
   finish_read (self, io, error);
+  return io == MALT_IO_DONE;
 }
 
 /* Reads to its end a transport that was shut down, once nobody else reads. */

@@ -100,8 +100,10 @@ flush_cb (int           fd,
     g_clear_pointer (&self->flush_source, g_source_unref);
   g_mutex_unlock (&self->lock);
 
+  /* There is an end to what is there of a transport that receives no more. */
   if (has_gone || io == MALT_IO_FAILED)
-    malt_connection_read_for_others (self);
+    while (malt_connection_read_for_others (self))
+      continue;
 
   return finished ? G_SOURCE_REMOVE : G_SOURCE_CONTINUE;
 }
