@@ -232,6 +232,12 @@ malt_call_begin (MaltCall     *self,
   g_autofree char *name = NULL;
   MaltWorkerState state;
 
+  if (!malt_worker_check_process (self->worker, error))
+    {
+      malt_request_abandon (request);
+      return FALSE;
+    }
+
   malt_request_set_responder (request, malt_call_respond, self);
   if (may_climb)
     malt_call_ref (self);

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +20,7 @@
 #include "malt-error.h"
 #include "malt-request-private.h"
 #include "malt-runtime.h"
+#include "wire/malt-fork.h"
 #include "wire/malt-frame-reader.h"
 #include "wire/malt-frame-writer.h"
 #include "wire/malt-large-value.h"
@@ -66,13 +66,13 @@ typedef struct
   gboolean         is_stopping;  /* the manager has asked for that */
 } MaltService;
 
-/* Set in a copy of this process that fork() has made. */
-static gboolean is_copy;
+/* The process that serves; see malt-fork.c. */
+static guint generation;
 
-static void
-forked_cb (void)
+static gboolean
+is_copy (void)
 {
-  is_copy = TRUE;
+  return generation != malt_fork_get_generation ();
 }
 
 /* Where the process group is its own, sees to it that what this process has started ends
@@ -89,7 +89,7 @@ end_group_afterwards (void)
   siginfo_t child;
   sigset_t all;
 
-  if (is_copy || getpgrp () != getpid () ||
+  if (is_copy () || getpgrp () != getpid () ||
       waitid (P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
     return;
 
@@ -130,7 +130,7 @@ fail (const char *format,
 static void
 check_copy (void)
 {
-  if (G_UNLIKELY (is_copy))
+  if (G_UNLIKELY (is_copy ()))
     fail ("a forked copy of the worker came back from the code that made it, and ends here");
 }
 
@@ -765,7 +765,7 @@ malt_run_as_worker (int    argc,
           DATA_FD, CONTROL_FD);
 
   watch_manager ();
-  pthread_atfork (NULL, NULL, forked_cb);
+  generation = malt_fork_get_generation ();
   atexit (end_group_afterwards);
 
   self = g_new0 (MaltService, 1);

@@ -209,7 +209,7 @@ post (MaltWorker  *self,
   g_autoptr (GVariant) own_keywords = keywords != NULL ? g_variant_ref_sink (keywords) : NULL;
   GError *local_error = NULL;
 
-  if (!is_call_valid (function, own_arguments, own_keywords, error))
+  if (!is_call_valid (function, own_arguments, own_keywords, error) || !malt_worker_check_process (self, error))
     return FALSE;
 
   if (MALT_WORKER_GET_CLASS (self)->post (self, function, own_arguments, own_keywords, &local_error))

@@ -22,6 +22,7 @@ typedef struct
   MaltLauncher    *launcher;
   GMainContext    *context;       /* in which the worker was made */
   GThread         *thread;        /* on which it was made */
+  guint            generation;    /* of the process in which it was made; see malt-fork.c */
 
   GMutex           calls_lock;
 
@@ -37,6 +38,8 @@ typedef struct
 } MaltWorkerPrivate;
 
 MaltWorkerPrivate *malt_worker_get_private         (MaltWorker   *self);
+gboolean           malt_worker_check_process       (MaltWorker   *self,
+                                                    GError      **error);
 
 void               malt_worker_invoke_request      (MaltWorker   *self,
                                                     MaltRequest  *request);

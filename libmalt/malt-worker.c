@@ -12,7 +12,9 @@
 #include "malt-launcher.h"
 #include "malt-registry.h"
 #include "malt-request-private.h"
+#include "malt-library-thread.h"
 #include "malt-stop.h"
+#include "wire/malt-fork.h"
 
 /**
  * MaltWorker:
@@ -83,6 +85,30 @@ MaltWorkerPrivate *
 malt_worker_get_private (MaltWorker *self)
 {
   return malt_worker_get_instance_private (self);
+}
+
+static gboolean
+is_foreign (MaltWorkerPrivate *priv)
+{
+  return priv->generation != malt_fork_get_generation () || malt_library_thread_is_gone ();
+}
+
+/* Whether this process may use the worker at all: a copy that fork() has made of its manager
+ * has neither the threads behind it nor a right to what it shares with the worker. */
+gboolean
+malt_worker_check_process (MaltWorker  *self,
+                           GError     **error)
+{
+  g_autofree char *name = NULL;
+
+  if (G_LIKELY (!is_foreign (malt_worker_get_private (self))))
+    return TRUE;
+
+  name = malt_worker_dup_name (self);
+  g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_SUPPORTED,
+               "%s cannot be used in a process that fork() has made of its manager; "
+               "start another program instead, and the worker there", name);
+  return FALSE;
 }
 
 static void
@@ -171,6 +197,13 @@ malt_worker_dispose (GObject *object)
   MaltWorker *self = MALT_WORKER (object);
   MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
   gboolean alive;
+
+  /* A copy of its manager drops it, and leaves it running. */
+  if (is_foreign (priv))
+    {
+      G_OBJECT_CLASS (malt_worker_parent_class)->dispose (object);
+      return;
+    }
 
   g_mutex_lock (&priv->calls_lock);
   alive = priv->state == MALT_WORKER_RUNNING;
@@ -280,6 +313,7 @@ malt_worker_init (MaltWorker *self)
   g_mutex_init (&priv->calls_lock);
   priv->context = g_main_context_ref_thread_default ();
   priv->thread = g_thread_ref (g_thread_self ());
+  priv->generation = malt_fork_get_generation ();
 }
 
 /* Calling the virtual functions where they may be called. */
@@ -515,7 +549,7 @@ malt_worker_interrupt (MaltWorker *self)
 {
   g_return_if_fail (MALT_IS_WORKER (self));
 
-  if (malt_worker_is_running (self))
+  if (malt_worker_is_running (self) && malt_worker_check_process (self, NULL))
     malt_worker_invoke_interrupt (self, NULL, NULL);
 }
 
@@ -558,6 +592,9 @@ malt_worker_stop (MaltWorker    *self,
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), MALT_STOP_RESULT_FAILED);
   g_return_val_if_fail (error == NULL || *error == NULL, MALT_STOP_RESULT_FAILED);
 
+  if (!malt_worker_check_process (self, error))
+    return MALT_STOP_RESULT_FAILED;
+
   stop = malt_stop_new (self,
                         exit_timeout_msec < 0 ? STOP_MSEC : exit_timeout_msec,
                         term_timeout_msec < 0 ? STOP_MSEC : term_timeout_msec,
@@ -591,6 +628,7 @@ malt_worker_stop_async (MaltWorker          *self,
                         gpointer             user_data)
 {
   g_autoptr (GTask) task = NULL;
+  g_autoptr (GError) error = NULL;
   MaltStop *stop;
 
   g_return_if_fail (MALT_IS_WORKER (self));
@@ -599,6 +637,11 @@ malt_worker_stop_async (MaltWorker          *self,
   task = g_task_new (self, cancellable, callback, user_data);
   g_task_set_source_tag (task, malt_worker_stop_async);
   g_task_set_check_cancellable (task, FALSE);
+  if (!malt_worker_check_process (self, &error))
+    {
+      g_task_return_error (task, g_steal_pointer (&error));
+      return;
+    }
   stop = malt_stop_new (self,
                         exit_timeout_msec < 0 ? STOP_MSEC : exit_timeout_msec,
                         term_timeout_msec < 0 ? STOP_MSEC : term_timeout_msec,
@@ -652,7 +695,7 @@ malt_worker_kill (MaltWorker *self,
   g_return_if_fail (MALT_IS_WORKER (self));
   g_return_if_fail (signum > 0 && signum < NSIG);
 
-  if (malt_worker_is_running (self))
+  if (malt_worker_is_running (self) && malt_worker_check_process (self, NULL))
     malt_worker_invoke_kill (self, signum, NULL);
 }
 

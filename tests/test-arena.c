@@ -1048,6 +1048,51 @@ test_fork (void)
   ends_close (&ends);
 }
 
+/* What a copy of the process drops goes for nobody else. */
+static void
+test_copy (void)
+{
+  Ends ends;
+  g_autoptr (GBytes) taken = NULL;
+  guint8 *data;
+  guint32 slot, other, released;
+  gsize memory;
+  int status;
+  pid_t pid;
+
+  /* More than stays warm, so that its memory would go back at once. */
+  ends_open (&ends, MALT_LIMIT_ARENA_SIZE);
+  data = allocate (&ends, MALT_LIMIT_ARENA_WARM + MIB, &slot);
+  memset (data, 7, MALT_LIMIT_ARENA_WARM + MIB);
+  malt_arena_send (ends.arena, slot);
+  taken = malt_arena_view_take (ends.view, slot, malt_arena_offset (ends.arena, data), MIB, NULL);
+  g_assert_nonnull (taken);
+  memory = ends_memory (&ends);
+  released = ends.released[slot];
+
+  pid = fork ();
+  g_assert_cmpint (pid, >=, 0);
+  if (pid == 0)
+    {
+      gboolean has_room = malt_arena_allocate (ends.arena, 1, &other) != NULL;
+
+      g_clear_pointer (&taken, g_bytes_unref);
+      malt_arena_unref_slot (ends.arena, slot);
+      _exit (has_room);
+    }
+  g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
+  g_assert_cmpint (status, ==, 0);
+
+  g_assert_cmpuint (ends.released[slot], ==, released);
+  g_assert_cmpuint (ends_memory (&ends), ==, memory);
+  assert_bytes (data, MALT_LIMIT_ARENA_WARM + MIB, 7);
+  g_clear_pointer (&taken, g_bytes_unref);
+  g_assert_cmpuint (ends.released[slot], ==, released + 1);
+  malt_arena_unref_slot (ends.arena, slot);
+  g_assert_cmpuint (ends_memory (&ends), <=, MALT_LIMIT_ARENA_WARM);
+  ends_close (&ends);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -1076,6 +1121,7 @@ main (int    argc,
   g_test_add_func ("/arena/bad-places", test_bad_places);
   g_test_add_func ("/arena/threads", test_threads);
   g_test_add_func ("/arena/fork", test_fork);
+  g_test_add_func ("/arena/copy", test_copy);
 
   return g_test_run ();
 }

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 #include <malt.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -369,21 +371,66 @@ test_stop_unheard (void)
     g_main_context_iteration (NULL, TRUE);
 }
 
-/* A copy of the program that drops its references does not stop the worker. */
 static void
-test_fork (void)
+stopped_cb (GObject      *source,
+            GAsyncResult *result,
+            gpointer      user_data)
 {
-  g_autoptr (MaltWorker) worker = spawn (0);
+  malt_worker_stop_finish (MALT_WORKER (source), result, user_data);
+}
+
+/* Gives how many of these are not refused. */
+static int
+use_in_copy (MaltWorker *worker)
+{
+  g_autoptr (MaltLauncher) launcher = malt_launcher_new ("process", "native");
+  g_autoptr (MaltWorker) other = NULL;
+  GError *errors[5] = { NULL };
+  int n = 0;
+  guint i;
+
+  malt_worker_remote_call_wait (worker, "nothing", NULL, NULL, MALT_TIMEOUT_NONE, NULL, &errors[0]);
+  malt_worker_remote_do (worker, "nothing", NULL, NULL, &errors[1]);
+  malt_worker_stop (worker, -1, -1, NULL, &errors[2]);
+  other = malt_launcher_spawn (launcher, NULL, &errors[3]);
+  malt_worker_stop_async (worker, -1, -1, NULL, stopped_cb, &errors[4]);
+  while (errors[4] == NULL)
+    g_main_context_iteration (NULL, TRUE);
+  malt_worker_interrupt (worker);
+  malt_worker_kill (worker, SIGKILL);
+
+  for (i = 0; i < G_N_ELEMENTS (errors); i++)
+    {
+      n += !g_error_matches (errors[i], MALT_ERROR, MALT_ERROR_NOT_SUPPORTED);
+      g_clear_error (&errors[i]);
+    }
+
+  return n;
+}
+
+/* A copy of the program cannot use the worker, and does not stop it when it drops it. */
+static void
+test_fork (gconstpointer backend)
+{
+  g_autoptr (MaltLauncher) launcher = malt_launcher_new (backend, "native");
+  g_autoptr (MaltWorker) worker = NULL;
   g_autoptr (GError) error = NULL;
   pid_t pid;
   int status;
+
+  if (strcmp (backend, "process") == 0)
+    malt_launcher_set_program (launcher, MALT_PROGRAM_SELF);
+  worker = malt_launcher_spawn (launcher, NULL, &error);
+  g_assert_no_error (error);
 
   pid = fork ();
   g_assert_cmpint (pid, >=, 0);
   if (pid == 0)
     {
-      g_object_unref (worker);
-      _exit (0);
+      int n = use_in_copy (worker);
+
+      g_clear_object (&worker);
+      _exit (n);
     }
   g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
   g_assert_cmpint (status, ==, 0);
@@ -428,7 +475,8 @@ main (int    argc,
   g_test_add_func ("/manager/stop-unread", test_stop_unread);
   g_test_add_func ("/manager/answer-unread", test_answer_unread);
   g_test_add_func ("/manager/stop-unheard", test_stop_unheard);
-  g_test_add_func ("/manager/fork", test_fork);
+  g_test_add_data_func ("/manager/fork/process", "process", test_fork);
+  g_test_add_data_func ("/manager/fork/inprocess", "inprocess", test_fork);
   g_test_add_func ("/manager/connection-is-private", test_connection_is_private);
   g_test_add_func ("/manager/error-beyond-value-size", test_error_beyond_value_size);
 

@@ -16,6 +16,7 @@
 
 #include "malt-debug.h"
 #include "malt-exit-status.h"
+#include "malt-fork.h"
 #include "malt-frame-writer.h"
 #include "malt-limits.h"
 #include "malt-message.h"
@@ -57,7 +58,7 @@ struct _MaltProcess
 
   GWeakRef         worker;
   /* Immutable. */
-  pid_t            manager;
+  guint            generation;  /* see malt-fork.c */
   /* Set once, when it is started. */
   MaltProcessPlan *plan;
   /* Set once, before the start request is answered. */
@@ -125,7 +126,7 @@ malt_process_new (MaltWorker *worker)
   g_atomic_ref_count_init (&self->ref_count);
   g_mutex_init (&self->lock);
   g_weak_ref_init (&self->worker, worker);
-  self->manager = getpid ();
+  self->generation = malt_fork_get_generation ();
   self->control_fd = self->status_fd = self->stderr_fd = self->pidfd = -1;
 
   return self;
@@ -161,7 +162,7 @@ detach (GSource **source)
 static gboolean
 is_forked_copy (MaltProcess *self)
 {
-  return getpid () != self->manager;
+  return self->generation != malt_fork_get_generation ();
 }
 
 /* Sends the signal, if there is still somebody to get it.  SIGKILL goes to everything in

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "malt-arena.h"
+#include "malt-fork.h"
 
 /* The reading end: the same memory, mapped for reading.  What the other end says of it is
  * compared with its bounds and not with anything else: a peer that names what it has not
@@ -21,6 +22,7 @@ struct _MaltArenaView
   guint32         *released; /* MALT_ARENA_SLOTS words; the reader adds, never looks */
   gpointer         owner;    /* of the words */
   GDestroyNotify   destroy;
+  guint            generation; /* see malt-fork.c */
 
   /* Atomic. */
   gatomicrefcount  ref_count;
@@ -58,6 +60,7 @@ malt_arena_view_new (int              fd,
   self->released = released;
   self->owner = owner;
   self->destroy = destroy;
+  self->generation = malt_fork_get_generation ();
 
   return self;
 }
@@ -183,6 +186,10 @@ malt_arena_view_release (MaltArenaView *self,
                          guint32        slot)
 {
   g_return_if_fail (slot < MALT_ARENA_SLOTS);
+
+  /* A copy of this process has the value still. */
+  if (self->generation != malt_fork_get_generation ())
+    return;
 
   /* An unsigned sum: the word may wrap around. */
   g_atomic_int_add ((int *) &self->released[slot], 1);

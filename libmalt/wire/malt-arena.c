@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "malt-fork.h"
 #include "malt-sealed-memory.h"
 
 /* Of Linux 5.14; the headers may be older than the kernel. */
@@ -56,7 +57,10 @@ typedef struct
  * @n_free_touched has above MALT_LIMIT_ARENA_WARM, so that memory never exceeds this
  * and what lives.  As allocating gives back last, it can take all of what was released
  * just before, however large.  Allocations take the lowest room, giving back the
- * highest, so what stays is what is used next. */
+ * highest, so what stays is what is used next.
+ *
+ * A copy of the process that fork() has made has the memory, but not the arena: it gets no
+ * room, and what it drops stays as it is. */
 struct _MaltArena
 {
   /* Immutable after construction. */
@@ -67,6 +71,7 @@ struct _MaltArena
   const guint32   *released; /* MALT_ARENA_SLOTS words, written by the peer */
   gpointer         owner;    /* of the words */
   GDestroyNotify   destroy;
+  guint            generation; /* see malt-fork.c */
 
   /* Atomic. */
   gatomicrefcount  ref_count;
@@ -354,6 +359,12 @@ reclaim_locked (MaltArena *self)
 
 /* ---- The arena ---- */
 
+static gboolean
+is_foreign (MaltArena *self)
+{
+  return self->generation != malt_fork_get_generation ();
+}
+
 /* Maps the memory.  @released are MALT_ARENA_SLOTS words in memory that the reader writes;
  * @owner keeps them, and is dropped by @destroy at the end or when this fails.  The
  * descriptor stays the caller's. */
@@ -391,6 +402,7 @@ malt_arena_new (int              fd,
   self->released = released;
   self->owner = owner;
   self->destroy = destroy;
+  self->generation = malt_fork_get_generation ();
   self->touched = g_new0 (guint64, self->n_pages / WORD_BITS + 1);
   for (i = 0; i < MALT_ARENA_SLOTS; i++)
     self->free_slots[i] = (guint16) (MALT_ARENA_SLOTS - 1 - i);
@@ -453,7 +465,7 @@ malt_arena_allocate (MaltArena *self,
   guint32 n_pages, begin, index, n_fresh, first_fresh = 0;
   guint8 *data;
 
-  if (size > self->size)
+  if (size > self->size || is_foreign (self))
     return NULL;
   n_pages = (guint32) ((MAX (size, 1) + self->page_size - 1) / self->page_size);
 
@@ -522,6 +534,12 @@ malt_arena_unref_slot (MaltArena *self,
                        guint32    slot)
 {
   g_return_if_fail (slot < MALT_ARENA_SLOTS);
+
+  if (is_foreign (self))
+    {
+      malt_arena_unref (self);
+      return;
+    }
 
   g_mutex_lock (&self->lock);
   g_assert (self->slots[slot].n_references > 0);

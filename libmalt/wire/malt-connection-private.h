@@ -24,6 +24,7 @@ struct _MaltConnection
   gsize               max_body;
   gsize               max_value;      /* in an arena */
   guint               n_cpus;         /* that the manager may use */
+  guint               generation;     /* of the process that reads; see malt-fork.c */
   MaltConnectionLost  lost_func;
   GDestroyNotify      lost_destroy;
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "malt-debug.h"
+#include "malt-fork.h"
 #include "malt-limits.h"
 #include "malt-message.h"
 
@@ -115,7 +116,7 @@ static gboolean
 take_role_locked (MaltConnection *self,
                   gboolean        is_readable)
 {
-  if (self->reading || self->lost)
+  if (self->reading || self->lost || self->generation != malt_fork_get_generation ())
     return FALSE;
 
   /* There is somebody to find out now. */

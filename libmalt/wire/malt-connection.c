@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "malt-debug.h"
+#include "malt-fork.h"
 #include "malt-limits.h"
 #include "malt-socket-transport.h"
 #include "malt-spin.h"
@@ -167,6 +168,7 @@ malt_connection_new (MaltTransport      *transport,
   self->max_body = MIN (max_value_size, MALT_LIMIT_BODY_SIZE);
   self->max_value = MIN (max_value_size, MALT_LIMIT_VALUE_SIZE);
   self->n_cpus = malt_spin_count_cpus ();
+  self->generation = malt_fork_get_generation ();
   self->lost_func = lost;
   self->lost_data = user_data;
   self->lost_destroy = destroy;
