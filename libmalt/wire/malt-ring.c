@@ -8,8 +8,9 @@
 
 /* Order of memory.  The producer writes bytes, then releases head; the consumer acquires
  * head, then reads bytes, then releases tail.  Where one end sets a flag and then looks at
- * a counter while the other moves the counter and then looks at the flag, both have a full
- * fence in between, so that at least one of them sees what the other did. */
+ * a counter while the other moves the counter and then looks at the flag, all four are in
+ * the one order that everybody agrees on, so that at least one end sees what the other
+ * did. */
 
 static inline guint32
 load (const guint32 *word)
@@ -24,10 +25,24 @@ store (guint32 *word,
   __atomic_store_n (word, value, __ATOMIC_RELEASE);
 }
 
-static inline void
-fence (void)
+static inline guint32
+load_in_order (const guint32 *word)
 {
-  __atomic_thread_fence (__ATOMIC_SEQ_CST);
+  return __atomic_load_n (word, __ATOMIC_SEQ_CST);
+}
+
+static inline void
+store_in_order (guint32 *word,
+                guint32  value)
+{
+  __atomic_store_n (word, value, __ATOMIC_SEQ_CST);
+}
+
+/* Whether a flag was set, and is this end's now to answer. */
+static inline gboolean
+take_flag (guint32 *word)
+{
+  return load_in_order (word) != 0 && __atomic_exchange_n (word, 0, __ATOMIC_SEQ_CST) != 0;
 }
 
 void
@@ -54,7 +69,7 @@ room (const MaltRingEnd *self)
 static gboolean
 look_at_tail (MaltRingEnd *self)
 {
-  guint32 tail = load (&self->words->tail);
+  guint32 tail = load_in_order (&self->words->tail);
 
   if (self->own - tail > self->capacity)
     return FALSE;
@@ -108,7 +123,7 @@ malt_ring_put (MaltRingEnd        *self,
 
   *n_put = head - self->own;
   self->own = head;
-  store (&self->words->head, head);
+  store_in_order (&self->words->head, head);
   return TRUE;
 }
 
@@ -116,9 +131,7 @@ malt_ring_put (MaltRingEnd        *self,
 gboolean
 malt_ring_take_sleeper (MaltRingEnd *self)
 {
-  fence ();
-  return load (&self->words->sleeps) != 0 &&
-         __atomic_exchange_n (&self->words->sleeps, 0, __ATOMIC_ACQ_REL) != 0;
+  return take_flag (&self->words->sleeps);
 }
 
 /* Asks to be woken when there is room.  FALSE if there is some already, or the consumer's
@@ -126,8 +139,7 @@ malt_ring_take_sleeper (MaltRingEnd *self)
 gboolean
 malt_ring_want_room (MaltRingEnd *self)
 {
-  store (&self->words->wants_room, 1);
-  fence ();
+  store_in_order (&self->words->wants_room, 1);
   return look_at_tail (self) && room (self) == 0;
 }
 
@@ -182,13 +194,13 @@ malt_ring_get (MaltRingEnd *self,
 
   *n_got = n;
   self->own = tail + (guint32) n;
-  store (&self->words->tail, self->own);
 
-  if (self->own / half != tail / half)
+  if (self->own / half == tail / half)
+    store (&self->words->tail, self->own);
+  else
     {
-      fence ();
-      *wants_room = load (&self->words->wants_room) != 0 &&
-                    __atomic_exchange_n (&self->words->wants_room, 0, __ATOMIC_ACQ_REL) != 0;
+      store_in_order (&self->words->tail, self->own);
+      *wants_room = take_flag (&self->words->wants_room);
     }
   return TRUE;
 }
@@ -197,9 +209,8 @@ malt_ring_get (MaltRingEnd *self,
 gboolean
 malt_ring_sleep (MaltRingEnd *self)
 {
-  store (&self->words->sleeps, 1);
-  fence ();
-  return !malt_ring_has_bytes (self);
+  store_in_order (&self->words->sleeps, 1);
+  return self->other == self->own && load_in_order (&self->words->head) == self->own;
 }
 
 /* Need not be woken any more. */
