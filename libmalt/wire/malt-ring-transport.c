@@ -61,6 +61,8 @@ typedef struct
   /* Atomic. */
   gint            woke_peer;     /* since something was received */
   gint            no_receiving;  /* what comes from now on is of no interest */
+  gint            is_crowded;    /* others need the processors; the manager's own copy of what
+                                    it tells the worker, who could change that */
 } MaltRingTransport;
 
 /* What goes with a frame of type ring, little-endian. */
@@ -193,11 +195,12 @@ is_there_more (gpointer user_data)
 static gboolean
 may_spin (MaltRingTransport *self)
 {
-  if (__atomic_load_n (&self->memory->head->may_spin, __ATOMIC_RELAXED) == 0)
-    return FALSE;
+  if (!self->is_manager)
+    return __atomic_load_n (&self->memory->head->may_spin, __ATOMIC_RELAXED) != 0;
 
-  return !self->is_manager ||
-         (!g_atomic_int_get (&self->woke_peer) && !malt_ring_is_asleep (&self->out));
+  return !g_atomic_int_get (&self->is_crowded) &&
+         !g_atomic_int_get (&self->woke_peer) &&
+         !malt_ring_is_asleep (&self->out);
 }
 
 static gboolean
@@ -263,6 +266,8 @@ ring_transport_set_crowded (MaltTransport *transport,
 {
   MaltRingTransport *self = (MaltRingTransport *) transport;
 
+  /* The worker can write that word as well. */
+  g_atomic_int_set (&self->is_crowded, crowded);
   __atomic_store_n (&self->memory->head->may_spin, !crowded, __ATOMIC_RELAXED);
 }
 
