@@ -13,7 +13,7 @@ typedef struct _MaltSpares MaltSpares;
 
 /* As many as are worth the memory: a thread that has more calls under way at once makes
  * the others anew. */
-#define MALT_SPARES_MAX 256
+#define MALT_SPARES_MAX 2048
 
 struct _MaltSpares
 {
