@@ -328,6 +328,50 @@ test_coroutines (void)
   assert_eval ("await asyncio.sleep(0, 6)", "6");
 }
 
+static void
+napped_cb (GObject      *object,
+           GAsyncResult *result,
+           gpointer      user_data)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) value = malt_worker_remote_call_finish (MALT_WORKER (object), result, &error);
+  guint *left = user_data;
+
+  g_assert_no_error (error);
+  --*left;
+}
+
+/* A coroutine goes on while there always is another request to begin with. */
+static void
+test_coroutine_beside_requests (void)
+{
+  g_autoptr (GVariant) seen = NULL;
+  guint left, i;
+
+  assert_eval ("import asyncio, time\n"
+               "rt_begun, rt_seen = 0, 0\n"
+               "def rt_nap():\n"
+               "  global rt_begun\n"
+               "  rt_begun += 1\n"
+               "  time.sleep(0.001)\n"
+               "async def rt_steps():\n"
+               "  global rt_seen\n"
+               "  for _ in range(2): await asyncio.sleep(0)\n"
+               "  rt_seen = rt_begun", "nothing");
+
+  left = 401;
+  malt_worker_remote_call_async (test_python_worker, "rt_steps", NULL, NULL, MALT_TIMEOUT_NONE, NULL,
+                                 napped_cb, &left);
+  for (i = 0; i < 400; i++)
+    malt_worker_remote_call_async (test_python_worker, "rt_nap", NULL, NULL, MALT_TIMEOUT_NONE, NULL,
+                                   napped_cb, &left);
+  while (left > 0)
+    g_main_context_iteration (NULL, TRUE);
+
+  seen = eval_in (NULL, "rt_seen");
+  g_assert_cmpint (g_variant_get_int64 (seen), <=, 200);
+}
+
 /* A loop that user code runs or closes itself. */
 static void
 test_foreign_loop (void)
@@ -573,6 +617,7 @@ main (int argc, char **argv)
   test_python_add ("python-runtime", "output", NULL, test_output);
   test_python_add ("python-runtime", "traceback", NULL, test_traceback);
   test_python_add ("python-runtime", "coroutines", NULL, test_coroutines);
+  test_python_add ("python-runtime", "coroutine-beside-requests", NULL, test_coroutine_beside_requests);
   test_python_add ("python-runtime", "foreign-loop", NULL, test_foreign_loop);
   test_python_add ("python-runtime", "threads", NULL, test_threads);
   test_python_add ("python-runtime", "thread-beside-requests", NULL, test_thread_beside_requests);

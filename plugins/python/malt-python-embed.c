@@ -21,6 +21,9 @@
 
 /* The road of a request through the runtime. */
 
+/* How many requests that are there already go before coroutines that have begun. */
+#define REQUESTS_IN_A_ROW 64
+
 static MaltPython *
 malt_python_new (MaltRuntime *runtime)
 {
@@ -150,9 +153,13 @@ malt_python_handle (MaltPython  *self,
   malt_python_gil_take (self);
   malt_python_check_signals ();
   awaits = run_request (self, request, &answer);
-  /* What begins now begins before the next request does. */
-  if (awaits)
-    malt_python_loop_run_once (self);
+  /* What begins now begins before the next request does; and what has begun goes on although
+   * there always is a next one. */
+  if (awaits || (self->loop != NULL && ++self->n_in_a_row >= REQUESTS_IN_A_ROW))
+    {
+      self->n_in_a_row = 0;
+      malt_python_loop_run_once (self);
+    }
 
   if (!self->own_process)
     malt_python_gil_leave (self);
@@ -166,6 +173,7 @@ static void
 malt_python_wait (MaltPython *self,
                   int         fd)
 {
+  self->n_in_a_row = 0;
   if (self->loop != NULL && (self->own_process || !malt_python_interpreter_ends ()))
     {
       malt_python_gil_take (self);

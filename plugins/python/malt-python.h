@@ -43,6 +43,7 @@ struct _MaltPython
   /* The serving thread only. */
   PyThreadState *state;        /* its Python state while it does not hold the GIL, or %NULL */
   gint64         gil_since;    /* since when it has had the GIL, monotonic */
+  guint          n_in_a_row;   /* requests, since the loop has run last */
   GMainContext  *context;      /* runs in wait() */
   MaltPythonSource *source;    /* in context: the descriptors that wait() waits for; or %NULL */
 
