@@ -2,7 +2,7 @@
 
 #include "config.h"
 
-#include "malt-service.h"
+#include "malt-service-private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,20 +10,16 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "malt-debug.h"
 #include "malt-error.h"
-#include "malt-request-private.h"
-#include "malt-runtime.h"
 #include "wire/malt-fork.h"
-#include "wire/malt-frame-reader.h"
-#include "wire/malt-frame-writer.h"
-#include "wire/malt-large-value.h"
 #include "wire/malt-limits.h"
 #include "wire/malt-message.h"
 #include "wire/malt-ring-transport.h"
@@ -36,35 +32,12 @@
  * runtime.  The control thread reads the control road, whatever the serving thread is
  * doing: it cancels, interrupts and stops, and when the manager is gone it ends the
  * process and everything in its process group.  A reply is written by whichever thread
- * finishes the request.
+ * finishes the request, and what code waits for while it runs is read by whoever waits.
  *
  * A worker trusts its manager; on a malformed frame it says so and exits. */
 
 #define DATA_FD     3
 #define CONTROL_FD  4
-
-typedef struct
-{
-  /* Immutable once both threads run. */
-  MaltRuntime     *runtime;
-  MaltTransport   *data;
-  MaltTransport   *control;
-  gsize            max_body;
-  gsize            max_value;    /* in the arena */
-
-  /* Owned by the serving thread. */
-  MaltFrameReader *reader;
-
-  GMutex           write_lock;   /* held while a frame is written to the data road */
-
-  GMutex           lock;
-  /* Guarded by lock. */
-  guint64          started_id;   /* the last request that was handed to the runtime */
-  GHashTable      *unfinished;   /* id → MaltRequest, not owned */
-  GHashTable      *withdrawn;    /* ids that must not be started */
-  guint64          interrupted_id; /* one that was interrupted before it came */
-  gboolean         is_stopping;  /* the manager has asked for that */
-} MaltService;
 
 /* The process that serves; see malt-fork.c. */
 static guint generation;
@@ -105,13 +78,10 @@ end_group_afterwards (void)
   _exit (EXIT_FAILURE);
 }
 
-static void
-fail (const char *format,
-      ...) G_GNUC_PRINTF (1, 2) G_GNUC_NORETURN;
-
-static void
-fail (const char *format,
-      ...)
+/* Says what is wrong with the manager, or with this process, and ends it. */
+void
+malt_service_fail (const char *format,
+                   ...)
 {
   g_autofree char *text = NULL;
   va_list arguments;
@@ -127,17 +97,17 @@ fail (const char *format,
 
 /* Code that forks has to see to it that its copy ends or becomes another program.  One that
  * comes back here instead would answer in the worker's place. */
-static void
-check_copy (void)
+void
+malt_service_check_copy (void)
 {
   if (G_UNLIKELY (is_copy ()))
-    fail ("a forked copy of the worker came back from the code that made it, and ends here");
+    malt_service_fail ("a forked copy of the worker came back from the code that made it, and ends here");
 }
 
 /* Ends this process and, where the process group is its own, all that it has started.
  * Also in a signal handler. */
-static void
-end_everything (void)
+void
+malt_service_end_everything (void)
 {
   if (getpgrp () == getpid ())
     kill (0, SIGKILL);
@@ -147,428 +117,10 @@ end_everything (void)
 static void
 manager_died_cb (int signum)
 {
-  end_everything ();
-}
-
-/* Writing. */
-
-/* Writes a frame, waiting for room.  On any thread. */
-static void
-send_frame (MaltService   *self,
-            MaltFrameType  type,
-            guint16        flags,
-            guint64        id,
-            gconstpointer  body,
-            gsize          size)
-{
-  g_autoptr (GError) error = NULL;
-  MaltFrame frame = { .type = type, .flags = flags, .id = id, .length = (guint32) size };
-  guint8 header[MALT_FRAME_HEADER_SIZE];
-  gsize done = 0;
-  MaltIo io;
-
-  check_copy ();
-  malt_frame_encode (&frame, header);
-  g_mutex_lock (&self->write_lock);
-  while ((io = malt_frame_write (self->data, header, body, size, &done, &error)) == MALT_IO_AGAIN)
-    malt_transport_await_room (self->data);
-  g_mutex_unlock (&self->write_lock);
-
-  /* With the manager gone the control thread ends the process. */
-  if (io == MALT_IO_FAILED)
-    fail ("%s", error->message);
-}
-
-/* Takes the body. */
-static void
-send_bytes (MaltService   *self,
-            MaltFrameType  type,
-            guint16        flags,
-            guint64        id,
-            GBytes        *body)
-{
-  send_frame (self, type, flags, id, g_bytes_get_data (body, NULL), g_bytes_get_size (body));
-  g_bytes_unref (body);
-}
-
-/* How requests end. */
-
-static GBytes *
-allocate (gsize     size,
-          gpointer *data,
-          gpointer  user_data)
-{
-  MaltService *self = user_data;
-
-  return malt_large_value_new_buffer (self->data->arena, size, data);
-}
-
-/* Puts a large value into the arena and sends where it is.  FALSE without an error if it is
- * none, or there is no room for it. */
-static gboolean
-send_large_value (MaltService  *self,
-                  guint64       id,
-                  GVariant     *value,
-                  GError      **error)
-{
-  MaltArena *arena = self->data->arena;
-  MaltLargeValue large;
-  GBytes *body;
-
-  if (arena == NULL || value == NULL || g_variant_get_size (value) < MALT_LARGE_VALUE_SIZE ||
-      !malt_large_value_put (&large, arena, MALT_PEER_MANAGER, value, NULL, self->max_value, &body, error))
-    return FALSE;
-
-  malt_large_value_send (&large);
-  send_bytes (self, MALT_FRAME_VALUE, MALT_FRAME_IN_ARENA, id, body);
-  return TRUE;
-}
-
-/* Takes nothing; FALSE with an error if the value cannot cross. */
-static gboolean
-send_value (MaltService  *self,
-            guint64       id,
-            GVariant     *value,
-            GError      **error)
-{
-  g_autoptr (GError) failure = NULL;
-  MaltMessage message;
-
-  if (send_large_value (self, id, value, &failure))
-    return TRUE;
-  if (failure != NULL)
-    {
-      g_propagate_error (error, g_steal_pointer (&failure));
-      return FALSE;
-    }
-
-  if (!malt_message_write_value (&message, value, self->max_body, error))
-    return FALSE;
-
-  send_frame (self, MALT_FRAME_VALUE, 0, id, message.data, message.size);
-  malt_message_clear (&message);
-  return TRUE;
-}
-
-/* Takes value and error. */
-static void
-respond (MaltRequest *request,
-         GVariant    *value,
-         GError      *error,
-         gpointer     user_data)
-{
-  MaltService *self = user_data;
-  g_autoptr (GVariant) own_value = value;
-  g_autoptr (GError) own_error = error;
-  guint64 id = malt_request_get_id (request);
-
-  g_mutex_lock (&self->lock);
-  g_hash_table_remove (self->unfinished, GSIZE_TO_POINTER (id));
-  g_mutex_unlock (&self->lock);
-
-  if ((malt_request_get_flags (request) & MALT_REQUEST_FLAGS_NO_REPLY) != 0)
-    return;
-
-  if ((malt_request_get_flags (request) & MALT_REQUEST_FLAGS_NO_VALUE) != 0)
-    g_clear_pointer (&own_value, g_variant_unref);
-
-  if (own_error == NULL && send_value (self, id, own_value, &own_error))
-    return;
-
-  send_bytes (self, MALT_FRAME_ERROR, 0, id, malt_message_new_error (own_error));
-}
-
-/* The control thread. */
-
-static MaltRequest *
-ref_unfinished (MaltService *self,
-                guint64      id)
-{
-  MaltRequest *request;
-
-  g_mutex_lock (&self->lock);
-  request = g_hash_table_lookup (self->unfinished, GSIZE_TO_POINTER (id));
-  if (request != NULL)
-    g_object_ref (request);
-  g_mutex_unlock (&self->lock);
-
-  return request;
-}
-
-static void
-cancel (MaltService *self,
-        guint64      id)
-{
-  g_autoptr (MaltRequest) request = NULL;
-  gboolean withdrawn;
-
-  g_mutex_lock (&self->lock);
-  withdrawn = id > self->started_id && g_hash_table_add (self->withdrawn, GSIZE_TO_POINTER (id));
-  g_mutex_unlock (&self->lock);
-
-  if (withdrawn)
-    {
-      MaltFrame frame = { .type = MALT_FRAME_WITHDRAWN, .id = id };
-      guint8 header[MALT_FRAME_HEADER_SIZE];
-      gsize done = 0;
-
-      malt_frame_encode (&frame, header);
-      while (malt_frame_write (self->control, header, NULL, 0, &done, NULL) == MALT_IO_AGAIN)
-        malt_transport_await_room (self->control);
-      return;
-    }
-
-  request = ref_unfinished (self, id);
-  if (request != NULL)
-    malt_runtime_cancel (self->runtime, request);
-}
-
-/* The latest unfinished request up to @id. */
-static MaltRequest *
-ref_latest_unfinished (MaltService *self,
-                       guint64      id)
-{
-  MaltRequest *latest = NULL;
-  GHashTableIter iter;
-  gpointer request;
-
-  g_mutex_lock (&self->lock);
-  g_hash_table_iter_init (&iter, self->unfinished);
-  while (g_hash_table_iter_next (&iter, NULL, &request))
-    if (malt_request_get_id (request) <= id &&
-        (latest == NULL || malt_request_get_id (request) > malt_request_get_id (latest)))
-      latest = request;
-  if (latest != NULL)
-    g_object_ref (latest);
-  g_mutex_unlock (&self->lock);
-
-  return latest;
-}
-
-/* An interrupt of whatever runs must not hit what was not yet under way when the manager
- * asked for it, and must hit what was, even if it has yet to come: neither road waits for
- * the other. */
-static void
-interrupt (MaltService     *self,
-           const MaltFrame *frame)
-{
-  g_autoptr (MaltRequest) request = NULL;
-  gboolean up_to_date, is_early;
-
-  g_mutex_lock (&self->lock);
-  up_to_date = self->started_id <= frame->id;
-  is_early = self->started_id < frame->id && g_hash_table_size (self->unfinished) == 0;
-  if (is_early)
-    self->interrupted_id = frame->id;
-  g_mutex_unlock (&self->lock);
-  if (is_early)
-    return;
-
-  if ((frame->flags & MALT_FRAME_UP_TO) == 0)
-    request = ref_unfinished (self, frame->id);
-  else
-    request = ref_latest_unfinished (self, frame->id);
-  if (request == NULL)
-    return;
-
-  if ((frame->flags & MALT_FRAME_UP_TO) != 0 && up_to_date)
-    malt_runtime_interrupt (self->runtime, NULL);
-  else
-    malt_runtime_interrupt (self->runtime, request);
-}
-
-/* The serving thread finds the end of the data road, once it is not busy; what it is
- * busy with is interrupted. */
-static void
-stop (MaltService *self)
-{
-  g_mutex_lock (&self->lock);
-  self->is_stopping = TRUE;
-  g_mutex_unlock (&self->lock);
-
-  malt_transport_stop_receiving (self->data);
-  malt_runtime_interrupt (self->runtime, NULL);
-}
-
-static gpointer
-run_control_thread (gpointer user_data)
-{
-  MaltService *self = user_data;
-
-  for (;;)
-    {
-      struct pollfd fd = { .fd = self->control->fd, .events = POLLIN };
-      guint8 header[MALT_FRAME_HEADER_SIZE];
-      g_autoptr (GError) error = NULL;
-      g_autofree char *reason = NULL;
-      MaltFrame frame;
-      gsize n = 0;
-      MaltIo io;
-
-      poll (&fd, 1, -1);
-      io = malt_transport_receive (self->control, header, sizeof header, &n, &error);
-      if (io == MALT_IO_AGAIN)
-        continue;
-      if (io == MALT_IO_CLOSED)
-        end_everything ();
-      if (io == MALT_IO_FAILED)
-        fail ("%s", error->message);
-      if (n != sizeof header)
-        fail ("a part of a frame came on the control road");
-      if (!malt_frame_decode (header, &frame, &reason))
-        fail ("%s", reason);
-
-      MALT_DEBUG (WIRE, "worker: %s for request %" G_GUINT64_FORMAT, malt_frame_type_name (frame.type), frame.id);
-      switch (frame.type)
-        {
-        case MALT_FRAME_CANCEL:
-          cancel (self, frame.id);
-          break;
-        case MALT_FRAME_INTERRUPT:
-          interrupt (self, &frame);
-          break;
-        case MALT_FRAME_STOP:
-          stop (self);
-          break;
-        default:
-          fail ("a frame of type %s came on the control road", malt_frame_type_name (frame.type));
-        }
-    }
-
-  return NULL;
+  malt_service_end_everything ();
 }
 
 /* The serving thread. */
-
-/* Waits for something to read: awake, if it comes soon; else asleep, while the runtime goes
- * on with what it has. */
-static void
-wait_for_data (MaltService *self)
-{
-  struct pollfd fd = { .fd = self->data->fd, .events = POLLIN };
-
-  if (malt_transport_spin (self->data) || malt_transport_arm (self->data))
-    return;
-
-  if (self->runtime != NULL)
-    malt_runtime_wait (self->runtime, self->data->fd);
-  else
-    poll (&fd, 1, -1);
-  malt_transport_disarm (self->data, TRUE);
-}
-
-/* Reads a frame, letting the runtime go on while there is none.  FALSE when the manager
- * has closed the road. */
-static gboolean
-read_frame (MaltService    *self,
-            MaltFrame      *frame,
-            gconstpointer  *data,
-            GBytes        **body)
-{
-  for (;;)
-    {
-      g_autoptr (GError) error = NULL;
-
-      check_copy ();
-      switch (malt_frame_reader_next (self->reader, self->data, frame, data, body, &error))
-        {
-        case MALT_IO_DONE:
-          return TRUE;
-        case MALT_IO_CLOSED:
-          return FALSE;
-        case MALT_IO_FAILED:
-          fail ("%s", error->message);
-        case MALT_IO_AGAIN:
-        default:
-          wait_for_data (self);
-        }
-    }
-}
-
-static MaltRequest *
-request_from_frame (MaltService     *self,
-                    const MaltFrame *frame,
-                    gconstpointer    data,
-                    GBytes          *body)
-{
-  g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) large_arguments = NULL;
-  gsize size = frame->length, rest;
-  g_autoptr (GVariant) arguments = NULL;
-  g_autoptr (GVariant) keywords = NULL;
-  const char *name, *source;
-  MaltRequestFlags flags = MALT_REQUEST_FLAGS_NONE;
-
-  if ((frame->flags & MALT_FRAME_NO_VALUE) != 0)
-    flags |= MALT_REQUEST_FLAGS_NO_VALUE;
-  if ((frame->flags & MALT_FRAME_NO_REPLY) != 0)
-    flags |= MALT_REQUEST_FLAGS_NO_REPLY;
-
-  if (frame->type == MALT_FRAME_CALL && (frame->flags & MALT_FRAME_IN_ARENA) != 0)
-    {
-      if (!malt_large_value_take (self->data->view, MALT_PEER_MANAGER, data, size, self->max_value,
-                                  &large_arguments, &rest, &error))
-        fail ("%s", error->message);
-      if (!g_variant_type_is_tuple (g_variant_get_type (large_arguments)))
-        fail ("the arguments of a call are of type %s instead of a tuple",
-              g_variant_get_type_string (large_arguments));
-      data = (const guint8 *) data + rest;
-      size -= rest;
-      body = NULL;
-    }
-
-  if (frame->type == MALT_FRAME_CALL)
-    {
-      if (!malt_message_read_call (data, size, body, &name, &arguments, &keywords, &error))
-        fail ("%s", error->message);
-
-      return malt_request_new_call (name, large_arguments != NULL ? large_arguments : arguments,
-                                    keywords, flags);
-    }
-
-  if (frame->type != MALT_FRAME_EVAL)
-    fail ("a frame of type %s came where a request was due", malt_frame_type_name (frame->type));
-
-  if (!malt_message_read_eval (data, size, &name, &source, &error))
-    fail ("%s", error->message);
-
-  return malt_request_new_eval (name, source, flags);
-}
-
-static void
-handle_frame (MaltService     *self,
-              const MaltFrame *frame,
-              gconstpointer    data,
-              GBytes          *body)
-{
-  MaltRequest *request = request_from_frame (self, frame, data, body);
-  gboolean withdrawn, interrupted;
-
-  malt_request_set_id (request, frame->id);
-  malt_request_set_responder (request, respond, self);
-  malt_request_set_allocator (request, allocate, self);
-
-  g_mutex_lock (&self->lock);
-  if (frame->id <= self->started_id)
-    fail ("request %" G_GUINT64_FORMAT " came after request %" G_GUINT64_FORMAT, frame->id, self->started_id);
-  self->started_id = frame->id;
-  withdrawn = g_hash_table_remove (self->withdrawn, GSIZE_TO_POINTER (frame->id));
-  interrupted = self->interrupted_id == frame->id;
-  if (!withdrawn)
-    g_hash_table_insert (self->unfinished, GSIZE_TO_POINTER (frame->id), request);
-  g_mutex_unlock (&self->lock);
-
-  if (withdrawn)
-    malt_request_abandon (request);
-  else if (interrupted)
-    malt_request_return_error (request,
-                               malt_remote_error_new (MALT_ERROR_INTERRUPTED, NULL,
-                                                      "the request was interrupted before it started", NULL));
-  else
-    malt_runtime_handle (self->runtime, request);
-
-  malt_request_release (request);
-}
 
 /* Goes on over the rings that the manager hands over when it has heard the hello. */
 static void
@@ -579,7 +131,22 @@ take_ring (MaltService *self)
 
   self->data = malt_ring_transport_receive (malt_socket_transport_steal_fd (socket_transport), &error);
   if (self->data == NULL)
-    fail ("%s", error->message);
+    malt_service_fail ("%s", error->message);
+}
+
+static gboolean
+read_hello (MaltService    *self,
+            MaltFrame      *frame,
+            gconstpointer  *data,
+            GBytes        **body)
+{
+  struct pollfd fd = { .fd = self->data->fd, .events = POLLIN };
+  MaltIo io;
+
+  while ((io = malt_service_read_frame (self, frame, data, body)) == MALT_IO_AGAIN)
+    poll (&fd, 1, -1);
+
+  return io == MALT_IO_DONE;
 }
 
 /* Makes and starts the runtime that the hello names, and tells the manager. */
@@ -600,13 +167,13 @@ say_hello (MaltService *self)
   gboolean has_ring = FALSE;
   MaltFrame frame;
 
-  if (!read_frame (self, &frame, &data, &body))
-    end_everything ();
+  if (!read_hello (self, &frame, &data, &body))
+    malt_service_end_everything ();
   if (frame.type != MALT_FRAME_HELLO)
-    fail ("a frame of type %s came instead of a hello", malt_frame_type_name (frame.type));
+    malt_service_fail ("a frame of type %s came instead of a hello", malt_frame_type_name (frame.type));
   hello = malt_message_read_dictionary (data, frame.length, &error);
   if (hello == NULL)
-    fail ("%s", error->message);
+    malt_service_fail ("%s", error->message);
 
   g_variant_dict_init (&dictionary, hello);
   g_variant_dict_lookup (&dictionary, "runtime", "&s", &name);
@@ -615,7 +182,7 @@ say_hello (MaltService *self)
   g_variant_dict_lookup (&dictionary, "ring", "b", &has_ring);
   options = g_variant_dict_lookup_value (&dictionary, "options", G_VARIANT_TYPE_VARDICT);
   if (name == NULL)
-    fail ("the hello names no runtime");
+    malt_service_fail ("the hello names no runtime");
   self->max_body = MIN (max_value_size, MALT_LIMIT_BODY_SIZE);
   self->max_value = MIN (max_value_size, MALT_LIMIT_VALUE_SIZE);
 
@@ -629,7 +196,7 @@ say_hello (MaltService *self)
           error = g_error_new_literal (MALT_ERROR, MALT_ERROR_START, foreign->message);
           g_error_free (foreign);
         }
-      send_bytes (self, MALT_FRAME_FAILED, 0, 0, malt_message_new_error (error));
+      malt_service_send_bytes (self, MALT_FRAME_FAILED, 0, 0, malt_message_new_error (error));
       exit (EXIT_FAILURE);
     }
 
@@ -638,7 +205,7 @@ say_hello (MaltService *self)
   g_variant_dict_insert (&answer, "runtime", "s", name);
   g_variant_dict_insert (&answer, "ring", "b", has_ring);
   said = g_variant_ref_sink (g_variant_dict_end (&answer));
-  send_bytes (self, MALT_FRAME_HELLO, 0, 0, g_variant_get_data_as_bytes (said));
+  malt_service_send_bytes (self, MALT_FRAME_HELLO, 0, 0, g_variant_get_data_as_bytes (said));
 
   if (has_ring)
     take_ring (self);
@@ -664,33 +231,67 @@ is_manager_gone (MaltService *self)
   return poll (&fd, 1, 0) > 0 && (fd.revents & (POLLHUP | POLLERR)) != 0;
 }
 
+static int
+new_event_fd (void)
+{
+  int fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+  if (fd < 0)
+    malt_service_fail ("the worker could not make an eventfd: %s", g_strerror (errno));
+  return fd;
+}
+
+static void
+add_to_epoll (int epoll_fd,
+              int fd)
+{
+  struct epoll_event event = { .events = EPOLLIN };
+
+  if (epoll_ctl (epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+    malt_service_fail ("the worker could not watch its connection: %s", g_strerror (errno));
+}
+
+/* Makes the descriptors by which threads wait for data and for each other. */
+static void
+prepare_to_wait (MaltService *self)
+{
+  self->turn_fd = new_event_fd ();
+  self->wake_fd = new_event_fd ();
+  self->idle_fd = epoll_create1 (EPOLL_CLOEXEC);
+  if (self->idle_fd < 0)
+    malt_service_fail ("the worker could not watch its connection: %s", g_strerror (errno));
+  add_to_epoll (self->idle_fd, self->data->fd);
+  add_to_epoll (self->idle_fd, self->turn_fd);
+}
+
+static gpointer
+run_control_thread (gpointer user_data)
+{
+  malt_service_run_control (user_data);
+  return NULL;
+}
+
 static void
 serve (MaltService *self)
 {
   g_autoptr (GThread) control_thread = NULL;
-  MaltFrame frame;
+  MaltRequest *request;
 
   say_hello (self);
+  prepare_to_wait (self);
 
   control_thread = g_thread_new ("malt-control", run_control_thread, self);
-  for (;;)
-    {
-      g_autoptr (GBytes) body = NULL;
-      gconstpointer data;
-
-      if (!read_frame (self, &frame, &data, &body))
-        break;
-      handle_frame (self, &frame, data, body);
-    }
+  while ((request = malt_service_next_request (self)) != NULL)
+    malt_service_start_request (self, request);
 
   /* The end of the road can be seen here before the control thread sees that of its own:
    * if nobody has asked for it, or nobody is there any more, what this worker has started
    * must not outlive it.  A manager that is there sees to that itself. */
   if (!was_asked_to_stop (self))
-    end_everything ();
+    malt_service_end_everything ();
   malt_runtime_stop (self->runtime);
   if (is_manager_gone (self))
-    end_everything ();
+    malt_service_end_everything ();
 }
 
 /* When the kernel says that the manager has died, and nobody has looked at the control
@@ -761,7 +362,7 @@ malt_run_as_worker (int    argc,
       g_set_prgname (name);
     }
   if (!take_socket (DATA_FD) || !take_socket (CONTROL_FD))
-    fail ("this is a worker, to be started by its manager with two sockets as descriptors %d and %d",
+    malt_service_fail ("this is a worker, to be started by its manager with two sockets as descriptors %d and %d",
           DATA_FD, CONTROL_FD);
 
   watch_manager ();
@@ -776,6 +377,8 @@ malt_run_as_worker (int    argc,
   self->data = malt_socket_transport_new (DATA_FD);
   self->control = malt_socket_transport_new (CONTROL_FD);
   self->reader = malt_frame_reader_new (MALT_LIMIT_BODY_SIZE);
+  self->serving_thread = g_thread_self ();
+  malt_service_set (self);
 
   serve (self);
 

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "malt-service-private.h"
+
+#include <poll.h>
+
+#include "malt-debug.h"
+#include "malt-request-private.h"
+#include "wire/malt-frame-writer.h"
+
+/* The control road. */
+
+static MaltRequest *
+ref_unfinished (MaltService *self,
+                guint64      id)
+{
+  MaltRequest *request;
+
+  g_mutex_lock (&self->lock);
+  request = g_hash_table_lookup (self->unfinished, GSIZE_TO_POINTER (id));
+  if (request != NULL)
+    g_object_ref (request);
+  g_mutex_unlock (&self->lock);
+
+  return request;
+}
+
+static void
+cancel (MaltService *self,
+        guint64      id)
+{
+  g_autoptr (MaltRequest) request = NULL;
+  gboolean withdrawn;
+
+  g_mutex_lock (&self->lock);
+  withdrawn = id > self->started_id && g_hash_table_add (self->withdrawn, GSIZE_TO_POINTER (id));
+  g_mutex_unlock (&self->lock);
+
+  if (withdrawn)
+    {
+      MaltFrame frame = { .type = MALT_FRAME_WITHDRAWN, .id = id };
+      guint8 header[MALT_FRAME_HEADER_SIZE];
+      gsize done = 0;
+
+      malt_frame_encode (&frame, header);
+      while (malt_frame_write (self->control, header, NULL, 0, &done, NULL) == MALT_IO_AGAIN)
+        malt_transport_await_room (self->control);
+      return;
+    }
+
+  request = ref_unfinished (self, id);
+  if (request != NULL)
+    malt_runtime_cancel (self->runtime, request);
+}
+
+/* The latest unfinished request up to @id. */
+static MaltRequest *
+ref_latest_unfinished (MaltService *self,
+                       guint64      id)
+{
+  MaltRequest *latest = NULL;
+  GHashTableIter iter;
+  gpointer request;
+
+  g_mutex_lock (&self->lock);
+  g_hash_table_iter_init (&iter, self->unfinished);
+  while (g_hash_table_iter_next (&iter, NULL, &request))
+    if (malt_request_get_id (request) <= id &&
+        (latest == NULL || malt_request_get_id (request) > malt_request_get_id (latest)))
+      latest = request;
+  if (latest != NULL)
+    g_object_ref (latest);
+  g_mutex_unlock (&self->lock);
+
+  return latest;
+}
+
+/* An interrupt of whatever runs must not hit what was not yet under way when the manager
+ * asked for it, and must hit what was, even if it has yet to come: neither road waits for
+ * the other. */
+static void
+interrupt (MaltService     *self,
+           const MaltFrame *frame)
+{
+  g_autoptr (MaltRequest) request = NULL;
+  gboolean up_to_date, is_early;
+
+  g_mutex_lock (&self->lock);
+  up_to_date = self->started_id <= frame->id;
+  is_early = self->started_id < frame->id && g_hash_table_size (self->unfinished) == 0;
+  if (is_early)
+    self->interrupted_id = frame->id;
+  g_mutex_unlock (&self->lock);
+  if (is_early)
+    return;
+
+  if ((frame->flags & MALT_FRAME_UP_TO) == 0)
+    request = ref_unfinished (self, frame->id);
+  else
+    request = ref_latest_unfinished (self, frame->id);
+  if (request == NULL)
+    return;
+
+  if ((frame->flags & MALT_FRAME_UP_TO) != 0 && up_to_date)
+    malt_runtime_interrupt (self->runtime, NULL);
+  else
+    malt_runtime_interrupt (self->runtime, request);
+}
+
+/* The serving thread finds the end of the data road, once it is not busy; what it is
+ * busy with is interrupted. */
+static void
+stop (MaltService *self)
+{
+  g_mutex_lock (&self->lock);
+  self->is_stopping = TRUE;
+  g_mutex_unlock (&self->lock);
+
+  malt_transport_stop_receiving (self->data);
+  malt_runtime_interrupt (self->runtime, NULL);
+}
+
+/* On a thread of its own, for good. */
+void
+malt_service_run_control (MaltService *self)
+{
+  for (;;)
+    {
+      struct pollfd fd = { .fd = self->control->fd, .events = POLLIN };
+      guint8 header[MALT_FRAME_HEADER_SIZE];
+      g_autoptr (GError) error = NULL;
+      g_autofree char *reason = NULL;
+      MaltFrame frame;
+      gsize n = 0;
+      MaltIo io;
+
+      poll (&fd, 1, -1);
+      io = malt_transport_receive (self->control, header, sizeof header, &n, &error);
+      if (io == MALT_IO_AGAIN)
+        continue;
+      if (io == MALT_IO_CLOSED)
+        malt_service_end_everything ();
+      if (io == MALT_IO_FAILED)
+        malt_service_fail ("%s", error->message);
+      if (n != sizeof header)
+        malt_service_fail ("a part of a frame came on the control road");
+      if (!malt_frame_decode (header, &frame, &reason))
+        malt_service_fail ("%s", reason);
+
+      MALT_DEBUG (WIRE, "worker: %s for request %" G_GUINT64_FORMAT, malt_frame_type_name (frame.type), frame.id);
+      switch (frame.type)
+        {
+        case MALT_FRAME_CANCEL:
+          cancel (self, frame.id);
+          break;
+        case MALT_FRAME_INTERRUPT:
+          interrupt (self, &frame);
+          break;
+        case MALT_FRAME_STOP:
+          stop (self);
+          break;
+        default:
+          malt_service_fail ("a frame of type %s came on the control road", malt_frame_type_name (frame.type));
+        }
+    }
+}
