@@ -19,7 +19,7 @@ ref_unfinished (MaltService *self,
   MaltRequest *request;
 
   g_mutex_lock (&self->lock);
-  request = g_hash_table_lookup (self->unfinished, GSIZE_TO_POINTER (id));
+  request = malt_id_table_lookup (&self->unfinished, id);
   if (request != NULL)
     g_object_ref (request);
   g_mutex_unlock (&self->lock);
@@ -55,26 +55,37 @@ cancel (MaltService *self,
     malt_runtime_cancel (self->runtime, request);
 }
 
+typedef struct
+{
+  guint64      id;      /* the last that counts */
+  MaltRequest *request;
+} Latest;
+
+static void
+find_latest_cb (gpointer request,
+                gpointer user_data)
+{
+  Latest *latest = user_data;
+  guint64 id = malt_request_get_id (request);
+
+  if (id <= latest->id && (latest->request == NULL || id > malt_request_get_id (latest->request)))
+    latest->request = request;
+}
+
 /* The latest unfinished request up to @id. */
 static MaltRequest *
 ref_latest_unfinished (MaltService *self,
                        guint64      id)
 {
-  MaltRequest *latest = NULL;
-  GHashTableIter iter;
-  gpointer request;
+  Latest latest = { id, NULL };
 
   g_mutex_lock (&self->lock);
-  g_hash_table_iter_init (&iter, self->unfinished);
-  while (g_hash_table_iter_next (&iter, NULL, &request))
-    if (malt_request_get_id (request) <= id &&
-        (latest == NULL || malt_request_get_id (request) > malt_request_get_id (latest)))
-      latest = request;
-  if (latest != NULL)
-    g_object_ref (latest);
+  malt_id_table_foreach (&self->unfinished, find_latest_cb, &latest);
+  if (latest.request != NULL)
+    g_object_ref (latest.request);
   g_mutex_unlock (&self->lock);
 
-  return latest;
+  return latest.request;
 }
 
 /* An interrupt of whatever runs must not hit what was not yet under way when the manager
@@ -89,7 +100,7 @@ interrupt (MaltService     *self,
 
   g_mutex_lock (&self->lock);
   up_to_date = self->started_id <= frame->id;
-  is_early = self->started_id < frame->id && g_hash_table_size (self->unfinished) == 0;
+  is_early = self->started_id < frame->id && malt_id_table_size (&self->unfinished) == 0;
   if (is_early)
     self->interrupted_id = frame->id;
   g_mutex_unlock (&self->lock);

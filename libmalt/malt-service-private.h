@@ -6,6 +6,7 @@
 #include "malt-service.h"
 #include "wire/malt-frame.h"
 #include "wire/malt-frame-reader.h"
+#include "wire/malt-id-table.h"
 #include "wire/malt-transport.h"
 
 G_BEGIN_DECLS
@@ -49,7 +50,7 @@ struct _MaltService
   GMutex           lock;
   /* Guarded by lock. */
   guint64          started_id;     /* the last request that was handed to the runtime */
-  GHashTable      *unfinished;     /* id → MaltRequest, not owned */
+  MaltIdTable      unfinished;     /* of MaltRequest, not owned */
   GHashTable      *withdrawn;      /* ids that must not be started */
   guint64          interrupted_id; /* one that was interrupted before it came */
   gboolean         is_stopping;    /* the manager has asked for that */

@@ -326,7 +326,7 @@ malt_service_start_request (MaltService *self,
   withdrawn = g_hash_table_remove (self->withdrawn, GSIZE_TO_POINTER (id));
   interrupted = self->interrupted_id == id;
   if (!withdrawn)
-    g_hash_table_insert (self->unfinished, GSIZE_TO_POINTER (id), request);
+    malt_id_table_insert (&self->unfinished, id, request);
   g_mutex_unlock (&self->lock);
 
   if (withdrawn)

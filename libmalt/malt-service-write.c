@@ -122,7 +122,7 @@ respond (MaltRequest *request,
   guint64 id = malt_request_get_id (request);
 
   g_mutex_lock (&self->lock);
-  g_hash_table_remove (self->unfinished, GSIZE_TO_POINTER (id));
+  malt_id_table_steal (&self->unfinished, id);
   g_mutex_unlock (&self->lock);
 
   if ((malt_request_get_flags (request) & MALT_REQUEST_FLAGS_NO_REPLY) != 0)

@@ -121,7 +121,7 @@ malt_connection_cancel (MaltConnection *self,
   withdrawn = malt_connection_withdraw_locked (self, request);
   if (!withdrawn && id == 0 && !malt_request_is_done (request))
     g_hash_table_add (self->unwanted, g_object_ref (request));
-  else if (id != 0 && g_hash_table_contains (self->unfinished, GSIZE_TO_POINTER (id)))
+  else if (id != 0 && malt_id_table_lookup (&self->unfinished, id) != NULL)
     g_hash_table_add (self->cancelled, GSIZE_TO_POINTER (id));
   g_mutex_unlock (&self->lock);
 

@@ -5,6 +5,7 @@
 #include "malt-connection.h"
 
 #include "malt-frame.h"
+#include "malt-id-table.h"
 #include "malt-large-value.h"
 
 G_BEGIN_DECLS
@@ -48,7 +49,7 @@ struct _MaltConnection
   gboolean            closed;         /* and nothing written */
   GCond               role_free;      /* for malt_connection_close() */
   GQueue              waiters;        /* of Waiter */
-  GHashTable         *unfinished;     /* id → MaltRequest, sent and not answered, also
+  MaltIdTable         unfinished;     /* of MaltRequest (owned), sent and not answered, also
                                          those that nobody waits for any more */
   gboolean            is_busy;        /* there are such, and it is counted as that */
   gboolean            is_crowded;     /* what the transport was told last */

@@ -204,22 +204,21 @@ take_unfinished (MaltConnection   *self,
                  GError          **error)
 {
   MaltRequest *request = NULL;
-  gboolean was_cancelled, known;
+  gboolean was_cancelled;
 
   g_mutex_lock (&self->lock);
   was_cancelled = g_hash_table_size (self->cancelled) > 0 &&
                   g_hash_table_remove (self->cancelled, GSIZE_TO_POINTER (frame->id));
-  known = (frame->type != MALT_FRAME_WITHDRAWN || was_cancelled) &&
-          g_hash_table_steal_extended (self->unfinished, GSIZE_TO_POINTER (frame->id),
-                                       NULL, (gpointer *) &request);
-  if (known)
+  if (frame->type != MALT_FRAME_WITHDRAWN || was_cancelled)
+    request = malt_id_table_steal (&self->unfinished, frame->id);
+  if (request != NULL)
     {
       forget_awaited_locked (self, request);
       malt_connection_answered_locked (self);
     }
   g_mutex_unlock (&self->lock);
 
-  if (!known)
+  if (request == NULL)
     g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
                  "a frame of type %s answers request %" G_GUINT64_FORMAT ", which %s",
                  malt_frame_type_name (frame->type), frame->id,

@@ -150,7 +150,7 @@ static gboolean
 is_full_locked (MaltConnection *self)
 {
   return self->output_size >= MALT_LIMIT_QUEUED_OUTPUT ||
-         g_hash_table_size (self->unfinished) >= MALT_LIMIT_UNFINISHED;
+         malt_id_table_size (&self->unfinished) >= MALT_LIMIT_UNFINISHED;
 }
 
 static int
@@ -186,7 +186,7 @@ count_busy_locked (MaltConnection *self)
 void
 malt_connection_answered_locked (MaltConnection *self)
 {
-  if (self->is_busy && g_hash_table_size (self->unfinished) == 0)
+  if (self->is_busy && malt_id_table_size (&self->unfinished) == 0)
     {
       self->is_busy = FALSE;
       g_atomic_int_add (&n_busy, -1);
@@ -235,7 +235,7 @@ number_locked (MaltConnection *self,
 
   count_busy_locked (self);
   malt_connection_await_reply_locked (self, request);
-  g_hash_table_insert (self->unfinished, GSIZE_TO_POINTER (outgoing->frame.id), request);
+  malt_id_table_insert (&self->unfinished, outgoing->frame.id, request);
 }
 
 /* Writes the frame as far as there is room, in its turn.  The body is @message, which is

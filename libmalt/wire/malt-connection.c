@@ -101,11 +101,18 @@ malt_connection_close (MaltConnection *self)
     g_source_destroy (g_ptr_array_index (sources, i));
 }
 
+static void
+drop_cb (gpointer request,
+         gpointer user_data)
+{
+  g_object_unref (request);
+}
+
 /* Drops the requests that a closed connection still has, once somebody has ended them. */
 void
 malt_connection_clear (MaltConnection *self)
 {
-  g_autoptr (GHashTable) unfinished = NULL;
+  MaltIdTable unfinished;
   gpointer lost_data;
   GQueue output, unsent;
 
@@ -116,13 +123,15 @@ malt_connection_clear (MaltConnection *self)
   g_queue_init (&self->output);
   g_queue_init (&self->unsent);
   lost_data = g_steal_pointer (&self->lost_data);
-  unfinished = g_steal_pointer (&self->unfinished);
-  self->unfinished = g_hash_table_new_full (NULL, NULL, NULL, g_object_unref);
+  unfinished = self->unfinished;
+  malt_id_table_init (&self->unfinished);
   malt_connection_answered_locked (self);
   g_mutex_unlock (&self->lock);
 
   g_queue_clear_full (&output, (GDestroyNotify) malt_outgoing_free);
   g_queue_clear_full (&unsent, (GDestroyNotify) malt_outgoing_free);
+  malt_id_table_foreach (&unfinished, drop_cb, NULL);
+  malt_id_table_clear (&unfinished);
   if (lost_data != NULL)
     self->lost_destroy (lost_data);
 }
@@ -172,7 +181,7 @@ malt_connection_new (MaltTransport      *transport,
   self->lost_func = lost;
   self->lost_data = user_data;
   self->lost_destroy = destroy;
-  self->unfinished = g_hash_table_new_full (NULL, NULL, NULL, g_object_unref);
+  malt_id_table_init (&self->unfinished);
   self->cancelled = g_hash_table_new (NULL, NULL);
   self->unwanted = g_hash_table_new_full (NULL, NULL, g_object_unref, NULL);
   self->reply_sources = g_ptr_array_new_with_free_func ((GDestroyNotify) g_source_unref);
@@ -199,7 +208,8 @@ malt_connection_unref (MaltConnection *self)
   malt_connection_clear (self);
 
   g_clear_pointer (&self->reader, malt_frame_reader_free);
-  g_clear_pointer (&self->unfinished, g_hash_table_unref);
+  malt_id_table_foreach (&self->unfinished, drop_cb, NULL);
+  malt_id_table_clear (&self->unfinished);
   g_clear_pointer (&self->cancelled, g_hash_table_unref);
   g_clear_pointer (&self->unwanted, g_hash_table_unref);
   g_clear_pointer (&self->reply_sources, g_ptr_array_unref);
