@@ -151,6 +151,7 @@ malt_python_call (MaltPython   *self,
   GVariant *arguments = malt_request_get_arguments (request);
   GVariant *keywords = malt_request_get_keywords (request);
   const char *name = malt_request_get_function (request);
+  MaltPythonValues how = self->views ? MALT_PYTHON_VALUES_VIEWS : MALT_PYTHON_VALUES_PLAIN;
   g_autoptr (PyObject) function = NULL;
   g_autoptr (PyObject) positional = NULL;
   g_autoptr (PyObject) named = NULL;
@@ -168,14 +169,14 @@ malt_python_call (MaltPython   *self,
     }
 
   /* In a process of its own they come serialised. */
-  positional = self->own_process ? malt_python_from_arguments (arguments, self->views, error)
-                                 : malt_python_from_variant (arguments, self->views, error);
+  positional = self->own_process ? malt_python_from_arguments (arguments, how, error)
+                                 : malt_python_from_variant (arguments, how, error);
   if (positional == NULL)
     return NULL;
 
   if (keywords != NULL && g_variant_n_children (keywords) > 0)
     {
-      named = malt_python_from_variant (keywords, self->views, error);
+      named = malt_python_from_variant (keywords, how, error);
       if (named == NULL)
         return NULL;
     }

@@ -2,17 +2,13 @@
 
 #pragma once
 
-#define PY_SSIZE_T_CLEAN
-#include <Python.h>
+#include "malt-python-object.h"
 
 #include <pthread.h>
 
 #include "malt-python-embed.h"
 
 G_BEGIN_DECLS
-
-/* References that go out of scope are dropped; the GIL must be held then. */
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (PyObject, Py_DecRef)
 
 typedef struct _MaltPythonSource MaltPythonSource;
 typedef struct _MaltPythonTask   MaltPythonTask;
@@ -67,10 +63,5 @@ struct _MaltPython
   GQueue         order;        /* the same, in the order in which they began */
   GQueue         asked;        /* those that are to be cancelled by the serving thread */
 };
-
-/* An exception that is taken out of the thread state: a normalised object with its
- * traceback, or %NULL. */
-PyObject *malt_python_take_exception (void);
-void      malt_python_give_exception (PyObject *exception);
 
 G_END_DECLS

@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include "malt-python.h"
+#include "malt-python-object.h"
 
 G_BEGIN_DECLS
 
@@ -10,7 +10,7 @@ GVariant *malt_python_buffer_to_variant (PyObject  *object,
                                          gboolean   may_share,
                                          guint     *depth,
                                          char     **problem);
-GVariant *malt_python_bytes_to_variant  (PyObject  *object,
-                                         gboolean   may_share);
+GVariant *malt_python_bytes_to_variant  (PyObject *object,
+                                         gboolean  may_share);
 
 G_END_DECLS

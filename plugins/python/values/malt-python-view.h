@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include "malt-python.h"
+#include "malt-python-object.h"
 
 G_BEGIN_DECLS
 

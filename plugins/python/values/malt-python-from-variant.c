@@ -50,22 +50,22 @@ from_string (GVariant *value)
 }
 
 static PyObject *
-from_maybe (GVariant  *value,
-            gboolean   views,
-            GError   **error)
+from_maybe (GVariant          *value,
+            MaltPythonValues   how,
+            GError           **error)
 {
   g_autoptr (GVariant) child = g_variant_get_maybe (value);
 
   if (child == NULL)
     Py_RETURN_NONE;
 
-  return malt_python_from_variant (child, views, error);
+  return malt_python_from_variant (child, how, error);
 }
 
 static PyObject *
-from_dictionary (GVariant  *value,
-                 gboolean   views,
-                 GError   **error)
+from_dictionary (GVariant          *value,
+                 MaltPythonValues   how,
+                 GError           **error)
 {
   g_autoptr (PyObject) dict = PyDict_New ();
   gsize n = g_variant_n_children (value);
@@ -76,8 +76,8 @@ from_dictionary (GVariant  *value,
       g_autoptr (GVariant) entry = g_variant_get_child_value (value, i);
       g_autoptr (GVariant) key_variant = g_variant_get_child_value (entry, 0);
       g_autoptr (GVariant) item_variant = g_variant_get_child_value (entry, 1);
-      g_autoptr (PyObject) key = malt_python_from_variant (key_variant, views, error);
-      g_autoptr (PyObject) item = key != NULL ? malt_python_from_variant (item_variant, views, error) : NULL;
+      g_autoptr (PyObject) key = malt_python_from_variant (key_variant, how, error);
+      g_autoptr (PyObject) item = key != NULL ? malt_python_from_variant (item_variant, how, error) : NULL;
 
       if (item == NULL || PyDict_SetItem (dict, key, item) < 0)
         return NULL;
@@ -106,16 +106,16 @@ from_strings (GVariant *value)
 }
 
 static PyObject *
-from_array (GVariant  *value,
-            gboolean   views,
-            GError   **error)
+from_array (GVariant          *value,
+            MaltPythonValues   how,
+            GError           **error)
 {
   const char *type = g_variant_get_type_string (value);
   g_autoptr (PyObject) list = NULL;
   gconstpointer data;
   gsize n, i;
 
-  if (views && strchr ("ybnqiuxtd", type[1]) != NULL)
+  if ((how & MALT_PYTHON_VALUES_VIEWS) != 0 && strchr ("ybnqiuxtd", type[1]) != NULL)
     return malt_python_view_new (value);
 
   switch (type[1])
@@ -150,7 +150,7 @@ from_array (GVariant  *value,
     case 's':
       return from_strings (value);
     case '{':
-      return from_dictionary (value, views, error);
+      return from_dictionary (value, how, error);
     default:
       break;
     }
@@ -160,7 +160,7 @@ from_array (GVariant  *value,
   for (i = 0; list != NULL && i < n; i++)
     {
       g_autoptr (GVariant) child = g_variant_get_child_value (value, i);
-      PyObject *item = malt_python_from_variant (child, views, error);
+      PyObject *item = malt_python_from_variant (child, how, error);
 
       if (item == NULL)
         return NULL;
@@ -171,9 +171,9 @@ from_array (GVariant  *value,
 }
 
 static PyObject *
-from_tuple (GVariant  *value,
-            gboolean   views,
-            GError   **error)
+from_tuple (GVariant          *value,
+            MaltPythonValues   how,
+            GError           **error)
 {
   gsize n = g_variant_n_children (value);
   g_autoptr (PyObject) tuple = PyTuple_New ((Py_ssize_t) n);
@@ -182,7 +182,7 @@ from_tuple (GVariant  *value,
   for (i = 0; tuple != NULL && i < n; i++)
     {
       g_autoptr (GVariant) child = g_variant_get_child_value (value, i);
-      PyObject *item = malt_python_from_variant (child, views, error);
+      PyObject *item = malt_python_from_variant (child, how, error);
 
       if (item == NULL)
         return NULL;
@@ -192,12 +192,12 @@ from_tuple (GVariant  *value,
   return g_steal_pointer (&tuple);
 }
 
-/* Returns a new reference, or %NULL with an exception or @error set.  With @views arrays of
+/* Returns a new reference, or %NULL with an exception or @error set.  With views arrays of
  * numbers become views of the value.  GIL held. */
 PyObject *
-malt_python_from_variant (GVariant  *value,
-                          gboolean   views,
-                          GError   **error)
+malt_python_from_variant (GVariant          *value,
+                          MaltPythonValues   how,
+                          GError           **error)
 {
   switch (g_variant_classify (value))
     {
@@ -227,15 +227,15 @@ malt_python_from_variant (GVariant  *value,
       {
         g_autoptr (GVariant) child = g_variant_get_variant (value);
 
-        return malt_python_from_variant (child, views, error);
+        return malt_python_from_variant (child, how, error);
       }
     case G_VARIANT_CLASS_MAYBE:
-      return from_maybe (value, views, error);
+      return from_maybe (value, how, error);
     case G_VARIANT_CLASS_ARRAY:
-      return from_array (value, views, error);
+      return from_array (value, how, error);
     case G_VARIANT_CLASS_TUPLE:
     case G_VARIANT_CLASS_DICT_ENTRY:
-      return from_tuple (value, views, error);
+      return from_tuple (value, how, error);
     case G_VARIANT_CLASS_HANDLE:
     default:
       g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION,
@@ -376,9 +376,9 @@ read_tuple (GVariant   *value,
 
 /* The positional arguments of a call, as malt_python_from_variant() has them. */
 PyObject *
-malt_python_from_arguments (GVariant  *arguments,
-                            gboolean   views,
-                            GError   **error)
+malt_python_from_arguments (GVariant          *arguments,
+                            MaltPythonValues   how,
+                            GError           **error)
 {
   const char *types = g_variant_get_type_string (arguments) + 1;
   gsize n = strspn (types, SIMPLE_TYPES);
@@ -392,5 +392,5 @@ malt_python_from_arguments (GVariant  *arguments,
       PyErr_Clear ();
     }
 
-  return malt_python_from_variant (arguments, views, error);
+  return malt_python_from_variant (arguments, how, error);
 }

@@ -22,10 +22,10 @@
 
 typedef struct
 {
-  gboolean may_share; /* buffers, instead of copying them */
-  char    *reason; /* what is wrong, or %NULL */
-  GString *where;  /* subscripts that lead to it, put together from its end; or %NULL */
-  guint    nesting;
+  MaltPythonValues  how;
+  char             *reason;  /* what is wrong, or %NULL */
+  GString          *where;   /* what leads to it, put together from its end; or %NULL */
+  guint             nesting;
 } Conversion;
 
 static GVariant *convert (Conversion *self,
@@ -48,27 +48,34 @@ refuse (Conversion *self,
   return NULL;
 }
 
+/* One step on the way to the value: a subscript, or in words. */
 static void
 prepend (Conversion *self,
-         const char *subscript)
+         const char *word,
+         const char *name)
 {
+  gboolean words = (self->how & MALT_PYTHON_VALUES_WORDS) != 0;
+  g_autofree char *step = words ? g_strdup_printf ("%s %s%s", word, name, self->where != NULL ? ", " : "")
+                                : g_strdup_printf ("[%s]", name);
+
   if (self->where == NULL)
     self->where = g_string_new (NULL);
-  g_string_prepend (self->where, subscript);
+  g_string_prepend (self->where, step);
 }
 
 static void
 prepend_index (Conversion *self,
                Py_ssize_t  index)
 {
-  g_autofree char *text = g_strdup_printf ("[%" G_GSSIZE_FORMAT "]", (gssize) index);
+  g_autofree char *text = g_strdup_printf ("%" G_GSSIZE_FORMAT, (gssize) index);
 
-  prepend (self, text);
+  prepend (self, "item", text);
 }
 
 /* The key as Python shows it, unless it is long. */
 static void
 prepend_key (Conversion *self,
+             const char *word,
              PyObject   *key)
 {
   PyObject *exception = malt_python_take_exception ();
@@ -78,12 +85,12 @@ prepend_key (Conversion *self,
   g_autofree char *text = NULL;
 
   if (full == NULL)
-    text = g_strdup ("[…]");
+    text = g_strdup ("…");
   else if (g_utf8_strlen (full, -1) > 60)
-    text = g_strdup_printf ("[%.*s…]", (int) (g_utf8_offset_to_pointer (full, 60) - full), full);
+    text = g_strdup_printf ("%.*s…", (int) (g_utf8_offset_to_pointer (full, 60) - full), full);
   else
-    text = g_strdup_printf ("[%s]", full);
-  prepend (self, text);
+    text = g_strdup (full);
+  prepend (self, word, text);
 
   PyErr_Clear ();
   malt_python_give_exception (exception);
@@ -495,6 +502,7 @@ convert_key (Conversion *self,
 static GVariant *
 convert_dict (Conversion *self,
               PyObject   *dict,
+              const char *word,
               guint      *depth)
 {
   g_auto (Children) children = { NULL, 0 };
@@ -537,7 +545,7 @@ convert_dict (Conversion *self,
       if (!children_add (&children, self, item))
         {
           g_variant_unref (key_value);
-          prepend_key (self, key);
+          prepend_key (self, word, key);
           return NULL;
         }
 
@@ -567,7 +575,7 @@ convert_container (Conversion *self,
   else if (PyTuple_Check (object))
     value = convert_tuple (self, object, depth);
   else
-    value = convert_dict (self, object, depth);
+    value = convert_dict (self, object, "key", depth);
   self->nesting--;
 
   if (value != NULL && *depth > MAX_DEPTH)
@@ -591,7 +599,7 @@ convert_other (Conversion *self,
 
   if (PyObject_CheckBuffer (object))
     {
-      value = malt_python_buffer_to_variant (object, self->may_share, depth, &problem);
+      value = malt_python_buffer_to_variant (object, (self->how & MALT_PYTHON_VALUES_SHARE) != 0, depth, &problem);
       if (value == NULL && problem != NULL)
         return refuse (self, "cannot send a value of type '%s': %s", Py_TYPE (object)->tp_name, problem);
       return value;
@@ -631,7 +639,7 @@ convert (Conversion *self,
   if (PyBytes_Check (object))
     {
       *depth = 1;
-      return malt_python_bytes_to_variant (object, self->may_share);
+      return malt_python_bytes_to_variant (object, (self->how & MALT_PYTHON_VALUES_SHARE) != 0);
     }
 
   return convert_other (self, object, depth);
@@ -673,16 +681,44 @@ get_kept (PyObject *object)
   return *kept;
 }
 
+/* Those that are kept are not floating and stay. */
+static void
+drop_argument (GVariant *value)
+{
+  if (g_variant_is_floating (value))
+    g_variant_unref (value);
+}
+
+/* Ends the conversion. */
+static void
+finish (Conversion  *self,
+        gboolean     failed,
+        GError     **error)
+{
+  g_autofree char *reason = g_steal_pointer (&self->reason);
+  g_autofree char *where = self->where != NULL ? g_string_free (self->where, FALSE) : NULL;
+
+  if (!failed || PyErr_Occurred ())
+    return;
+
+  if ((self->how & MALT_PYTHON_VALUES_WORDS) == 0)
+    g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "%s%s%s", reason,
+                 where != NULL ? " at " : "", where != NULL ? where : "");
+  else
+    g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "%s%scannot convert%s",
+                 where != NULL ? where : "", where != NULL ? ": " : "",
+                 reason + (g_str_has_prefix (reason, "cannot send") ? strlen ("cannot send") : 0));
+}
+
 /* Returns a floating reference, or one that stays with this function's; or %NULL with
  * @error set if there is no form in which the object could cross, or with an exception
- * set if its own code has failed.  With @may_share it may hold on to buffers of Python's
- * objects, which are as they are when it is read.  GIL held. */
+ * set if its own code has failed.  GIL held. */
 GVariant *
-malt_python_to_variant (PyObject  *object,
-                        gboolean   may_share,
-                        GError   **error)
+malt_python_to_variant (PyObject          *object,
+                        MaltPythonValues   how,
+                        GError           **error)
 {
-  Conversion self = { may_share, NULL, NULL, 0 };
+  Conversion self = { how, NULL, NULL, 0 };
   guint depth;
   GVariant *value = get_kept (object);
 
@@ -690,13 +726,74 @@ malt_python_to_variant (PyObject  *object,
     return value;
 
   value = convert (&self, object, &depth);
-  if (value == NULL && !PyErr_Occurred ())
-    g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "%s%s%s", self.reason,
-                 self.where != NULL ? " at " : "", self.where != NULL ? self.where->str : "");
+  finish (&self, value == NULL, error);
 
-  g_free (self.reason);
-  if (self.where != NULL)
-    g_string_free (self.where, TRUE);
+  return value;
+}
+
+/* The same for the positional arguments of a call, which become a tuple. */
+GVariant *
+malt_python_arguments_to_variant (PyObject *const   *arguments,
+                                  Py_ssize_t         n_arguments,
+                                  MaltPythonValues   how,
+                                  GError           **error)
+{
+  Conversion self = { how, NULL, NULL, 0 };
+  GVariant *on_stack[8], **values = on_stack;
+  g_autofree GVariant **on_heap = NULL;
+  GVariant *result = NULL;
+  Py_ssize_t i, n = 0;
+  guint depth;
+  gsize length = 2;
+
+  if (n_arguments > (Py_ssize_t) G_N_ELEMENTS (on_stack))
+    values = on_heap = g_new (GVariant *, n_arguments);
+
+  for (i = 0; i < n_arguments; i++)
+    {
+      GVariant *value = get_kept (arguments[i]);
+
+      if (value == NULL)
+        value = convert (&self, arguments[i], &depth);
+      if (value == NULL)
+        {
+          g_autofree char *number = g_strdup_printf ("%" G_GSSIZE_FORMAT, (gssize) i + 1);
+
+          prepend (&self, "argument", number);
+          break;
+        }
+      values[n++] = value;
+
+      length += strlen (g_variant_get_type_string (value));
+      if (length > MAX_TYPE_STRING)
+        {
+          refuse (&self, "cannot send %" G_GSSIZE_FORMAT " arguments, the type of which is longer than %d "
+                  "characters; a list has no such limit", (gssize) n_arguments, MAX_TYPE_STRING);
+          break;
+        }
+    }
+
+  if (i == n_arguments)
+    result = g_variant_new_tuple (values, (gsize) n);
+  else
+    while (n > 0)
+      drop_argument (values[--n]);
+  finish (&self, result == NULL, error);
+
+  return result;
+}
+
+/* The same for the keyword arguments of a call, a dictionary with str keys. */
+GVariant *
+malt_python_keywords_to_variant (PyObject          *keywords,
+                                 MaltPythonValues   how,
+                                 GError           **error)
+{
+  Conversion self = { how, NULL, NULL, 0 };
+  guint depth;
+  GVariant *value = convert_dict (&self, keywords, "argument", &depth);
+
+  finish (&self, value == NULL, error);
 
   return value;
 }
