@@ -100,8 +100,8 @@ class Examples(unittest.TestCase):
 launcher = Malt.Launcher.new('process', 'native')
 launcher.props.search_path = ['{self.folder.name}']
 worker = launcher.spawn(None)
-print(worker.remote_call_fetch('arithmetic:answer', None, None, -1, None).unpack())
-print(worker.remote_call_fetch('arithmetic:add', GLib.Variant('(xx)', (1, 2)), None, -1, None).unpack())
+print(worker.remote_call_fetch('arithmetic:answer', None, None, -1, None))
+print(worker.remote_call_fetch('arithmetic:add', GLib.Variant('(xx)', (1, 2)), None, -1, None))
 ''')
         self.assertEqual(printed, '42\n3\n')
 
@@ -112,7 +112,7 @@ for backend in 'process', 'inprocess':
     launcher = Malt.Launcher.new(backend, 'rpn')
     launcher.props.runtime_options = GLib.Variant('a{sv}', {'first': GLib.Variant('d', 1)})
     worker = launcher.spawn(None)
-    print(worker.remote_eval_fetch(None, '2 + 4 *', -1, None).unpack())
+    print(worker.remote_eval_fetch(None, '2 + 4 *', -1, None))
     try:
         worker.remote_eval_fetch(None, '2 dup', -1, None)
     except GLib.Error as error:
@@ -126,7 +126,7 @@ for backend in 'process', 'inprocess':
         printed = self.run_python('''
 loop = GLib.MainLoop()
 worker = Malt.Launcher.new('command', None).spawn(None)
-print(worker.remote_call_fetch('echo', GLib.Variant('(sx)', ('hello', 5)), None, -1, None).unpack())
+print(worker.remote_call_fetch('echo', GLib.Variant('(sx)', ('hello', 5)), None, -1, None))
 try:
     worker.remote_call_fetch('false', None, None, -1, None)
 except GLib.Error as error:
@@ -158,9 +158,9 @@ import threading
 launcher = Malt.Launcher.new('process', 'example')
 launcher.props.program = '{EXAMPLES}/protocol-worker.py'
 worker = launcher.spawn(None)
-print(worker.remote_eval_fetch(None, '6 * 7', -1, None).unpack())
-print(worker.remote_eval_fetch(None, 'None', -1, None).unpack())
-print(worker.remote_call_fetch('max', GLib.Variant('(xx)', (3, 9)), None, -1, None).unpack())
+print(worker.remote_eval_fetch(None, '6 * 7', -1, None))
+print(worker.remote_eval_fetch(None, 'None', -1, None))
+print(worker.remote_call_fetch('max', GLib.Variant('(xx)', (3, 9)), None, -1, None))
 print(worker.remote_call_wait('len', GLib.Variant('(s)', ('abc',)), None, -1, None))
 for source, timeout in ('1 / 0', -1), ('[0 for _ in iter(int, 1)]', 200):
     try:

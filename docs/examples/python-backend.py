@@ -83,11 +83,11 @@ Malt.Worker.register('table', TableWorker)
 
 if __name__ == '__main__':
     worker = Malt.Launcher.new('table', None).spawn(None)
-    print(worker.remote_call_fetch('add', GLib.Variant('(dd)', (1, 2)), None, -1, None).unpack())
-    print(worker.remote_call_fetch('later', GLib.Variant('(i)', (50,)), None, -1, None).unpack())
+    print(worker.remote_call_fetch('add', GLib.Variant('(dd)', (1, 2)), None, -1, None))
+    print(worker.remote_call_fetch('later', GLib.Variant('(i)', (50,)), None, -1, None))
     try:
         worker.remote_call_fetch('greet', None, None, -1, None)
-    except GLib.Error as error:
-        print(error.message)
+    except Malt.RemoteException as error:
+        print(f'{error.type}: {error.message}')
     worker.stop(-1, -1, None)
     print(worker.get_exit_info().to_string())

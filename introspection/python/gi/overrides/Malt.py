@@ -1,0 +1,353 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+"""libmalt for Python: workers that run code, and whose crashes are exceptions.
+
+    with Malt.Worker(runtime='python') as worker:
+        worker.eval('x = 20')
+        worker.eval('x + 22')                           # 42
+        future = worker.submit('math.factorial', 100)   # a concurrent.futures.Future
+        await worker.eval_async('x + 1')                # under asyncio
+"""
+
+import functools
+import os
+
+from gi.repository import GLib, Gio
+
+from ..module import get_introspection_module
+from ..overrides import override
+from ._malt import _native, aio, errors, futures, launching
+
+_Malt = get_introspection_module('Malt')
+
+__all__ = []
+
+for _class in errors.define(_Malt.Error):
+    globals()[_class.__name__] = _class
+    __all__.append(_class.__name__)
+
+
+def _read(error):
+    """What a GLib.Error of ours has more than a message."""
+    return (_Malt.remote_error_dup_type(error), _Malt.remote_error_dup_message(error),
+            _Malt.remote_error_dup_traceback(error), _Malt.remote_error_dup_worker(error),
+            _Malt.remote_error_get_exit_info(error), _Malt.remote_error_get_rung(error))
+
+
+def _translate(function):
+    """Has a function of the library raise Malt.Error instead of GLib.Error."""
+
+    @functools.wraps(function)
+    def translated(self, *args, **kwargs):
+        try:
+            return function(self, *args, **kwargs)
+        except GLib.Error as error:
+            translation = errors.from_glib(error, self if isinstance(self, Worker) else None, _read)
+            if translation is error:
+                raise
+        raise translation
+
+    return translated
+
+
+def remote_error_dup_type(error):
+    """The type of the exception behind an error, or None."""
+    return error.type if isinstance(error, RemoteException) else _Malt.remote_error_dup_type(error)
+
+
+def remote_error_dup_message(error):
+    """The text of the exception behind an error, or None."""
+    return error.message if isinstance(error, RemoteException) else _Malt.remote_error_dup_message(error)
+
+
+def remote_error_dup_traceback(error):
+    """The traceback of the exception behind an error, or None."""
+    return error.traceback if isinstance(error, RemoteException) else _Malt.remote_error_dup_traceback(error)
+
+
+def remote_error_dup_worker(error):
+    """What the worker is called that an error is about, or None."""
+    return error.worker_name if isinstance(error, Error) else _Malt.remote_error_dup_worker(error)
+
+
+def remote_error_get_exit_info(error):
+    """How the worker ended that an error is about, a Malt.ExitInfo or None."""
+    if isinstance(error, Error):
+        return getattr(error, 'exit_info', None)
+    return _Malt.remote_error_get_exit_info(error)
+
+
+def remote_error_get_rung(error):
+    """How far a deadline had to go to end a call, a Malt.Rung."""
+    return _Malt.Rung(error.rung) if isinstance(error, Error) else _Malt.remote_error_get_rung(error)
+
+
+__all__ += ['remote_error_dup_type', 'remote_error_dup_message', 'remote_error_dup_traceback',
+            'remote_error_dup_worker', 'remote_error_get_exit_info', 'remote_error_get_rung']
+
+
+class Launcher(_Malt.Launcher):
+    """The options of workers to come. Malt.Worker(...) takes them as keywords too."""
+
+    def spawn(self, cancellable=None):
+        """Start a worker, and wait until it is ready."""
+        return _spawn(self, cancellable)
+
+    def spawn_async(self, cancellable=None, callback=None, *user_data):
+        """Start a worker; with a callback as GIO does it, else an awaitable."""
+        _native.check_process()
+        if callback is not None:
+            with launching.prepared(self):
+                return _Malt.Launcher.spawn_async(self, cancellable, callback, *user_data)
+        return _spawn_awaitable(self, cancellable)
+
+    def spawn_finish(self, result):
+        """The worker of spawn_async(), in its callback."""
+        worker = _spawn_finish(self, result)
+        _native.note_worker(worker)
+        return worker
+
+
+Launcher = override(Launcher)
+__all__.append('Launcher')
+
+_spawn_blocking = _translate(_Malt.Launcher.spawn)
+_spawn_finish = _translate(_Malt.Launcher.spawn_finish)
+
+
+def _spawn(launcher, cancellable):
+    _native.check_process()
+    with launching.prepared(launcher):
+        worker = _spawn_blocking(launcher, cancellable)
+    _native.note_worker(worker)
+    return worker
+
+
+async def _spawn_awaitable(launcher, cancellable):
+    def begin(cancellable, callback):
+        with launching.prepared(launcher):
+            _Malt.Launcher.spawn_async(launcher, cancellable, callback)
+
+    return await aio.call_gio(begin, launcher.spawn_finish, cancellable or Gio.Cancellable())
+
+
+class Worker(_Malt.Worker):
+    """Where code runs: usually a process of its own.
+
+    Malt.Worker(runtime='python') starts one and waits until it is ready. The keywords are
+    the properties of Malt.Launcher (backend, runtime, program, environment, search_path,
+    stdout, call_timeout, ...; timeouts there are in milliseconds), and cancellable. As a
+    context manager it is stopped at the end. Nothing needs a main loop.
+
+        call, eval                  wait for the value
+        submit, submit_eval         give a concurrent.futures.Future
+        call_async, eval_async      are awaited under asyncio
+        do                          does not care for the result
+        options(timeout=5)          the same functions with a deadline
+
+    A subclass of Malt.Worker is a backend; see Malt.Worker.register().
+    """
+
+    def __new__(cls, *args, **kwargs):
+        if cls is not Worker:
+            return super().__new__(cls, *args, **kwargs)
+        if args:
+            raise TypeError('Malt.Worker() takes keywords only')
+        cancellable = kwargs.pop('cancellable', None)
+        return _spawn(launching.make_launcher(kwargs), cancellable)
+
+    def __init__(self, *args, **kwargs):
+        if not _native.has_object(self):
+            super().__init__(*args, **kwargs)
+
+    @classmethod
+    def spawn_async(cls, *, cancellable=None, **kwargs):
+        """Start a worker; an awaitable that gives it."""
+        return _spawn_awaitable(launching.make_launcher(kwargs), cancellable)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.stop()
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *exception):
+        await self.stop_async()
+
+    def __repr__(self):
+        try:
+            return f'<Malt.Worker: {self.dup_name()}>'
+        except TypeError:
+            return super().__repr__()
+
+    def submit(self, function, /, *args, **kwargs):
+        """Call a function in the worker; a concurrent.futures.Future. Needs no loop."""
+        return futures.submit(self, function, args, kwargs, None, None, None, None, False)
+
+    def submit_eval(self, source, *, module=None, timeout=None, cancellable=None):
+        """Run source in the worker; a concurrent.futures.Future. Needs no loop."""
+        return futures.submit(self, None, None, None, module, source, timeout, cancellable, False)
+
+    def call_async(self, function, /, *args, **kwargs):
+        """Call a function in the worker; an awaitable."""
+        return aio.start(self, function, args, kwargs, None, None, None, None, False)
+
+    def eval_async(self, source, *, module=None, timeout=None, cancellable=None):
+        """Run source in the worker; an awaitable."""
+        return aio.start(self, None, None, None, module, source, timeout, cancellable, False)
+
+    def do(self, function, /, *args, **kwargs):
+        """Have a function called, and do not care what comes of it."""
+        _native.do(self, function, args, kwargs, None, None, None, None, False)
+
+    def options(self, *, timeout=None, cancellable=None, module=None):
+        """The calling functions with a deadline in seconds, a Gio.Cancellable, a module."""
+        return CallOptions(self, timeout, cancellable, module)
+
+    def stop(self, exit_timeout_msec=-1, term_timeout_msec=-1, cancellable=None):
+        """Ask the worker to end, and see to it that it does; a Malt.StopResult."""
+        _native.check_process()
+        return _stop(self, exit_timeout_msec, term_timeout_msec, cancellable)
+
+    def stop_async(self, exit_timeout_msec=-1, term_timeout_msec=-1, cancellable=None, callback=None, *user_data):
+        """The same without waiting; with a callback as GIO does it, else an awaitable."""
+        _native.check_process()
+        begin = functools.partial(_Malt.Worker.stop_async, self, exit_timeout_msec, term_timeout_msec)
+        if callback is not None:
+            return begin(cancellable, callback, *user_data)
+        return aio.call_gio(begin, self.stop_finish, cancellable or Gio.Cancellable())
+
+    def kill(self, signum=9):
+        """End the worker as the signal would."""
+        _native.check_process()
+        _Malt.Worker.kill(self, signum)
+
+    def interrupt(self):
+        """Interrupt what runs in the worker now, as Ctrl-C would."""
+        _native.check_process()
+        _Malt.Worker.interrupt(self)
+
+    # The names of the library, with Python's values. Arguments may also be a GLib.Variant.
+
+    def remote_call_fetch(self, function, arguments=None, keywords=None, timeout_msec=-1, cancellable=None):
+        """Call a function in the worker, wait for it and return its value."""
+        return _native.run(self, function, arguments, keywords, None, None, _seconds(timeout_msec), cancellable, False)
+
+    def remote_call_wait(self, function, arguments=None, keywords=None, timeout_msec=-1, cancellable=None):
+        """Call a function in the worker and wait for it."""
+        return _native.run(self, function, arguments, keywords, None, None, _seconds(timeout_msec), cancellable, True)
+
+    def remote_call_async(self, function, arguments=None, keywords=None, timeout_msec=-1, cancellable=None,
+                          callback=None, *user_data):
+        """Call a function in the worker; with a callback as GIO does it, else an awaitable."""
+        return _begin(self, callback, user_data, function, arguments, keywords, None, None, timeout_msec, cancellable)
+
+    def remote_call_finish(self, result):
+        """The value of remote_call_async(), in its callback."""
+        return result.get()
+
+    def remote_do(self, function, arguments=None, keywords=None):
+        """Have a function called, and do not care what comes of it."""
+        return _native.do(self, function, arguments, keywords, None, None, None, None, False)
+
+    def remote_eval_fetch(self, module, source, timeout_msec=-1, cancellable=None):
+        """Run source in the worker, wait for it and return its value."""
+        return _native.run(self, None, None, None, module, source, _seconds(timeout_msec), cancellable, False)
+
+    def remote_eval_wait(self, module, source, timeout_msec=-1, cancellable=None):
+        """Run source in the worker and wait for it."""
+        return _native.run(self, None, None, None, module, source, _seconds(timeout_msec), cancellable, True)
+
+    def remote_eval_async(self, module, source, timeout_msec=-1, cancellable=None, callback=None, *user_data):
+        """Run source in the worker; with a callback as GIO does it, else an awaitable."""
+        return _begin(self, callback, user_data, None, None, None, module, source, timeout_msec, cancellable)
+
+    def remote_eval_finish(self, result):
+        """The value of remote_eval_async(), in its callback."""
+        return result.get()
+
+
+Worker = override(Worker)
+__all__.append('Worker')
+
+_stop = _translate(_Malt.Worker.stop)
+Worker.stop_finish = _translate(_Malt.Worker.stop_finish)
+
+
+def _seconds(milliseconds):
+    return None if milliseconds < 0 else milliseconds / 1000
+
+
+class AsyncResult:
+    """What the callback of remote_call_async() is given: for remote_call_finish()."""
+
+    def __init__(self, worker, value, exception):
+        self._worker = worker
+        self._value = value
+        self._exception = exception
+
+    def get_source_object(self):
+        """The worker."""
+        return self._worker
+
+    def get(self):
+        """The value; raises what the call did."""
+        if self._exception is not None:
+            raise self._exception
+        return self._value
+
+
+def _begin(worker, callback, user_data, function, arguments, keywords, module, source, timeout_msec, cancellable):
+    job = (worker, function, arguments, keywords, module, source, _seconds(timeout_msec), cancellable, False)
+    if callback is None:
+        return aio.start(*job)
+
+    def done(value, exception):
+        callback(worker, AsyncResult(worker, value, exception), *user_data)
+
+    _native.start(done, None, *job)
+
+
+class CallOptions:
+    """The calling functions of a worker with a deadline, a cancellable, a module."""
+
+    def __init__(self, worker, timeout, cancellable, module):
+        self._worker = worker
+        self._limits = (timeout, cancellable, False)
+        self._module = module
+
+    def call(self, function, /, *args, **kwargs):
+        """As Worker.call()."""
+        return _native.run(self._worker, function, args, kwargs, None, None, *self._limits)
+
+    def eval(self, source):
+        """As Worker.eval()."""
+        return _native.run(self._worker, None, None, None, self._module, source, *self._limits)
+
+    def submit(self, function, /, *args, **kwargs):
+        """As Worker.submit()."""
+        return futures.submit(self._worker, function, args, kwargs, None, None, *self._limits)
+
+    def submit_eval(self, source):
+        """As Worker.submit_eval()."""
+        return futures.submit(self._worker, None, None, None, self._module, source, *self._limits)
+
+    def call_async(self, function, /, *args, **kwargs):
+        """As Worker.call_async()."""
+        return aio.start(self._worker, function, args, kwargs, None, None, *self._limits)
+
+    def eval_async(self, source):
+        """As Worker.eval_async()."""
+        return aio.start(self._worker, None, None, None, self._module, source, *self._limits)
+
+
+__all__ += ['AsyncResult', 'CallOptions']
+
+_native.init(worker_type=Worker, variant_type=GLib.Variant, make_error=errors.make,
+             find_function=launching.find_function, get_values=launching.get_values)
+os.register_at_fork(before=_native.before_fork,
+                    after_in_parent=functools.partial(_native.after_fork, False),
+                    after_in_child=functools.partial(_native.after_fork, True))

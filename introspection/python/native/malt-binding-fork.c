@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "malt-binding.h"
+
+#include <unistd.h>
+
+#define NO_IMPORT_PYGOBJECT
+#include <pygobject.h>
+
+/* A copy of the program that os.fork() has made.
+ *
+ * The library's threads are not in it, and what it shares with the workers belongs to the
+ * first process.  So nothing of the library may be used there, and nothing may end: the end
+ * of a worker's object would end the worker. */
+
+static gboolean is_copy; /* guarded by the GIL */
+
+/* Guarded by workers_lock: the workers that Python knows, not owned. */
+static GMutex workers_lock;
+static GHashTable *workers;
+
+gboolean
+malt_binding_is_own_process (void)
+{
+  return !is_copy;
+}
+
+/* FALSE with an exception set. */
+gboolean
+malt_binding_check_process (void)
+{
+  if (G_LIKELY (!is_copy))
+    return TRUE;
+
+  PyErr_Format (PyExc_RuntimeError,
+                "process %ld was forked from the one that uses libmalt, and cannot use it; start processes with "
+                "multiprocessing's method 'spawn', or fork before the first worker is started", (long) getpid ());
+  return FALSE;
+}
+
+PyObject *
+malt_binding_check_process_method (PyObject *module,
+                                   PyObject *unused)
+{
+  return malt_binding_check_process () ? Py_NewRef (Py_None) : NULL;
+}
+
+static void
+worker_gone_cb (gpointer  user_data,
+                GObject  *worker)
+{
+  g_mutex_lock (&workers_lock);
+  g_hash_table_remove (workers, worker);
+  g_mutex_unlock (&workers_lock);
+}
+
+/* Remembers a worker as long as it lives. */
+PyObject *
+malt_binding_note_worker (PyObject *module,
+                          PyObject *object)
+{
+  MaltWorker *worker = malt_binding_get_worker (object);
+
+  if (worker == NULL)
+    return NULL;
+
+  g_mutex_lock (&workers_lock);
+  if (workers == NULL)
+    workers = g_hash_table_new (NULL, NULL);
+  if (g_hash_table_add (workers, worker))
+    g_object_weak_ref (G_OBJECT (worker), worker_gone_cb, NULL);
+  g_mutex_unlock (&workers_lock);
+
+  Py_RETURN_NONE;
+}
+
+/* Before a fork, so that the tables are whole in the copy. */
+PyObject *
+malt_binding_before_fork (PyObject *module,
+                          PyObject *unused)
+{
+  Py_BEGIN_ALLOW_THREADS
+  g_mutex_lock (&workers_lock);
+  Py_END_ALLOW_THREADS
+
+  Py_RETURN_NONE;
+}
+
+PyObject *
+malt_binding_after_fork (PyObject *module,
+                         PyObject *in_child)
+{
+  GHashTableIter iter;
+  gpointer worker;
+
+  if (in_child == Py_True)
+    {
+      is_copy = workers != NULL;
+
+      /* They stay until the copy ends. */
+      if (workers != NULL)
+        {
+          g_hash_table_iter_init (&iter, workers);
+          while (g_hash_table_iter_next (&iter, &worker, NULL))
+            g_object_ref (worker);
+        }
+    }
+  g_mutex_unlock (&workers_lock);
+
+  Py_RETURN_NONE;
+}

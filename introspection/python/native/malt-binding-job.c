@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "malt-binding.h"
+
+#include <math.h>
+
+#define NO_IMPORT_PYGOBJECT
+#include <pygobject.h>
+
+#include "malt-python-from-variant.h"
+#include "malt-python-to-variant.h"
+
+/* What is to be called or evaluated, from Python's objects to the functions of the library
+ * and back. */
+
+/* A copy of a text that can be a C string; %NULL with an exception set. */
+static char *
+dup_text (PyObject   *object,
+          const char *what)
+{
+  const char *text;
+  Py_ssize_t size;
+
+  if (!PyUnicode_Check (object))
+    {
+      PyErr_Format (PyExc_TypeError, "%s has to be a str, not '%s'", what, Py_TYPE (object)->tp_name);
+      return NULL;
+    }
+
+  text = PyUnicode_AsUTF8AndSize (object, &size);
+  if (text == NULL)
+    return NULL;
+  if (strlen (text) != (gsize) size)
+    {
+      PyErr_Format (PyExc_ValueError, "%s has a NUL character", what);
+      return NULL;
+    }
+
+  return g_strndup (text, (gsize) size);
+}
+
+static gboolean
+init (MaltBindingJob *self,
+      PyObject       *worker)
+{
+  MaltWorker *c_worker = malt_binding_get_worker (worker);
+
+  *self = (MaltBindingJob) { .timeout_msec = MALT_TIMEOUT_DEFAULT };
+  if (c_worker == NULL || !malt_binding_get_values (worker, c_worker, &self->values))
+    return FALSE;
+
+  self->worker = g_object_ref (c_worker);
+  return TRUE;
+}
+
+/* The variant behind a GLib.Variant; %NULL if the object is something else. */
+static GVariant *
+get_variant (PyObject *object)
+{
+  return PyObject_TypeCheck (object, malt_binding.variant_type) ? pyg_pointer_get (object, GVariant) : NULL;
+}
+
+static gboolean
+set_function (MaltBindingJob *self,
+              PyObject       *worker,
+              PyObject       *function)
+{
+  g_autoptr (PyObject) name = NULL;
+
+  if (PyUnicode_Check (function))
+    name = Py_NewRef (function);
+  else if (PyCallable_Check (function))
+    name = PyObject_CallFunctionObjArgs (malt_binding.find_function, worker, function, NULL);
+  else
+    PyErr_Format (PyExc_TypeError, "the function has to be a name or a callable, not '%s'",
+                  Py_TYPE (function)->tp_name);
+  if (name == NULL)
+    return FALSE;
+
+  self->function = dup_text (name, "the name of the function");
+  return self->function != NULL;
+}
+
+/* Sets an exception if there is an error. */
+static gboolean
+take_converted (GVariant **to,
+                GVariant  *value,
+                GError    *error,
+                PyObject  *worker)
+{
+  if (value != NULL)
+    {
+      *to = g_variant_ref_sink (value);
+      return TRUE;
+    }
+
+  if (error != NULL)
+    malt_binding_raise (error, worker);
+  return FALSE;
+}
+
+/* @keywords is a dictionary, or %NULL.  @how says how arguments are converted beside what
+ * the worker says.  FALSE with an exception set; the job is to be cleared in any case. */
+gboolean
+malt_binding_job_init_call (MaltBindingJob   *self,
+                            PyObject         *worker,
+                            PyObject         *function,
+                            PyObject *const  *arguments,
+                            Py_ssize_t        n_arguments,
+                            PyObject         *keywords,
+                            MaltPythonValues  how)
+{
+  GError *error = NULL;
+  GVariant *value;
+
+  if (!init (self, worker) || !set_function (self, worker, function))
+    return FALSE;
+
+  how |= self->values;
+  if (n_arguments > 0)
+    {
+      value = malt_python_arguments_to_variant (arguments, n_arguments, how, &error);
+      if (!take_converted (&self->arguments, value, error, worker))
+        return FALSE;
+    }
+
+  if (keywords != NULL && PyDict_GET_SIZE (keywords) > 0)
+    {
+      value = malt_python_keywords_to_variant (keywords, how, &error);
+      if (!take_converted (&self->keywords, value, error, worker))
+        return FALSE;
+    }
+
+  return TRUE;
+}
+
+/* @module may be None.  FALSE with an exception set; the job is to be cleared in any case. */
+gboolean
+malt_binding_job_init_eval (MaltBindingJob *self,
+                            PyObject       *worker,
+                            PyObject       *module,
+                            PyObject       *source)
+{
+  if (!init (self, worker))
+    return FALSE;
+
+  if (module != Py_None)
+    {
+      self->module = dup_text (module, "the name of the module");
+      if (self->module == NULL)
+        return FALSE;
+    }
+
+  self->source = dup_text (source, "the source");
+  return self->source != NULL;
+}
+
+static gboolean
+set_arguments (MaltBindingJob   *self,
+               PyObject         *worker,
+               PyObject         *arguments,
+               MaltPythonValues  how)
+{
+  GVariant *variant = get_variant (arguments);
+  g_autoptr (PyObject) sequence = NULL;
+  GError *error = NULL;
+
+  if (arguments == Py_None)
+    return TRUE;
+  if (variant != NULL)
+    {
+      self->arguments = g_variant_ref (variant);
+      return TRUE;
+    }
+  if (!PyTuple_Check (arguments) && !PyList_Check (arguments))
+    {
+      PyErr_Format (PyExc_TypeError, "the arguments have to be a tuple, a list or a GLib.Variant, not '%s'",
+                    Py_TYPE (arguments)->tp_name);
+      return FALSE;
+    }
+
+  /* A list may change while it is converted. */
+  sequence = PySequence_Tuple (arguments);
+  if (sequence == NULL)
+    return FALSE;
+  variant = malt_python_arguments_to_variant (&PyTuple_GET_ITEM (sequence, 0), PyTuple_GET_SIZE (sequence),
+                                              how | self->values, &error);
+  return take_converted (&self->arguments, variant, error, worker);
+}
+
+static gboolean
+set_keywords (MaltBindingJob   *self,
+              PyObject         *worker,
+              PyObject         *keywords,
+              MaltPythonValues  how)
+{
+  GVariant *variant = get_variant (keywords);
+  PyObject *key, *value;
+  Py_ssize_t position = 0;
+  GError *error = NULL;
+
+  if (keywords == Py_None)
+    return TRUE;
+  if (variant != NULL)
+    {
+      self->keywords = g_variant_ref (variant);
+      return TRUE;
+    }
+  if (!PyDict_Check (keywords))
+    {
+      PyErr_Format (PyExc_TypeError, "the keyword arguments have to be a dict or a GLib.Variant, not '%s'",
+                    Py_TYPE (keywords)->tp_name);
+      return FALSE;
+    }
+  while (PyDict_Next (keywords, &position, &key, &value))
+    if (!PyUnicode_Check (key))
+      {
+        PyErr_Format (PyExc_TypeError, "keyword arguments have names of type str, not '%s'", Py_TYPE (key)->tp_name);
+        return FALSE;
+      }
+
+  variant = malt_python_keywords_to_variant (keywords, how | self->values, &error);
+  return take_converted (&self->keywords, variant, error, worker);
+}
+
+/* What the Python half passes for a job of either kind:
+ * (worker, function or None, arguments, keywords, module, source, seconds, cancellable,
+ * no_value).  FALSE with an exception set; the job is to be cleared in any case. */
+gboolean
+malt_binding_job_parse (MaltBindingJob   *self,
+                        PyObject         *args,
+                        MaltPythonValues  how)
+{
+  PyObject *worker, *function, *arguments, *keywords, *module, *source, *seconds, *cancellable;
+  int no_value = FALSE;
+
+  *self = (MaltBindingJob) { 0 };
+  if (!PyArg_ParseTuple (args, "OOOOOOOOp", &worker, &function, &arguments, &keywords, &module, &source, &seconds,
+                         &cancellable, &no_value))
+    return FALSE;
+
+  if (function == Py_None)
+    {
+      if (!malt_binding_job_init_eval (self, worker, module, source))
+        return FALSE;
+    }
+  else if (!init (self, worker) || !set_function (self, worker, function) ||
+           !set_arguments (self, worker, arguments, how) || !set_keywords (self, worker, keywords, how))
+    return FALSE;
+
+  self->no_value = no_value;
+  return malt_binding_job_set_limits (self, seconds, cancellable);
+}
+
+/* The deadline in seconds, None for the launcher's; and a Gio.Cancellable or None.  FALSE
+ * with an exception set. */
+gboolean
+malt_binding_job_set_limits (MaltBindingJob *self,
+                             PyObject       *seconds,
+                             PyObject       *cancellable)
+{
+  double number;
+
+  if (seconds != Py_None)
+    {
+      number = PyFloat_AsDouble (seconds);
+      if (number == -1 && PyErr_Occurred ())
+        return FALSE;
+      if (isnan (number) || number < 0)
+        {
+          PyErr_SetString (PyExc_ValueError, "the timeout has to be a number of seconds that is not negative");
+          return FALSE;
+        }
+      self->timeout_msec = number < MALT_TIMEOUT_NONE / 1000 ? (int) ceil (number * 1000) : MALT_TIMEOUT_NONE;
+    }
+
+  if (cancellable != Py_None)
+    {
+      GType type = pyg_type_from_object ((PyObject *) Py_TYPE (cancellable));
+
+      if (!g_type_is_a (type, G_TYPE_CANCELLABLE))
+        {
+          PyErr_Clear ();
+          PyErr_Format (PyExc_TypeError, "the cancellable has to be a Gio.Cancellable, not '%s'",
+                        Py_TYPE (cancellable)->tp_name);
+          return FALSE;
+        }
+      self->cancellable = G_CANCELLABLE (g_object_ref (pygobject_get (cancellable)));
+    }
+
+  return TRUE;
+}
+
+/* With the GIL or without. */
+void
+malt_binding_job_clear (MaltBindingJob *self)
+{
+  g_clear_object (&self->worker);
+  g_clear_pointer (&self->function, g_free);
+  g_clear_pointer (&self->arguments, g_variant_unref);
+  g_clear_pointer (&self->keywords, g_variant_unref);
+  g_clear_pointer (&self->module, g_free);
+  g_clear_pointer (&self->source, g_free);
+  g_clear_object (&self->cancellable);
+}
+
+/* Blocks until it is done.  Without the GIL.  %NULL without an error if there was to be no
+ * value. */
+GVariant *
+malt_binding_job_run (MaltBindingJob  *self,
+                      GError         **error)
+{
+  if (self->function != NULL && self->no_value)
+    malt_worker_remote_call_wait (self->worker, self->function, self->arguments, self->keywords,
+                                  self->timeout_msec, self->cancellable, error);
+  else if (self->function != NULL)
+    return malt_worker_remote_call_fetch (self->worker, self->function, self->arguments, self->keywords,
+                                          self->timeout_msec, self->cancellable, error);
+  else if (self->no_value)
+    malt_worker_remote_eval_wait (self->worker, self->module, self->source, self->timeout_msec, self->cancellable,
+                                  error);
+  else
+    return malt_worker_remote_eval_fetch (self->worker, self->module, self->source, self->timeout_msec,
+                                          self->cancellable, error);
+
+  return NULL;
+}
+
+/* Does not block.  With the GIL or without. */
+void
+malt_binding_job_start (MaltBindingJob      *self,
+                        GAsyncReadyCallback  callback,
+                        gpointer             user_data)
+{
+  if (self->function != NULL)
+    malt_worker_remote_call_async (self->worker, self->function, self->arguments, self->keywords,
+                                   self->timeout_msec, self->cancellable, callback, user_data);
+  else
+    malt_worker_remote_eval_async (self->worker, self->module, self->source, self->timeout_msec,
+                                   self->cancellable, callback, user_data);
+}
+
+/* In the callback.  With the GIL or without. */
+GVariant *
+malt_binding_job_finish (MaltBindingJob  *self,
+                         GAsyncResult    *result,
+                         GError         **error)
+{
+  return self->function != NULL ? malt_worker_remote_call_finish (self->worker, result, error)
+                                : malt_worker_remote_eval_finish (self->worker, result, error);
+}
+
+/* A new reference to what came of it, or %NULL with an exception set.  Takes value and
+ * error. */
+PyObject *
+malt_binding_job_result (MaltBindingJob *self,
+                         PyObject       *worker,
+                         GVariant       *value,
+                         GError         *error)
+{
+  g_autoptr (GVariant) owned = value;
+  GError *conversion_error = NULL;
+  PyObject *result;
+
+  if (error != NULL)
+    {
+      malt_binding_raise (error, worker);
+      return NULL;
+    }
+  if (self->no_value)
+    Py_RETURN_TRUE;
+
+  result = malt_python_from_variant (value, self->values, &conversion_error);
+  if (result == NULL && conversion_error != NULL)
+    malt_binding_raise (conversion_error, worker);
+  return result;
+}

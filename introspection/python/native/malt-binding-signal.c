@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "malt-binding.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <signal.h>
+#include <unistd.h>
+
+/* Ctrl-C while Python's main thread waits for a worker.
+ *
+ * Python's own signal handler notes a signal, and does what is to be done when the main
+ * thread runs Python code again; here that is after the call.  Until then it writes the
+ * number of the signal to a descriptor, that of signal.set_wakeup_fd().  Ours is one that the
+ * library's thread reads, which then interrupts the worker's code.  So the call ends, and
+ * Python raises KeyboardInterrupt.
+ *
+ * The first Ctrl-C interrupts, a second one in the same call kills the worker.
+ *
+ * The descriptor stays in place, so that a call costs nothing.  Others may replace it, as
+ * main loops do while they run: whether it is still there is looked at once in a while, and
+ * while it is somebody else's it is exchanged for each wait. */
+
+/* How long the descriptor is trusted to be in place, in microseconds. */
+#define TRUSTED_USEC 1000
+
+static unsigned long main_thread;
+static int pipe_fds[2] = { -1, -1 };
+
+/* The main thread's. */
+static PyObject *set_wakeup_fd;  /* signal.set_wakeup_fd */
+static gint64 looked_at;         /* when the descriptor was looked at, monotonic */
+static gboolean is_foreign;      /* it was another one then */
+
+/* Never taken by a thread that has the GIL: it is held while the library is called, which
+ * may run code of PyGObject's that takes the GIL. */
+static GMutex wait_lock;
+/* Guarded by wait_lock. */
+static MaltBindingWait *waiting; /* the wait of the main thread, or %NULL */
+static guint64 last_serial;
+static guint8 seen[64];          /* signals that were read in this wait */
+static guint n_seen;
+
+/* Whether Python would raise KeyboardInterrupt, or end a loop that is to end then.  A handler
+ * of the program's own may have other plans, and is called when the call has ended. */
+static gboolean
+is_to_break_off (void)
+{
+  PyGILState_STATE gil_state = PyGILState_Ensure ();
+  PyObject *module = PyImport_ImportModule ("gi.overrides._malt.interrupts");
+  PyObject *answer = module != NULL ? PyObject_CallMethod (module, "breaks_off", NULL) : NULL;
+  gboolean result = answer != NULL && PyObject_IsTrue (answer) > 0;
+
+  PyErr_Clear ();
+  Py_XDECREF (answer);
+  Py_XDECREF (module);
+  PyGILState_Release (gil_state);
+
+  return result;
+}
+
+/* Reads what signals came; gives how many of them were SIGINT. */
+static guint
+read_signals_locked (void)
+{
+  guint8 number;
+  guint n = 0;
+
+  while (read (pipe_fds[0], &number, 1) == 1)
+    {
+      n += number == SIGINT;
+      if (n_seen < sizeof seen)
+        seen[n_seen++] = number;
+    }
+
+  return n;
+}
+
+/* On the library's thread, without the GIL. */
+static gboolean
+signalled_cb (int          fd,
+              GIOCondition condition,
+              gpointer     user_data)
+{
+  guint64 serial = 0;
+  guint n;
+
+  g_mutex_lock (&wait_lock);
+  n = read_signals_locked ();
+  if (waiting != NULL && n > 0)
+    serial = waiting->serial;
+  g_mutex_unlock (&wait_lock);
+
+  if (serial == 0 || !is_to_break_off ())
+    return G_SOURCE_CONTINUE;
+
+  /* With the lock, so that it cannot meet the next call. */
+  g_mutex_lock (&wait_lock);
+  if (waiting != NULL && waiting->serial == serial)
+    {
+      if (waiting->n_presses++ == 0)
+        malt_worker_interrupt (waiting->worker);
+      else
+        malt_worker_kill (waiting->worker, SIGKILL);
+    }
+  g_mutex_unlock (&wait_lock);
+
+  return G_SOURCE_CONTINUE;
+}
+
+/* On the main thread, when the module is imported there.  FALSE with an exception set. */
+gboolean
+malt_binding_signals_init (void)
+{
+  g_autoptr (PyObject) threading = PyImport_ImportModule ("threading");
+  g_autoptr (PyObject) thread = threading != NULL ? PyObject_CallMethod (threading, "main_thread", NULL) : NULL;
+  g_autoptr (PyObject) signal_module = NULL;
+  g_autoptr (PyObject) ident = thread != NULL ? PyObject_GetAttrString (thread, "ident") : NULL;
+  GError *error = NULL;
+
+  if (ident == NULL)
+    return FALSE;
+  main_thread = PyLong_AsUnsignedLong (ident);
+  if (PyErr_Occurred ())
+    return FALSE;
+
+  signal_module = PyImport_ImportModule ("signal");
+  set_wakeup_fd = signal_module != NULL ? PyObject_GetAttrString (signal_module, "set_wakeup_fd") : NULL;
+  if (set_wakeup_fd == NULL)
+    return FALSE;
+
+  if (!g_unix_open_pipe (pipe_fds, FD_CLOEXEC, &error) ||
+      !g_unix_set_fd_nonblocking (pipe_fds[0], TRUE, &error) ||
+      !g_unix_set_fd_nonblocking (pipe_fds[1], TRUE, &error))
+    {
+      PyErr_SetString (PyExc_OSError, error->message);
+      g_error_free (error);
+      return FALSE;
+    }
+
+  return TRUE;
+}
+
+static void
+watch (void)
+{
+  static gboolean watching; /* guarded by the GIL */
+  GSource *source;
+
+  if (watching)
+    return;
+
+  watching = TRUE;
+  source = g_unix_fd_source_new (pipe_fds[0], G_IO_IN);
+  g_source_set_static_name (source, "[malt] Python signals");
+  g_source_set_callback (source, G_SOURCE_FUNC (signalled_cb), NULL, NULL);
+  g_source_attach (source, malt_get_library_context ());
+  g_source_unref (source);
+}
+
+/* Returns the one before; -1 is none. */
+static int
+exchange_fd (int fd)
+{
+  static PyObject *names; /* guarded by the GIL */
+  g_autoptr (PyObject) number = PyLong_FromLong (fd);
+  g_autoptr (PyObject) answer = NULL;
+  int before;
+
+  if (names == NULL)
+    names = Py_BuildValue ("(s)", "warn_on_full_buffer");
+  if (names != NULL && number != NULL)
+    {
+      PyObject *const arguments[] = { number, Py_False };
+
+      answer = PyObject_Vectorcall (set_wakeup_fd, arguments, 1, names);
+    }
+
+  before = answer != NULL ? (int) PyLong_AsLong (answer) : -1;
+  /* It fails if the one to be put back was closed meanwhile; then there is none. */
+  PyErr_Clear ();
+  return before;
+}
+
+/* Sees to it that signals are announced to us; gives the descriptor to be put back, or -1. */
+static int
+take_fd (void)
+{
+  gint64 now = g_get_monotonic_time ();
+  int before;
+
+  if (!is_foreign && now - looked_at < TRUSTED_USEC)
+    return -1;
+
+  watch ();
+  looked_at = now;
+  before = exchange_fd (pipe_fds[1]);
+  is_foreign = before >= 0 && before != pipe_fds[1];
+
+  return is_foreign ? before : -1;
+}
+
+/* Before a thread waits for the worker.  With the GIL. */
+void
+malt_binding_wait_begin (MaltBindingWait *self,
+                         MaltWorker      *worker)
+{
+  self->active = pipe_fds[0] >= 0 && PyThread_get_thread_ident () == main_thread;
+  if (!self->active)
+    return;
+
+  self->worker = worker;
+  self->n_presses = 0;
+  self->outer_fd = take_fd ();
+}
+
+/* The same, without the GIL, after the other one. */
+void
+malt_binding_wait_enter (MaltBindingWait *self)
+{
+  if (!self->active)
+    return;
+
+  g_mutex_lock (&wait_lock);
+  self->serial = ++last_serial;
+  self->outer = waiting;
+  waiting = self;
+  n_seen = 0;
+  g_mutex_unlock (&wait_lock);
+}
+
+/* When the wait is over, without the GIL. */
+void
+malt_binding_wait_leave (MaltBindingWait *self)
+{
+  if (!self->active)
+    return;
+
+  g_mutex_lock (&wait_lock);
+  waiting = self->outer;
+  g_mutex_unlock (&wait_lock);
+}
+
+/* Takes the signals that nobody has read, which must not meet the next wait, and passes those
+ * that came on to whoever had asked to be told of them. */
+static void
+pass_signals_on (int fd)
+{
+  guint8 passed[sizeof seen];
+  guint n;
+
+  Py_BEGIN_ALLOW_THREADS
+  g_mutex_lock (&wait_lock);
+  read_signals_locked ();
+  n = n_seen;
+  memcpy (passed, seen, n);
+  n_seen = 0;
+  g_mutex_unlock (&wait_lock);
+
+  /* What its reader has no room for is lost, as it would be for Python. */
+  if (fd >= 0 && n > 0)
+    while (write (fd, passed, n) < 0 && errno == EINTR)
+      ;
+  Py_END_ALLOW_THREADS
+}
+
+/* After all, with the GIL.  TRUE if there is an exception now, by which the call is to end:
+ * KeyboardInterrupt, or what else the program's handlers have raised. */
+gboolean
+malt_binding_wait_end (MaltBindingWait *self,
+                       gboolean         failed)
+{
+  gboolean raised;
+
+  if (!self->active)
+    return FALSE;
+
+  if (self->outer_fd >= 0)
+    exchange_fd (self->outer_fd);
+  raised = PyErr_CheckSignals () < 0;
+  if (raised || self->n_presses > 0 || self->outer_fd >= 0)
+    {
+      PyObject *exception = malt_python_take_exception ();
+
+      pass_signals_on (self->outer_fd);
+      malt_python_give_exception (exception);
+    }
+
+  /* A handler that only makes a note, as that of a main loop does. */
+  if (!raised && failed && self->n_presses > 0)
+    {
+      PyErr_SetNone (PyExc_KeyboardInterrupt);
+      raised = TRUE;
+    }
+
+  return raised;
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "malt-binding.h"
+
+/* Calls whose results are put into concurrent.futures.Future objects.
+ *
+ * One thread for the whole program begins them and gets what comes of them, in a main context
+ * of its own, so that nobody has to run a loop.  It takes the GIL only to put results where
+ * they belong, and then as many as there are by then: threads of Python that compute let it
+ * have the GIL once in 5 ms. */
+
+typedef struct
+{
+  MaltBindingJob  job;
+  PyObject       *worker; /* (owned) */
+  PyObject       *future; /* (owned) */
+  gint            begun;  /* atomic: it was handed to the worker */
+
+  /* The thread's, once it is done. */
+  GVariant       *value;
+  GError         *error;
+
+  GList           link;
+} Submission;
+
+static GMutex lock;
+static GCond flushed;
+/* Guarded by lock. */
+static GQueue queue = G_QUEUE_INIT;  /* of Submission: to be begun */
+static gboolean ending;
+
+static gint n_queued;                /* atomic: in the queue, or just being begun */
+
+/* Set once, with the GIL, and then immutable. */
+static GMainContext *context;
+static GThread *thread;
+
+/* The thread's. */
+static GQueue done = G_QUEUE_INIT;   /* of Submission */
+
+/* With the GIL. */
+static void
+submission_free (Submission *self)
+{
+  malt_binding_job_clear (&self->job);
+  g_clear_pointer (&self->value, g_variant_unref);
+  g_clear_error (&self->error);
+  Py_CLEAR (self->worker);
+  Py_CLEAR (self->future);
+  g_free (self);
+}
+
+/* The future may have been cancelled meanwhile, and then does not care. */
+static void
+resolve (Submission *self)
+{
+  static PyObject *set_result, *set_exception; /* guarded by the GIL */
+  g_autoptr (PyObject) value = NULL;
+  g_autoptr (PyObject) answer = NULL;
+  g_autoptr (PyObject) exception = NULL;
+
+  if (set_result == NULL)
+    {
+      set_result = PyUnicode_InternFromString ("_malt_set_result");
+      set_exception = PyUnicode_InternFromString ("_malt_set_exception");
+    }
+
+  value = malt_binding_job_result (&self->job, self->worker, g_steal_pointer (&self->value),
+                                   g_steal_pointer (&self->error));
+  if (value != NULL)
+    answer = PyObject_CallMethodOneArg (self->future, set_result, value);
+  else
+    {
+      exception = malt_python_take_exception ();
+      answer = PyObject_CallMethodOneArg (self->future, set_exception, exception);
+    }
+  if (answer == NULL)
+    PyErr_WriteUnraisable (self->future);
+}
+
+static void
+resolve_all (void)
+{
+  PyGILState_STATE gil_state = PyGILState_Ensure ();
+  GList *link;
+
+  while ((link = g_queue_pop_head_link (&done)) != NULL)
+    {
+      resolve (link->data);
+      submission_free (link->data);
+    }
+
+  PyGILState_Release (gil_state);
+}
+
+static void
+done_cb (GObject      *source,
+         GAsyncResult *result,
+         gpointer      user_data)
+{
+  Submission *self = user_data;
+
+  self->value = malt_binding_job_finish (&self->job, result, &self->error);
+  g_queue_push_tail_link (&done, &self->link);
+}
+
+/* Begins what is in the queue; FALSE when it is time to end. */
+static gboolean
+begin_all (void)
+{
+  GQueue taken;
+  GList *link;
+  gboolean go_on;
+
+  g_mutex_lock (&lock);
+  taken = queue;
+  g_queue_init (&queue);
+  go_on = !ending;
+  g_mutex_unlock (&lock);
+
+  if (taken.length == 0 || !go_on)
+    return go_on;
+
+  while ((link = g_queue_pop_head_link (&taken)) != NULL)
+    {
+      Submission *self = link->data;
+
+      g_atomic_int_set (&self->begun, TRUE);
+      malt_binding_job_start (&self->job, done_cb, self);
+      g_atomic_int_add (&n_queued, -1);
+    }
+
+  g_mutex_lock (&lock);
+  g_cond_broadcast (&flushed);
+  g_mutex_unlock (&lock);
+
+  return TRUE;
+}
+
+static gpointer
+run_thread (gpointer data)
+{
+  g_main_context_push_thread_default (context);
+
+  while (begin_all ())
+    {
+      if (done.length > 0)
+        resolve_all ();
+      else
+        g_main_context_iteration (context, TRUE);
+    }
+
+  g_main_context_pop_thread_default (context);
+  return NULL;
+}
+
+/* Waits until all that was submitted has been handed to its worker, so that a blocking call
+ * does not overtake it.  With the GIL, which others get meanwhile. */
+void
+malt_binding_submit_flush (void)
+{
+  if (G_LIKELY (g_atomic_int_get (&n_queued) == 0))
+    return;
+
+  Py_BEGIN_ALLOW_THREADS
+  g_mutex_lock (&lock);
+  while (g_atomic_int_get (&n_queued) > 0 && !ending)
+    g_cond_wait (&flushed, &lock);
+  g_mutex_unlock (&lock);
+  Py_END_ALLOW_THREADS
+}
+
+/* (future, *job): returns what cancels it.  Errors are the caller's. */
+PyObject *
+malt_binding_submit (PyObject *module,
+                     PyObject *args)
+{
+  g_autoptr (PyObject) rest = NULL;
+  Submission *self;
+  PyObject *capsule;
+  gboolean was_empty;
+
+  if (PyTuple_GET_SIZE (args) < 2)
+    {
+      PyErr_SetString (PyExc_TypeError, "submit() needs a future and what is to be done");
+      return NULL;
+    }
+  rest = PyTuple_GetSlice (args, 1, PyTuple_GET_SIZE (args));
+  if (rest == NULL)
+    return NULL;
+
+  self = g_new0 (Submission, 1);
+  self->link.data = self;
+  if (!malt_binding_job_parse (&self->job, rest, MALT_PYTHON_VALUES_PLAIN))
+    {
+      submission_free (self);
+      return NULL;
+    }
+  if (self->job.cancellable == NULL)
+    self->job.cancellable = g_cancellable_new ();
+  self->future = Py_NewRef (PyTuple_GET_ITEM (args, 0));
+  self->worker = Py_NewRef (PyTuple_GET_ITEM (rest, 0));
+
+  capsule = malt_binding_cancellable_new (self->job.cancellable);
+
+  if (context == NULL)
+    {
+      context = g_main_context_new ();
+      thread = g_thread_new ("malt-python", run_thread, NULL);
+    }
+
+  g_atomic_int_inc (&n_queued);
+  g_mutex_lock (&lock);
+  was_empty = queue.length == 0;
+  g_queue_push_tail_link (&queue, &self->link);
+  g_mutex_unlock (&lock);
+  if (was_empty)
+    g_main_context_wakeup (context);
+
+  return capsule;
+}
+
+/* At the interpreter's exit: the thread takes the GIL no more. */
+PyObject *
+malt_binding_submit_end (PyObject *module,
+                         PyObject *unused)
+{
+  if (thread != NULL && malt_binding_is_own_process ())
+    {
+      Py_BEGIN_ALLOW_THREADS
+      g_mutex_lock (&lock);
+      ending = TRUE;
+      g_cond_broadcast (&flushed);
+      g_mutex_unlock (&lock);
+      g_main_context_wakeup (context);
+      g_thread_join (g_steal_pointer (&thread));
+      Py_END_ALLOW_THREADS
+    }
+
+  Py_RETURN_NONE;
+}

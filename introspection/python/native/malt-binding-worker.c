@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "malt-binding.h"
+
+#define NO_IMPORT_PYGOBJECT
+#include <pygobject.h>
+
+/* From PyGObject's wrappers to what they wrap. */
+
+/* The worker behind an object, which keeps it; or %NULL with an exception set. */
+MaltWorker *
+malt_binding_get_worker (PyObject *object)
+{
+  GObject *worker;
+
+  if (!PyObject_TypeCheck (object, malt_binding.worker_type))
+    {
+      PyErr_Format (PyExc_TypeError, "expected a Malt.Worker, not '%s'", Py_TYPE (object)->tp_name);
+      return NULL;
+    }
+  if (!malt_binding_check_process ())
+    return NULL;
+
+  worker = pygobject_get (object);
+  if (worker == NULL)
+    {
+      PyErr_SetString (PyExc_TypeError, "the worker has not been initialized");
+      return NULL;
+    }
+
+  return MALT_WORKER (worker);
+}
+
+/* How values cross to the worker and back, which is asked for once.  FALSE with an exception
+ * set. */
+gboolean
+malt_binding_get_values (PyObject         *object,
+                         MaltWorker       *worker,
+                         MaltPythonValues *values)
+{
+  static GQuark quark;
+  gsize known;
+  long number;
+  PyObject *answer;
+
+  if (G_UNLIKELY (quark == 0))
+    quark = g_quark_from_static_string ("malt-python-values");
+
+  known = (gsize) g_object_get_qdata (G_OBJECT (worker), quark);
+  if (known == 0)
+    {
+      answer = PyObject_CallOneArg (malt_binding.get_values, object);
+      if (answer == NULL)
+        return FALSE;
+      number = PyLong_AsLong (answer);
+      Py_DECREF (answer);
+      if (number == -1 && PyErr_Occurred ())
+        return FALSE;
+
+      /* Never 0, which is "not known". */
+      known = (gsize) number | (gsize) MALT_PYTHON_VALUES_WORDS;
+      g_object_set_qdata (G_OBJECT (worker), quark, (gpointer) known);
+    }
+
+  *values = (MaltPythonValues) known;
+  return TRUE;
+}
+
+/* Whether a wrapper has its object already: it has, where C code made the object. */
+PyObject *
+malt_binding_has_object (PyObject *module,
+                         PyObject *object)
+{
+  if (!PyObject_TypeCheck (object, malt_binding.worker_type))
+    Py_RETURN_FALSE;
+
+  return PyBool_FromLong (pygobject_get (object) != NULL);
+}
+
+static void
+capsule_free (PyObject *capsule)
+{
+  g_object_unref (PyCapsule_GetPointer (capsule, "malt.cancellable"));
+}
+
+/* What cancel() takes; it is no wrapper of PyGObject's, which would cost more than the call. */
+PyObject *
+malt_binding_cancellable_new (GCancellable *cancellable)
+{
+  PyObject *capsule = PyCapsule_New (cancellable, "malt.cancellable", capsule_free);
+
+  if (capsule != NULL)
+    g_object_ref (cancellable);
+  return capsule;
+}
+
+PyObject *
+malt_binding_cancel (PyObject *module,
+                     PyObject *capsule)
+{
+  GCancellable *cancellable = PyCapsule_GetPointer (capsule, "malt.cancellable");
+
+  if (cancellable == NULL)
+    return NULL;
+
+  g_object_ref (cancellable);
+  Py_BEGIN_ALLOW_THREADS
+  g_cancellable_cancel (cancellable);
+  g_object_unref (cancellable);
+  Py_END_ALLOW_THREADS
+
+  Py_RETURN_NONE;
+}

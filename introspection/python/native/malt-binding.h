@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+#include "malt-python-object.h"
+
+G_BEGIN_DECLS
+
+/* The C half of the Python binding: what is called often, and what needs threads.  Its
+ * Python half is in gi/overrides.  Everything here is called with the GIL held, unless it
+ * says otherwise. */
+
+/* What the Python half tells when it is imported. */
+typedef struct
+{
+  PyTypeObject *worker_type;   /* Malt.Worker */
+  PyTypeObject *variant_type;  /* GLib.Variant */
+  PyObject     *make_error;    /* (domain, code, message, worker, details) → exception */
+  PyObject     *find_function; /* (worker, callable) → name */
+  PyObject     *get_values;    /* (worker) → how values cross, MaltPythonValues */
+} MaltBinding;
+
+extern MaltBinding malt_binding;
+
+/* One call or evaluation that is to be made. */
+typedef struct
+{
+  MaltWorker       *worker;       /* (owned) */
+  MaltPythonValues  values;       /* how what it gives comes back */
+  char             *function;     /* (owned): %NULL in an evaluation */
+  GVariant         *arguments;    /* (owned) (nullable) */
+  GVariant         *keywords;     /* (owned) (nullable) */
+  char             *module;       /* (owned) (nullable) */
+  char             *source;       /* (owned): %NULL in a call */
+  gboolean          no_value;
+  int               timeout_msec;
+  GCancellable     *cancellable;  /* (owned) (nullable) */
+} MaltBindingJob;
+
+/* malt-binding-worker.c */
+MaltWorker *malt_binding_get_worker  (PyObject         *object);
+gboolean    malt_binding_get_values  (PyObject         *object,
+                                      MaltWorker       *worker,
+                                      MaltPythonValues *values);
+PyObject   *malt_binding_has_object  (PyObject *module,
+                                      PyObject *object);
+PyObject   *malt_binding_cancellable_new (GCancellable *cancellable);
+PyObject   *malt_binding_cancel      (PyObject *module,
+                                      PyObject *capsule);
+
+/* malt-binding-error.c */
+PyObject *malt_binding_error_to_python (GError   *error,
+                                        PyObject *worker);
+void      malt_binding_raise           (GError   *error,
+                                        PyObject *worker);
+
+/* malt-binding-job.c */
+gboolean  malt_binding_job_init_call (MaltBindingJob   *self,
+                                      PyObject         *worker,
+                                      PyObject         *function,
+                                      PyObject *const  *arguments,
+                                      Py_ssize_t        n_arguments,
+                                      PyObject         *keywords,
+                                      MaltPythonValues  how);
+gboolean  malt_binding_job_init_eval (MaltBindingJob *self,
+                                      PyObject       *worker,
+                                      PyObject       *module,
+                                      PyObject       *source);
+gboolean  malt_binding_job_parse     (MaltBindingJob   *self,
+                                      PyObject         *args,
+                                      MaltPythonValues  how);
+gboolean  malt_binding_job_set_limits (MaltBindingJob *self,
+                                       PyObject       *seconds,
+                                       PyObject       *cancellable);
+void      malt_binding_job_clear     (MaltBindingJob   *self);
+GVariant *malt_binding_job_run       (MaltBindingJob  *self,
+                                      GError         **error);
+void      malt_binding_job_start     (MaltBindingJob      *self,
+                                      GAsyncReadyCallback  callback,
+                                      gpointer             user_data);
+GVariant *malt_binding_job_finish    (MaltBindingJob  *self,
+                                      GAsyncResult    *result,
+                                      GError         **error);
+PyObject *malt_binding_job_result    (MaltBindingJob *self,
+                                      PyObject       *worker,
+                                      GVariant       *value,
+                                      GError         *error);
+
+/* malt-binding-call.c */
+extern PyMethodDef malt_binding_worker_methods[];
+PyObject *malt_binding_run           (PyObject *module,
+                                      PyObject *args);
+PyObject *malt_binding_do            (PyObject *module,
+                                      PyObject *args);
+
+/* malt-binding-signal.c */
+
+/* A wait for a worker, on the stack of the thread that waits. */
+typedef struct _MaltBindingWait MaltBindingWait;
+struct _MaltBindingWait
+{
+  /* The waiting thread only. */
+  gboolean         active;    /* it is the main thread */
+  int              outer_fd;  /* where signals were announced before */
+
+  /* Guarded by the lock of the waits, once it was entered. */
+  MaltWorker      *worker;    /* the caller keeps it */
+  MaltBindingWait *outer;     /* the wait in which this one takes place */
+  guint64          serial;
+  guint            n_presses; /* how often Ctrl-C was pressed */
+};
+
+gboolean malt_binding_signals_init   (void);
+void     malt_binding_wait_begin     (MaltBindingWait *self,
+                                      MaltWorker      *worker);
+void     malt_binding_wait_enter     (MaltBindingWait *self);
+void     malt_binding_wait_leave     (MaltBindingWait *self);
+gboolean malt_binding_wait_end       (MaltBindingWait *self,
+                                      gboolean         failed);
+
+/* malt-binding-submit.c */
+PyObject *malt_binding_submit        (PyObject *module,
+                                      PyObject *args);
+PyObject *malt_binding_submit_end    (PyObject *module,
+                                      PyObject *unused);
+void      malt_binding_submit_flush  (void);
+
+/* malt-binding-context.c */
+extern PyTypeObject malt_binding_context_type;
+PyObject *malt_binding_start         (PyObject *module,
+                                      PyObject *args);
+
+/* malt-binding-fork.c */
+gboolean  malt_binding_check_process (void);
+gboolean  malt_binding_is_own_process (void);
+PyObject *malt_binding_check_process_method (PyObject *module,
+                                             PyObject *unused);
+PyObject *malt_binding_note_worker   (PyObject *module,
+                                      PyObject *object);
+PyObject *malt_binding_before_fork   (PyObject *module,
+                                      PyObject *unused);
+PyObject *malt_binding_after_fork    (PyObject *module,
+                                      PyObject *in_child);
+
+G_END_DECLS

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+"""What the tests of the Python binding share."""
+
+import os
+import subprocess
+import sys
+import threading
+import unittest
+
+import gi
+
+gi.require_version('Malt', '1')
+
+from gi.repository import Malt  # noqa: E402
+
+PATIENCE = 120
+
+# For tests that interrupt Python code in a process of its own.
+interrupts_python = unittest.skipIf(
+    os.environ.get('MALT_SANITIZER') == 'thread',
+    'the thread sanitizer keeps signals back while code runs that it does not know')
+
+
+class WorkerTest(unittest.TestCase):
+    """Has a worker in a process that runs Python, one for all tests of the class."""
+
+    maxDiff = None
+    keywords = {'runtime': 'python'}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.worker = Malt.Worker(**cls.keywords)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.worker.stop()
+        del cls.worker
+
+
+def run_python(source, *words, check=True):
+    """Runs a program in Python; its output and, if it is to succeed, nothing else."""
+    prelude = "import gi\ngi.require_version('Malt', '1')\nfrom gi.repository import Malt\n"
+    done = subprocess.run([sys.executable, '-c', prelude + source, *words], capture_output=True, text=True,
+                          timeout=PATIENCE)
+    if check and (done.returncode != 0 or done.stderr):
+        raise AssertionError(f'{source} gave {done.returncode}: {done.stdout}{done.stderr}')
+    return done
+
+
+def n_descriptors():
+    return len(os.listdir('/proc/self/fd'))
+
+
+def run_in_thread(function):
+    """Runs a function in a thread, waits for it, and gives what it returns or raises."""
+    outcome = []
+
+    def run():
+        try:
+            outcome.append((function(), None))
+        except BaseException as error:
+            outcome.append((None, error))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(PATIENCE)
+    value, error = outcome[0]
+    if error is not None:
+        raise error
+    return value

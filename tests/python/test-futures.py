@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+"""submit(): futures that need no loop."""
+
+import asyncio
+import concurrent.futures
+import gc
+import os
+import sys
+import threading
+import unittest
+
+from gi.repository import Gio, GLib
+
+from binding import PATIENCE, Malt, WorkerTest, interrupts_python, run_python
+
+
+class Futures(WorkerTest):
+    def test_result(self):
+        future = self.worker.submit('math.factorial', 10)
+        self.assertIsInstance(future, concurrent.futures.Future)
+        self.assertEqual(future.result(PATIENCE), 3628800)
+        self.assertTrue(future.done())
+        self.assertFalse(future.running())
+        self.assertFalse(future.cancel())
+        self.assertEqual(self.worker.submit_eval('y = 3; y + 1', module='futures').result(PATIENCE), 4)
+
+    def test_exception(self):
+        future = self.worker.submit('int', 'x')
+        error = future.exception(PATIENCE)
+        self.assertIsInstance(error, Malt.RemoteException)
+        self.assertEqual(error.type, 'ValueError')
+        with self.assertRaises(Malt.RemoteException):
+            future.result()
+
+    def test_what_cannot_be_sent(self):
+        future = self.worker.submit('len', [object()])
+        self.assertTrue(future.done())
+        with self.assertRaisesRegex(Malt.SerializationError, '^argument 1, item 0: '):
+            future.result()
+        self.assertIsInstance(self.worker.submit(5).exception(PATIENCE), TypeError)
+        self.assertIsInstance(self.worker.submit('none_such').exception(PATIENCE), Malt.NotFoundError)
+        self.assertIsInstance(self.worker.submit('object').exception(PATIENCE), Malt.SerializationError)
+
+    def test_arguments_are_as_they_were(self):
+        data = bytearray(b'x' * 100_000)
+        future = self.worker.submit('builtins.bytes.count', data, b'x')
+        data[:] = b'y' * len(data)
+        self.assertEqual(future.result(PATIENCE), 100_000)
+
+    def test_many(self):
+        futures = [self.worker.submit('abs', -i) for i in range(5000)]
+        self.assertEqual([future.result(PATIENCE) for future in futures], list(range(5000)))
+        done, pending = concurrent.futures.wait([self.worker.submit('abs', i) for i in range(100)], PATIENCE)
+        self.assertEqual((len(done), len(pending)), (100, 0))
+        values = {future.result() for future in
+                  concurrent.futures.as_completed([self.worker.submit('abs', i) for i in range(100)], PATIENCE)}
+        self.assertEqual(values, set(range(100)))
+
+    def test_callbacks(self):
+        event = threading.Event()
+        self.worker.submit('abs', 1).add_done_callback(lambda future: event.set())
+        self.assertTrue(event.wait(PATIENCE))
+
+    def test_order(self):
+        self.worker.eval('order = []')
+        for i in range(200):
+            self.worker.submit('order.append', i)
+            if i % 10 == 0:
+                self.worker.call('order.append', -i)
+                self.worker.do('order.append', -i)
+        expected = [x for i in range(200) for x in ([i, -i, -i] if i % 10 == 0 else [i])]
+        self.assertEqual(self.worker.eval('order'), expected)
+
+    @interrupts_python
+    def test_cancel_what_runs(self):
+        future = self.worker.submit_eval('import time; time.sleep(600)')
+        self.assertTrue(future.running())
+        self.assertFalse(future.done())
+        self.assertTrue(future.cancel())
+        self.assertTrue(future.cancelled())
+        self.assertTrue(future.cancel())
+        self.assertFalse(future.running())
+        with self.assertRaises(concurrent.futures.CancelledError):
+            future.result()
+        done, pending = concurrent.futures.wait([future], PATIENCE)
+        self.assertEqual(done, {future})
+        # The worker gets free.
+        self.assertEqual(self.worker.call('abs', -1), 1)
+
+    @interrupts_python
+    def test_cancel_what_has_not_begun(self):
+        self.worker.eval('begun = []')
+        first = self.worker.submit_eval('import time; time.sleep(600)')
+        second = self.worker.submit('begun.append', 2)
+        third = self.worker.submit('begun.append', 3)
+        self.assertTrue(second.cancel())
+        self.assertTrue(first.cancel())
+        third.result(PATIENCE)
+        self.assertEqual(self.worker.eval('begun'), [3])
+
+    @interrupts_python
+    def test_limits(self):
+        with self.assertRaises(Malt.TimeoutError):
+            self.worker.options(timeout=0.1).submit('time.sleep', 600).result(PATIENCE)
+        with self.assertRaises(concurrent.futures.TimeoutError):
+            future = self.worker.submit('time.sleep', 600)
+            future.result(0.1)
+        future.cancel()
+        cancellable = Gio.Cancellable()
+        future = self.worker.submit_eval('import time; time.sleep(600)', cancellable=cancellable)
+        cancellable.cancel()
+        with self.assertRaises(GLib.Error) as caught:
+            future.result(PATIENCE)
+        self.assertTrue(caught.exception.matches(Gio.io_error_quark(), Gio.IOErrorEnum.CANCELLED))
+
+    def test_under_asyncio(self):
+        async def main():
+            return await asyncio.wrap_future(self.worker.submit('abs', -5))
+
+        self.assertEqual(asyncio.run(main()), 5)
+
+    def test_the_worker_dies(self):
+        worker = Malt.Worker(runtime='python')
+        futures = [worker.submit('time.sleep', 600) for _ in range(10)]
+        worker.submit('abs', 1)
+        worker.kill()
+        for future in futures:
+            self.assertIsInstance(future.exception(PATIENCE), Malt.TerminatedWorkerException)
+        self.assertIsInstance(worker.submit('abs', 1).exception(PATIENCE), Malt.TerminatedWorkerException)
+
+    def test_several_workers(self):
+        with Malt.Worker(runtime='python') as other:
+            futures = [worker.submit('os.getpid') for worker in (self.worker, other) * 50]
+            self.assertEqual({future.result(PATIENCE) for future in futures},
+                             {self.worker.get_pid(), other.get_pid()})
+
+    def test_nothing_is_kept(self):
+        argument = list(range(1000))
+
+        def use():
+            for future in [self.worker.submit('len', argument) for _ in range(100)]:
+                future.result(PATIENCE)
+            for _ in range(20):
+                self.worker.submit('int', 'x').exception(PATIENCE)
+                self.worker.submit('abs', 1).cancel()
+            # The thread drops what it has had before it puts the next result.
+            self.worker.submit('abs', 1).result(PATIENCE)
+
+        use()
+        gc.collect()
+        before = sys.getrefcount(self.worker), sys.getrefcount(argument), len(gc.get_objects())
+        use()
+        gc.collect()
+        for was, is_ in zip(before, (sys.getrefcount(self.worker), sys.getrefcount(argument),
+                                     len(gc.get_objects()))):
+            self.assertAlmostEqual(was, is_, delta=20)
+
+    def test_one_thread(self):
+        names = []
+        for thread in os.listdir('/proc/self/task'):
+            with open(f'/proc/self/task/{thread}/comm') as file:
+                names.append(file.read().strip())
+        self.assertEqual(names.count('malt-python'), 1)
+
+
+class Exit(unittest.TestCase):
+    def test_with_calls_under_way(self):
+        done = run_python('''
+worker = Malt.Worker(runtime='python')
+futures = [worker.submit('time.sleep', 600) for _ in range(10)]
+more = [worker.submit('abs', 1) for _ in range(1000)]
+print('end')
+''')
+        self.assertEqual(done.stdout, 'end\n')
+
+    def test_with_results_coming(self):
+        done = run_python('''
+worker = Malt.Worker(runtime='python')
+first = worker.submit('abs', 1)
+more = [worker.submit('abs', 1) for _ in range(5000)]
+print(first.result())
+''')
+        self.assertEqual(done.stdout, '1\n')
+
+
+if __name__ == '__main__':
+    unittest.main()
