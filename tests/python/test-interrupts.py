@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+"""Ctrl-C while a program waits for its worker."""
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import unittest
+
+from binding import PATIENCE, interrupts_python
+
+PRELUDE = '''
+import asyncio, os, signal, sys, threading, time
+import gi
+gi.require_version('Malt', '1')
+from gi.repository import GLib, Malt
+
+worker = Malt.Worker(runtime='python')
+# Says when it runs, and goes on until it is interrupted.
+SLEEP = 'import os, time; os.write(1, b"ready\\\\n"); time.sleep(600)'
+'''
+
+# Goes on, whatever happens, until the end of the worker.
+STUBBORN = """
+SLEEP = '''
+import os, time
+os.write(1, b"ready\\\\n")
+while True:
+    try:
+        time.sleep(600)
+    except KeyboardInterrupt:
+        os.write(1, b"ready\\\\n")
+'''
+"""
+
+CHECK = '''
+print('goes on', worker.call('abs', -1))
+'''
+
+
+class Program:
+    """A program in Python, which sees Ctrl-C when its worker says that it is ready."""
+
+    def __init__(self, source):
+        self.process = subprocess.Popen([sys.executable, '-u', '-c', PRELUDE + source], stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT)
+        self.output = b''
+
+    def wait_for(self, text, n=1):
+        while self.output.count(text) < n:
+            ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE)
+            data = os.read(self.process.stdout.fileno(), 4096) if ready else b''
+            if not data:
+                raise AssertionError(f'{text} did not come: {self.output.decode()}')
+            self.output += data
+
+    def interrupt(self):
+        self.process.send_signal(signal.SIGINT)
+
+    def end(self):
+        output, _ = self.process.communicate(timeout=PATIENCE)
+        return re.sub(r'\[Worker \d+\]: ready\n', '', (self.output + output).decode())
+
+
+@interrupts_python
+class Interrupts(unittest.TestCase):
+    def run_program(self, source, presses=1):
+        program = Program(source)
+        self.addCleanup(program.process.stdout.close)
+        self.addCleanup(program.process.kill)
+        for n in range(presses):
+            program.wait_for(b'ready', n + 1)
+            program.interrupt()
+        return program.end()
+
+    def test_script(self):
+        for call in ('worker.eval(SLEEP)', 'worker.remote_eval_wait(None, SLEEP)',
+                     'worker.options(timeout=600).eval(SLEEP)', 'worker.submit_eval(SLEEP).result()',
+                     'worker.submit_eval(SLEEP).exception()'):
+            with self.subTest(call=call):
+                self.assertEqual(self.run_program(f'''
+try:
+    {call}
+except KeyboardInterrupt as error:
+    print(repr(error))
+''' + CHECK), 'KeyboardInterrupt()\ngoes on 1\n')
+
+    def test_uncaught(self):
+        output = self.run_program('worker.eval(SLEEP)')
+        self.assertRegex(output, r'Traceback .*\n(.*\n)+KeyboardInterrupt\n$')
+
+    def test_again_and_again(self):
+        self.assertEqual(self.run_program('''
+for i in range(3):
+    try:
+        worker.eval(SLEEP)
+    except KeyboardInterrupt:
+        print(i)
+''' + CHECK, 3), '0\n1\n2\ngoes on 1\n')
+
+    def test_second_one_ends_the_worker(self):
+        self.assertEqual(self.run_program(STUBBORN + '''
+try:
+    worker.eval(SLEEP)
+except KeyboardInterrupt:
+    print(worker.get_exit_info().to_string())
+''', 2), 'was killed by signal 9 (Killed)\n')
+
+    def test_code_that_catches_it(self):
+        self.assertEqual(self.run_program("""
+try:
+    worker.eval('''
+import os, time
+try:
+    os.write(1, b"ready\\\\n")
+    time.sleep(600)
+except KeyboardInterrupt:
+    caught = True
+''')
+except KeyboardInterrupt:
+    print(worker.eval('caught'))
+""" + CHECK), 'True\ngoes on 1\n')
+
+    def test_thread(self):
+        self.assertEqual(self.run_program('''
+def run():
+    try:
+        worker.eval(SLEEP)
+    except Malt.InterruptedError:
+        print('interrupted')
+
+thread = threading.Thread(target=run)
+thread.start()
+try:
+    thread.join()
+except KeyboardInterrupt:
+    print('main')
+    worker.interrupt()
+thread.join()
+''' + CHECK), 'main\ninterrupted\ngoes on 1\n')
+
+    def test_main_loop(self):
+        self.assertEqual(self.run_program('''
+loop = GLib.MainLoop()
+
+def call():
+    try:
+        worker.eval(SLEEP)
+    except KeyboardInterrupt:
+        print('call')
+
+GLib.idle_add(call)
+try:
+    loop.run()
+except KeyboardInterrupt:
+    print('loop')
+''' + CHECK), 'call\nloop\ngoes on 1\n')
+
+    def test_main_loop_that_waits(self):
+        self.assertEqual(self.run_program('''
+loop = GLib.MainLoop()
+worker.remote_eval_async(None, SLEEP, -1, None, lambda *arguments: None)
+try:
+    loop.run()
+except KeyboardInterrupt:
+    print('loop')
+    worker.interrupt()
+''' + CHECK), 'loop\ngoes on 1\n')
+
+    def test_asyncio(self):
+        for call in 'await worker.eval_async(SLEEP)', 'worker.eval(SLEEP)':
+            with self.subTest(call=call):
+                self.assertEqual(self.run_program(f'''
+async def main():
+    {call}
+
+try:
+    asyncio.run(main())
+except KeyboardInterrupt:
+    print('main')
+''' + CHECK), 'main\ngoes on 1\n')
+
+    def test_asyncio_with_a_handler(self):
+        self.assertEqual(self.run_program('''
+async def main():
+    task = asyncio.current_task()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
+    try:
+        await worker.eval_async(SLEEP)
+    except asyncio.CancelledError:
+        print('cancelled')
+    time.sleep(0.01)
+
+asyncio.run(main())
+try:
+    os.kill(os.getpid(), signal.SIGINT)
+except KeyboardInterrupt:
+    pass
+try:
+    worker.eval(SLEEP)
+except KeyboardInterrupt:
+    print('and again')
+''' + CHECK, 2), 'cancelled\nand again\ngoes on 1\n')
+
+    def test_a_handler_of_the_program(self):
+        self.assertEqual(self.run_program('''
+signal.signal(signal.SIGINT, lambda *arguments: print('noted'))
+print(worker.eval('import os, time; os.write(1, b"ready\\\\n"); time.sleep(1); 5'))
+''' + CHECK), 'noted\n5\ngoes on 1\n')
+
+    def test_before_it_begins(self):
+        # A signal that is there already is no reason to interrupt anything in the worker.
+        self.assertEqual(self.run_program('''
+try:
+    os.write(1, b'ready\\n')
+    time.sleep(600)
+except KeyboardInterrupt:
+    print([worker.call('abs', i) for i in range(3)])
+''' + CHECK), 'ready\n[0, 1, 2]\ngoes on 1\n')
+
+    def test_repl(self):
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execv(sys.executable, [sys.executable, '-q', '-i', '-c', PRELUDE])
+        self.addCleanup(os.close, terminal)
+        output = b''
+
+        def wait_for(text):
+            nonlocal output
+            while text not in output:
+                ready, _, _ = select.select([terminal], [], [], PATIENCE)
+                self.assertTrue(ready, output)
+                output += os.read(terminal, 4096)
+            output = output.partition(text)[2]
+
+        wait_for(b'>>> ')
+        os.write(terminal, b'worker.eval(SLEEP)\n')
+        wait_for(b'ready\r\n')
+        os.write(terminal, b'\x03')
+        wait_for(b'KeyboardInterrupt')
+        wait_for(b'>>> ')
+        os.write(terminal, b'worker.eval("6 * 7")\n')
+        wait_for(b'42')
+        os.write(terminal, b'exit()\n')
+        self.assertEqual(os.waitpid(pid, 0)[1], 0)
+
+
+if __name__ == '__main__':
+    unittest.main()
