@@ -39,6 +39,35 @@ run (MaltBindingJob *job,
   return result;
 }
 
+/* Looks at the arguments of a function whose first one is the function to be called.  FALSE
+ * with an exception set. */
+gboolean
+malt_binding_take_keywords (PyObject *const  *args,
+                            Py_ssize_t        n_args,
+                            PyObject         *names,
+                            const char       *what,
+                            PyObject        **keywords)
+{
+  g_autoptr (PyObject) dict = NULL;
+  Py_ssize_t i;
+
+  if (n_args < 1)
+    {
+      PyErr_Format (PyExc_TypeError, "%s() needs the function as its first argument", what);
+      return FALSE;
+    }
+  if (names == NULL || PyTuple_GET_SIZE (names) == 0)
+    return TRUE;
+
+  dict = PyDict_New ();
+  for (i = 0; dict != NULL && i < PyTuple_GET_SIZE (names); i++)
+    if (PyDict_SetItem (dict, PyTuple_GET_ITEM (names, i), args[n_args + i]) < 0)
+      return FALSE;
+
+  *keywords = g_steal_pointer (&dict);
+  return *keywords != NULL;
+}
+
 /* Worker.call (function, /, *args, **kwargs) */
 static PyObject *
 worker_call (PyObject        *self,
@@ -48,23 +77,9 @@ worker_call (PyObject        *self,
 {
   g_autoptr (PyObject) keywords = NULL;
   MaltBindingJob job = { 0 };
-  Py_ssize_t i;
 
-  if (n_args < 1)
-    {
-      PyErr_SetString (PyExc_TypeError, "call() needs the function as its first argument");
-      return NULL;
-    }
-
-  if (names != NULL && PyTuple_GET_SIZE (names) > 0)
-    {
-      keywords = PyDict_New ();
-      for (i = 0; keywords != NULL && i < PyTuple_GET_SIZE (names); i++)
-        if (PyDict_SetItem (keywords, PyTuple_GET_ITEM (names, i), args[n_args + i]) < 0)
-          return NULL;
-      if (keywords == NULL)
-        return NULL;
-    }
+  if (!malt_binding_take_keywords (args, n_args, names, "call", &keywords))
+    return NULL;
 
   if (!malt_binding_job_init_call (&job, self, args[0], args + 1, n_args - 1, keywords, MALT_PYTHON_VALUES_SHARE))
     {
@@ -111,6 +126,15 @@ PyDoc_STRVAR (call_doc,
 "Raises RemoteException for an exception in the worker, TerminatedWorkerException if the\n"
 "worker is gone, SerializationError for a value that cannot cross.");
 
+PyDoc_STRVAR (submit_doc,
+"submit($self, function, /, *args, **kwargs)\n"
+"--\n"
+"\n"
+"Call a function in the worker and return a concurrent.futures.Future.\n"
+"\n"
+"Does not block, and needs no loop. The arguments are those of call(); what is wrong with\n"
+"them is an exception of the future.");
+
 PyDoc_STRVAR (eval_doc,
 "eval($self, source, *, module=None, timeout=None, cancellable=None)\n"
 "--\n"
@@ -124,6 +148,7 @@ PyDoc_STRVAR (eval_doc,
 
 PyMethodDef malt_binding_worker_methods[] = {
   { "call", (PyCFunction) (gpointer) worker_call, METH_FASTCALL | METH_KEYWORDS, call_doc },
+  { "submit", (PyCFunction) (gpointer) malt_binding_worker_submit, METH_FASTCALL | METH_KEYWORDS, submit_doc },
   { "eval", (PyCFunction) (gpointer) worker_eval, METH_VARARGS | METH_KEYWORDS, eval_doc },
   { NULL, NULL, 0, NULL }
 };

@@ -42,6 +42,7 @@ init (PyObject *module,
       !take (hooks, "variant_type", &malt_binding.variant_type) ||
       !take (hooks, "make_error", &malt_binding.make_error) ||
       !take (hooks, "find_function", &malt_binding.find_function) ||
+      !take (hooks, "future_type", &malt_binding.future_type) ||
       !take (hooks, "get_values", &malt_binding.get_values))
     return NULL;
 

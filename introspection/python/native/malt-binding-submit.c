@@ -50,31 +50,80 @@ submission_free (Submission *self)
   g_free (self);
 }
 
-/* The future may have been cancelled meanwhile, and then does not care. */
+/* Names that are looked up; guarded by the GIL. */
+static PyObject *names[6];
+enum { STATE, RESULT, EXCEPTION, CANCEL, CONDITION, CALLBACKS };
+
+/* FALSE with an exception set. */
+static gboolean
+make_names (void)
+{
+  static const char *const texts[] = {
+    "_state", "_result", "_exception", "_malt_cancel", "_condition", "_done_callbacks"
+  };
+  guint i;
+
+  for (i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      if (names[i] == NULL)
+        names[i] = PyUnicode_InternFromString (texts[i]);
+      if (names[i] == NULL)
+        return FALSE;
+    }
+
+  return TRUE;
+}
+
+/* Whether an attribute was made for the future itself. */
+static gboolean
+has_own (PyObject *dict,
+         PyObject *name)
+{
+  return PyDict_GetItemWithError (dict, name) != NULL;
+}
+
+/* Puts the result into a future for which nobody has waited, which has no callbacks and was not
+ * cancelled: the whole of that is one step for Python code.  FALSE if it is another one, or
+ * with an exception set. */
+static gboolean
+resolve_quietly (PyObject *future,
+                 PyObject *value)
+{
+  static PyObject *finished; /* guarded by the GIL */
+  g_autoptr (PyObject) dict = PyObject_GenericGetDict (future, NULL);
+
+  if (finished == NULL)
+    finished = PyUnicode_InternFromString ("FINISHED");
+  if (dict == NULL || finished == NULL)
+    return FALSE;
+  if (has_own (dict, names[CONDITION]) || has_own (dict, names[CALLBACKS]) || has_own (dict, names[STATE]))
+    return FALSE;
+
+  return PyDict_SetItem (dict, names[RESULT], value) == 0 && PyDict_SetItem (dict, names[STATE], finished) == 0;
+}
+
 static void
 resolve (Submission *self)
 {
-  static PyObject *set_result, *set_exception; /* guarded by the GIL */
   g_autoptr (PyObject) value = NULL;
   g_autoptr (PyObject) answer = NULL;
   g_autoptr (PyObject) exception = NULL;
 
-  if (set_result == NULL)
-    {
-      set_result = PyUnicode_InternFromString ("_malt_set_result");
-      set_exception = PyUnicode_InternFromString ("_malt_set_exception");
-    }
-
   value = malt_binding_job_result (&self->job, self->worker, g_steal_pointer (&self->value),
                                    g_steal_pointer (&self->error));
-  if (value != NULL)
-    answer = PyObject_CallMethodOneArg (self->future, set_result, value);
-  else
+  if (value == NULL)
     {
       exception = malt_python_take_exception ();
-      answer = PyObject_CallMethodOneArg (self->future, set_exception, exception);
+      answer = PyObject_CallMethod (self->future, "_malt_set_exception", "O", exception);
     }
+  else if (resolve_quietly (self->future, value))
+    answer = Py_NewRef (Py_None);
+  else if (!PyErr_Occurred ())
+    answer = PyObject_CallMethod (self->future, "_malt_set_result", "O", value);
+
   if (answer == NULL)
+    PyErr_WriteUnraisable (self->future);
+  if (PyObject_SetAttr (self->future, names[CANCEL], Py_None) < 0)
     PyErr_WriteUnraisable (self->future);
 }
 
@@ -170,38 +219,30 @@ malt_binding_submit_flush (void)
   Py_END_ALLOW_THREADS
 }
 
-/* (future, *job): returns what cancels it.  Errors are the caller's. */
-PyObject *
-malt_binding_submit (PyObject *module,
-                     PyObject *args)
+/* Takes a job and puts it into the queue.  FALSE with an exception set. */
+static gboolean
+enqueue (MaltBindingJob *job,
+         PyObject       *future,
+         PyObject       *worker)
 {
-  g_autoptr (PyObject) rest = NULL;
-  Submission *self;
-  PyObject *capsule;
+  Submission *self = g_new0 (Submission, 1);
+  g_autoptr (PyObject) capsule = NULL;
   gboolean was_empty;
 
-  if (PyTuple_GET_SIZE (args) < 2)
-    {
-      PyErr_SetString (PyExc_TypeError, "submit() needs a future and what is to be done");
-      return NULL;
-    }
-  rest = PyTuple_GetSlice (args, 1, PyTuple_GET_SIZE (args));
-  if (rest == NULL)
-    return NULL;
-
-  self = g_new0 (Submission, 1);
   self->link.data = self;
-  if (!malt_binding_job_parse (&self->job, rest, MALT_PYTHON_VALUES_PLAIN))
-    {
-      submission_free (self);
-      return NULL;
-    }
+  self->job = *job;
+  *job = (MaltBindingJob) { 0 };
   if (self->job.cancellable == NULL)
     self->job.cancellable = g_cancellable_new ();
-  self->future = Py_NewRef (PyTuple_GET_ITEM (args, 0));
-  self->worker = Py_NewRef (PyTuple_GET_ITEM (rest, 0));
+  self->future = Py_NewRef (future);
+  self->worker = Py_NewRef (worker);
 
   capsule = malt_binding_cancellable_new (self->job.cancellable);
+  if (!make_names () || capsule == NULL || PyObject_SetAttr (future, names[CANCEL], capsule) < 0)
+    {
+      submission_free (self);
+      return FALSE;
+    }
 
   if (context == NULL)
     {
@@ -217,7 +258,71 @@ malt_binding_submit (PyObject *module,
   if (was_empty)
     g_main_context_wakeup (context);
 
-  return capsule;
+  return TRUE;
+}
+
+/* (future, *job).  Errors are the caller's. */
+PyObject *
+malt_binding_submit (PyObject *module,
+                     PyObject *args)
+{
+  g_autoptr (PyObject) rest = NULL;
+  MaltBindingJob job = { 0 };
+  gboolean queued;
+
+  if (PyTuple_GET_SIZE (args) < 2)
+    {
+      PyErr_SetString (PyExc_TypeError, "submit() needs a future and what is to be done");
+      return NULL;
+    }
+  rest = PyTuple_GetSlice (args, 1, PyTuple_GET_SIZE (args));
+  if (rest == NULL)
+    return NULL;
+
+  queued = malt_binding_job_parse (&job, rest, MALT_PYTHON_VALUES_PLAIN) &&
+           enqueue (&job, PyTuple_GET_ITEM (args, 0), PyTuple_GET_ITEM (rest, 0));
+  malt_binding_job_clear (&job);
+
+  return queued ? Py_NewRef (Py_None) : NULL;
+}
+
+/* Worker.submit (function, /, *args, **kwargs): a future, also where it fails at once. */
+PyObject *
+malt_binding_worker_submit (PyObject        *self,
+                            PyObject *const *args,
+                            Py_ssize_t       n_args,
+                            PyObject        *keyword_names)
+{
+  g_autoptr (PyObject) future = NULL;
+  g_autoptr (PyObject) keywords = NULL;
+  MaltBindingJob job = { 0 };
+  gboolean queued;
+
+  if (!malt_binding_take_keywords (args, n_args, keyword_names, "submit", &keywords))
+    return NULL;
+  future = PyObject_CallNoArgs (malt_binding.future_type);
+  if (future == NULL)
+    return NULL;
+
+  queued = malt_binding_job_init_call (&job, self, args[0], args + 1, n_args - 1, keywords,
+                                       MALT_PYTHON_VALUES_PLAIN) &&
+           enqueue (&job, future, self);
+  malt_binding_job_clear (&job);
+
+  if (!queued)
+    {
+      g_autoptr (PyObject) exception = NULL;
+      g_autoptr (PyObject) answer = NULL;
+
+      if (!PyErr_ExceptionMatches (PyExc_Exception))
+        return NULL;
+      exception = malt_python_take_exception ();
+      answer = PyObject_CallMethod (future, "_malt_set_exception", "O", exception);
+      if (answer == NULL)
+        return NULL;
+    }
+
+  return g_steal_pointer (&future);
 }
 
 /* At the interpreter's exit: the thread takes the GIL no more. */

@@ -17,6 +17,7 @@ typedef struct
   PyTypeObject *variant_type;  /* GLib.Variant */
   PyObject     *make_error;    /* (domain, code, message, worker, details) → exception */
   PyObject     *find_function; /* (worker, callable) → name */
+  PyObject     *future_type;   /* what submit() gives */
   PyObject     *get_values;    /* (worker) → how values cross, MaltPythonValues */
 } MaltBinding;
 
@@ -87,6 +88,11 @@ PyObject *malt_binding_job_result    (MaltBindingJob *self,
                                       GError         *error);
 
 /* malt-binding-call.c */
+gboolean  malt_binding_take_keywords (PyObject *const  *args,
+                                      Py_ssize_t        n_args,
+                                      PyObject         *names,
+                                      const char       *what,
+                                      PyObject        **keywords);
 extern PyMethodDef malt_binding_worker_methods[];
 PyObject *malt_binding_run           (PyObject *module,
                                       PyObject *args);
@@ -121,6 +127,10 @@ gboolean malt_binding_wait_end       (MaltBindingWait *self,
 /* malt-binding-submit.c */
 PyObject *malt_binding_submit        (PyObject *module,
                                       PyObject *args);
+PyObject *malt_binding_worker_submit (PyObject        *self,
+                                      PyObject *const *args,
+                                      Py_ssize_t       n_args,
+                                      PyObject        *keyword_names);
 PyObject *malt_binding_submit_end    (PyObject *module,
                                       PyObject *unused);
 void      malt_binding_submit_flush  (void);

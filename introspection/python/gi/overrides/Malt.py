@@ -183,10 +183,6 @@ class Worker(_Malt.Worker):
         except TypeError:
             return super().__repr__()
 
-    def submit(self, function, /, *args, **kwargs):
-        """Call a function in the worker; a concurrent.futures.Future. Needs no loop."""
-        return futures.submit(self, function, args, kwargs, None, None, None, None, False)
-
     def submit_eval(self, source, *, module=None, timeout=None, cancellable=None):
         """Run source in the worker; a concurrent.futures.Future. Needs no loop."""
         return futures.submit(self, None, None, None, module, source, timeout, cancellable, False)
@@ -347,7 +343,8 @@ class CallOptions:
 __all__ += ['AsyncResult', 'CallOptions']
 
 _native.init(worker_type=Worker, variant_type=GLib.Variant, make_error=errors.make,
-             find_function=launching.find_function, get_values=launching.get_values)
+             find_function=launching.find_function, future_type=futures.Future,
+             get_values=launching.get_values)
 os.register_at_fork(before=_native.before_fork,
                     after_in_parent=functools.partial(_native.after_fork, False),
                     after_in_child=functools.partial(_native.after_fork, True))

@@ -4,6 +4,8 @@
 
 import atexit
 import concurrent.futures
+import threading
+from concurrent.futures._base import CANCELLED, FINISHED, PENDING
 
 from . import _native
 
@@ -15,26 +17,45 @@ class Future(concurrent.futures.Future):
     not begun is withdrawn, and what runs is asked to give up and then interrupted.
     """
 
-    _cancel_capsule = None
+    # A future is mostly made, put aside and asked when it is done. What it takes to wait for
+    # one that is not done, and costs more than all else, is made when it is first needed.
+    _state = PENDING
+    _result = None
+    _exception = None
+    _malt_cancel = None  # what cancels it, while it is under way
+
+    def __init__(self):
+        pass
+
+    def __getattr__(self, name):
+        if name == '_condition':
+            return self.__dict__.setdefault(name, threading.Condition())
+        if name in ('_waiters', '_done_callbacks'):
+            return self.__dict__.setdefault(name, [])
+        raise AttributeError(f'{type(self).__name__!r} object has no attribute {name!r}')
 
     def cancel(self):
         with self._condition:
             if not super().cancel():
                 return False
-            if self._state == concurrent.futures._base.CANCELLED:
+            if self._state == CANCELLED:
                 # So that wait() and as_completed() know.
                 self.set_running_or_notify_cancel()
-            capsule, self._cancel_capsule = self._cancel_capsule, None
+            capsule, self._malt_cancel = self._malt_cancel, None
         if capsule is not None:
             _native.cancel(capsule)
         return True
 
     def running(self):
         """Whether it was handed to its worker and is not done."""
-        capsule = self._cancel_capsule
-        return capsule is not None and not self.done()
+        return self._malt_cancel is not None and not self.done()
+
+    def done(self):
+        return self._state != PENDING
 
     def result(self, timeout=None):
+        if self._state == FINISHED and self._exception is None:
+            return self._result
         try:
             return super().result(timeout)
         except KeyboardInterrupt:
@@ -49,31 +70,28 @@ class Future(concurrent.futures.Future):
             self.cancel()
             raise
 
+    # Called by _native, if somebody waits, was waiting or has callbacks.
+
     def _malt_set_result(self, value):
         try:
             self.set_result(value)
         except concurrent.futures.InvalidStateError:
             pass
-        self._cancel_capsule = None
 
     def _malt_set_exception(self, exception):
         try:
             self.set_exception(exception)
         except concurrent.futures.InvalidStateError:
             pass
-        self._cancel_capsule = None
 
 
 def submit(*job):
     """Begins what _native.submit() is told."""
     future = Future()
     try:
-        capsule = _native.submit(future, *job)
+        _native.submit(future, *job)
     except Exception as error:
         future.set_exception(error)
-        return future
-    if not future.done():
-        future._cancel_capsule = capsule
     return future
 
 
