@@ -363,6 +363,13 @@ malt_request_set_runtime (MaltRequest *self,
   g_atomic_pointer_set (&self->runtime, g_object_ref (runtime));
 }
 
+/* Whether a runtime has begun with it, and has not finished it. */
+gboolean
+malt_request_has_runtime (MaltRequest *self)
+{
+  return g_atomic_pointer_get (&self->runtime) != NULL;
+}
+
 /* Lets the caller go: from now on the request is done, and an answer is dropped.  The
  * responder is not called.  FALSE if it was done already. */
 gboolean

@@ -499,8 +499,9 @@ malt_runtime_handle (MaltRuntime *self,
   if (G_UNLIKELY (g_atomic_pointer_get (&priv->current) != 0))
     keep_current (priv);
 
-  malt_request_set_runtime (request, self);
+  /* In this order, as whoever sees its runtime looks for it there. */
   g_atomic_pointer_set (&priv->current, GPOINTER_TO_SIZE (request));
+  malt_request_set_runtime (request, self);
 
   MALT_RUNTIME_GET_CLASS (self)->handle (self, request);
 

@@ -88,6 +88,17 @@ ref_latest_unfinished (MaltService *self,
   return latest.request;
 }
 
+/* The latest request up to @id that has yet to come, or 0. */
+static guint64
+find_latest_to_come_locked (MaltService *self,
+                            guint64      id)
+{
+  while (id > self->started_id && g_hash_table_contains (self->withdrawn, GSIZE_TO_POINTER (id)))
+    id--;
+
+  return id > self->started_id ? id : 0;
+}
+
 /* An interrupt of whatever runs must not hit what was not yet under way when the manager
  * asked for it, and must hit what was, even if it has yet to come: neither road waits for
  * the other. */
@@ -102,7 +113,8 @@ interrupt (MaltService     *self,
   up_to_date = self->started_id <= frame->id;
   is_early = self->started_id < frame->id && malt_id_table_size (&self->unfinished) == 0;
   if (is_early)
-    self->interrupted_id = frame->id;
+    self->interrupted_id = (frame->flags & MALT_FRAME_UP_TO) != 0 ? find_latest_to_come_locked (self, frame->id)
+                                                                  : frame->id;
   g_mutex_unlock (&self->lock);
   if (is_early)
     return;
@@ -114,7 +126,8 @@ interrupt (MaltService     *self,
   if (request == NULL)
     return;
 
-  if ((frame->flags & MALT_FRAME_UP_TO) != 0 && up_to_date)
+  /* The one that is on its way to the runtime is not yet among what runs there. */
+  if ((frame->flags & MALT_FRAME_UP_TO) != 0 && up_to_date && malt_request_has_runtime (request))
     malt_runtime_interrupt (self->runtime, NULL);
   else
     malt_runtime_interrupt (self->runtime, request);

@@ -150,6 +150,7 @@ malt_python_handle (MaltPython  *self,
       return;
     }
 
+  g_atomic_int_set (&self->arriving, TRUE);
   malt_python_gil_take (self);
   malt_python_check_signals ();
   awaits = run_request (self, request, &answer);

@@ -70,11 +70,18 @@ gboolean
 malt_python_run_begin (MaltPython    *self,
                        MaltPythonRun *run)
 {
-  malt_python_run_enter (self, run);
+  gboolean hit;
 
-  /* Whoever interrupts first marks the request, then looks what runs: so at least one
+  g_mutex_lock (&self->lock);
+  set_running_locked (self, run);
+  hit = self->arriving_hit;
+  self->arriving_hit = FALSE;
+  g_atomic_int_set (&self->arriving, FALSE);
+  g_mutex_unlock (&self->lock);
+
+  /* Whoever interrupts this request first marks it, then looks what runs: so at least one
    * of us sees the other. */
-  return !malt_request_is_interrupted (run->request);
+  return !hit && !malt_request_is_interrupted (run->request);
 }
 
 /* Drops an interrupt that came too late to be raised.  TRUE if there was one. */
@@ -283,6 +290,9 @@ malt_python_interrupt (MaltPython  *self,
   running = self->running;
   if (running != NULL && running->request != NULL && (request == NULL || request == running->request))
     signal_locked (self);
+  /* It may have to wait for the GIL before it runs. */
+  else if (running == NULL && request == NULL && g_atomic_int_get (&self->arriving))
+    self->arriving_hit = TRUE;
   /* A callback that does not end keeps the loop from cancelling what waits, so a second
    * interrupt is for the callback.  One that ends at once is let alone, and so is the
    * loop itself, which would forget what it is about to do. */

@@ -50,10 +50,13 @@ struct _MaltPython
   MaltPythonRun  background;   /* running while the loop runs, between requests' steps */
 
   int            wake_fd;      /* eventfd: tasks in asked */
+  gint           arriving;     /* atomic: handle() has a request that has not begun to run; ends
+                                  under lock */
 
   GMutex         lock;
   /* Guarded by lock. */
   MaltPythonRun *running;      /* what runs now, or %NULL */
+  gboolean       arriving_hit; /* what arrives is interrupted */
   gint64         background_since; /* when background began to run last, monotonic */
   guint64        step;         /* counts what has run, to tell one from the next */
   gboolean       signalled;    /* an interrupt was sent into what runs now */

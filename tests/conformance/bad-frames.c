@@ -471,6 +471,65 @@ test_by_hand (void)
   g_assert_cmpint (g_subprocess_get_exit_status (process), ==, 1);
 }
 
+/* Gives its body. */
+static GBytes *
+raw_expect_frame (int           fd,
+                  MaltFrameType type,
+                  guint64       id)
+{
+  guint8 header[MALT_FRAME_HEADER_SIZE];
+  g_autofree char *reason = NULL;
+  MaltFrame frame;
+  char *body;
+
+  g_assert_cmpint (recv (fd, header, sizeof header, MSG_WAITALL), ==, sizeof header);
+  g_assert_true (malt_frame_decode (header, &frame, &reason));
+  g_assert_cmpint (frame.type, ==, type);
+  g_assert_cmpuint (frame.id, ==, id);
+
+  body = g_malloc (frame.length);
+  if (frame.length > 0)
+    g_assert_cmpint (recv (fd, body, frame.length, MSG_WAITALL), ==, frame.length);
+  return g_bytes_new_take (body, frame.length);
+}
+
+/* An interrupt comes before the request that is to be interrupted, and the one after it was
+ * withdrawn: it is for the first all the same, as nothing else is left. */
+static void
+test_early_interrupt (void)
+{
+  guint8 header[MALT_FRAME_HEADER_SIZE];
+  MaltFrame interrupt = { .type = MALT_FRAME_INTERRUPT, .flags = MALT_FRAME_UP_TO, .id = 2 };
+  g_autoptr (GBytes) body = NULL;
+  g_autoptr (GVariant) error = NULL;
+  guint32 code;
+  Raw raw;
+
+  raw_start (&raw);
+  raw_hello (&raw);
+  raw_send_frame (raw.control, MALT_FRAME_CANCEL, 2, NULL, 0);
+  g_bytes_unref (raw_expect_frame (raw.control, MALT_FRAME_WITHDRAWN, 2));
+  malt_frame_encode (&interrupt, header);
+  raw_send (raw.control, header, sizeof header);
+  /* The answer to this one says that it has seen the interrupt. */
+  raw_send_frame (raw.control, MALT_FRAME_CANCEL, 3, NULL, 0);
+  g_bytes_unref (raw_expect_frame (raw.control, MALT_FRAME_WITHDRAWN, 3));
+
+  raw_send_variant (raw.data, MALT_FRAME_CALL, 1,
+                    g_variant_new ("(sv@a{sv})", "native-functions:spin", g_variant_new_tuple (NULL, 0),
+                                   g_variant_new_array (G_VARIANT_TYPE ("{sv}"), NULL, 0)));
+  body = raw_expect_frame (raw.data, MALT_FRAME_ERROR, 1);
+  error = g_variant_ref_sink (g_variant_new_from_bytes (G_VARIANT_TYPE ("(yumsmsms)"), body, FALSE));
+  g_variant_get_child (error, 1, "u", &code);
+  g_assert_cmpuint (code, ==, MALT_ERROR_INTERRUPTED);
+
+  g_subprocess_force_exit (raw.process);
+  g_assert_true (g_subprocess_wait (raw.process, NULL, NULL));
+  close (raw.data);
+  close (raw.control);
+  g_object_unref (raw.process);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -487,6 +546,7 @@ main (int argc, char **argv)
   test_case_add_once ("to-worker/body", test_to_worker_body);
   test_case_add_once ("to-worker/hello", test_to_worker_hello);
   test_case_add_once ("to-worker/order", test_to_worker_order);
+  test_case_add_once ("to-worker/early-interrupt", test_early_interrupt);
   test_case_add_once ("to-worker/harmless", test_to_worker_harmless);
   test_case_add_once ("to-worker/by-hand", test_by_hand);
 
