@@ -24,7 +24,7 @@ malt_python_answer_make (MaltPython       *self,
       /* In a process of our own the answer is sent, and so serialised, with the GIL.  What
        * would let other threads run in between is done now. */
       malt_python_output_flush ();
-      answer->value = malt_python_to_variant (value, self->own_process ? MALT_PYTHON_VALUES_SHARE : MALT_PYTHON_VALUES_PLAIN,
+      answer->value = malt_python_to_variant (value, self->own_process ? self->values | MALT_PYTHON_VALUES_SHARE : self->values,
                                               &answer->error);
     }
   Py_XDECREF (value);

@@ -151,7 +151,7 @@ malt_python_call (MaltPython   *self,
   GVariant *arguments = malt_request_get_arguments (request);
   GVariant *keywords = malt_request_get_keywords (request);
   const char *name = malt_request_get_function (request);
-  MaltPythonValues how = self->views ? MALT_PYTHON_VALUES_VIEWS : MALT_PYTHON_VALUES_PLAIN;
+  MaltPythonValues how = self->values;
   g_autoptr (PyObject) function = NULL;
   g_autoptr (PyObject) positional = NULL;
   g_autoptr (PyObject) named = NULL;

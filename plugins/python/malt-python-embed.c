@@ -57,11 +57,11 @@ malt_python_start (MaltPython  *self,
                    GVariant    *options,
                    GError     **error)
 {
-  g_auto (MaltPythonOptions) parsed = { NULL, FALSE };
+  g_auto (MaltPythonOptions) parsed = { NULL, MALT_PYTHON_VALUES_PLAIN };
 
   if (!malt_python_options_parse (&parsed, options, error))
     return FALSE;
-  self->views = parsed.views;
+  self->values = parsed.values;
 
   self->wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (self->wake_fd < 0)

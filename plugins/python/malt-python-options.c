@@ -8,6 +8,8 @@
  *
  * - `virtual-environment` (`s`): the directory of a virtual environment, whose packages
  *   the worker uses.  It must be for the version of Python that the runtime embeds.
+ * - `objects` (`s`): what becomes of values that only Python has: `refuse`, `tag` for the
+ *   forms that another Python understands, or `pickle` for any object as well.
  * - `buffers` (`s`): what arrays of numbers become in Python: `copy`, or `view` for a
  *   memoryview of what was received. */
 
@@ -16,12 +18,38 @@ parse_buffers (MaltPythonOptions  *self,
                const char         *text,
                GError            **error)
 {
-  self->views = g_str_equal (text, "view");
-  if (self->views || g_str_equal (text, "copy"))
+  self->values &= ~(guint) MALT_PYTHON_VALUES_VIEWS;
+  if (g_str_equal (text, "copy"))
+    return TRUE;
+
+  self->values |= MALT_PYTHON_VALUES_VIEWS;
+  if (g_str_equal (text, "view"))
     return TRUE;
 
   g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
                "the option 'buffers' of the Python runtime is '%s', neither 'copy' nor 'view'", text);
+  return FALSE;
+}
+
+static gboolean
+parse_objects (MaltPythonOptions  *self,
+               const char         *text,
+               GError            **error)
+{
+  self->values &= MALT_PYTHON_VALUES_VIEWS;
+  if (g_str_equal (text, "refuse"))
+    return TRUE;
+
+  self->values |= MALT_PYTHON_VALUES_OBJECTS | MALT_PYTHON_VALUES_IMPORT;
+  if (g_str_equal (text, "tag"))
+    return TRUE;
+
+  self->values |= MALT_PYTHON_VALUES_PICKLE;
+  if (g_str_equal (text, "pickle"))
+    return TRUE;
+
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+               "the option 'objects' of the Python runtime is '%s', none of 'refuse', 'tag' and 'pickle'", text);
   return FALSE;
 }
 
@@ -51,7 +79,8 @@ malt_python_options_parse (MaltPythonOptions  *self,
     {
       g_autoptr (GVariant) owned G_GNUC_UNUSED = value;
 
-      if (!g_str_equal (name, "virtual-environment") && !g_str_equal (name, "buffers"))
+      if (!g_str_equal (name, "virtual-environment") && !g_str_equal (name, "buffers") &&
+          !g_str_equal (name, "objects"))
         {
           g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND,
                        "the Python runtime has no option '%s'", name);
@@ -68,6 +97,13 @@ malt_python_options_parse (MaltPythonOptions  *self,
       if (g_str_equal (name, "buffers"))
         {
           if (!parse_buffers (self, g_variant_get_string (value, NULL), error))
+            return FALSE;
+          continue;
+        }
+
+      if (g_str_equal (name, "objects"))
+        {
+          if (!parse_objects (self, g_variant_get_string (value, NULL), error))
             return FALSE;
           continue;
         }

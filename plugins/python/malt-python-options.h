@@ -2,14 +2,14 @@
 
 #pragma once
 
-#include <malt.h>
+#include "malt-python-object.h"
 
 G_BEGIN_DECLS
 
 typedef struct
 {
-  char     *virtual_environment; /* a directory, or %NULL */
-  gboolean  views;               /* `buffers` is `view` */
+  char             *virtual_environment; /* a directory, or %NULL */
+  MaltPythonValues  values;              /* what `buffers` and `objects` mean */
 } MaltPythonOptions;
 
 gboolean malt_python_options_parse (MaltPythonOptions  *self,

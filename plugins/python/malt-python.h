@@ -31,7 +31,7 @@ struct _MaltPython
   /* Immutable once started. */
   MaltRuntime   *runtime;      /* not owned: it owns this */
   gboolean       own_process;  /* Python's main thread is ours, and SIGINT */
-  gboolean       views;        /* arrays of numbers are not copied for Python */
+  MaltPythonValues values;     /* what becomes of values on their way */
   pthread_t      thread;       /* the serving thread */
   unsigned long  thread_ident; /* the same, for Python */
   PyThreadState *thread_state; /* of the serving thread */

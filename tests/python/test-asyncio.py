@@ -89,9 +89,9 @@ class Asyncio(WorkerTest):
                 await self.worker.call_async('int', 'x')
             self.assertEqual(caught.exception.type, 'ValueError')
             with self.assertRaisesRegex(Malt.SerializationError, '^argument 1: '):
-                await self.worker.call_async('len', object())
+                await self.worker.call_async('len', threading.Lock())
             with self.assertRaises(Malt.SerializationError):
-                await self.worker.call_async('object')
+                await self.worker.call_async('threading.Lock')
             with self.assertRaises(TypeError):
                 await self.worker.call_async(5)
 

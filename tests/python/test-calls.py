@@ -164,8 +164,8 @@ class Calls(WorkerTest):
         self.assertIsNone(Malt.remote_error_get_exit_info(error))
 
         for function, arguments, kind in (('none.such', (), Malt.NotFoundError),
-                                          ('object', (), Malt.SerializationError),
-                                          ('len', (object(),), Malt.SerializationError)):
+                                          ('threading.Lock', (), Malt.SerializationError),
+                                          ('len', (threading.Lock(),), Malt.SerializationError)):
             with self.subTest(function=function), self.assertRaises(kind):
                 self.worker.call(function, *arguments)
         self.assertEqual(self.worker.eval('1'), 1)
@@ -200,11 +200,12 @@ class Calls(WorkerTest):
 
     def test_conversion_errors_say_where(self):
         with self.assertRaises(Malt.SerializationError) as caught:
-            self.worker.call('len', 1, {'a': [1] * 17 + [object()]})
-        self.assertEqual(str(caught.exception), "argument 2, key 'a', item 17: cannot convert a value of type 'object'")
+            self.worker.call('len', 1, {'a': [1] * 17 + [threading.Lock()]})
+        self.assertEqual(str(caught.exception), "argument 2, key 'a', item 17: cannot convert a value of type "
+                         "'_thread.lock'; it cannot be pickled either: TypeError: cannot pickle '_thread.lock' object")
         self.assertIs(caught.exception.worker, self.worker)
-        with self.assertRaisesRegex(Malt.SerializationError, "^argument 'key', item 0: cannot convert a text with"):
-            self.worker.call('sorted', [], key=['a\0b'])
+        with self.assertRaisesRegex(Malt.SerializationError, "^argument 'key', item 0: cannot convert a value of"):
+            self.worker.call('sorted', [], key=[threading.Lock()])
         with self.assertRaisesRegex(Malt.SerializationError, '^cannot convert 300 arguments, the type of which'):
             self.worker.call('print', *range(300))
 
@@ -260,7 +261,7 @@ class Calls(WorkerTest):
                 self.worker.call('len', argument)
                 self.worker.call('builtins.str.upper', text)
                 self.worker.eval('list(range(100))')
-                for function in lambda: self.worker.eval('1 / 0'), lambda: self.worker.call('f', object()):
+                for function in lambda: self.worker.eval('1 / 0'), lambda: self.worker.call('f', threading.Lock()):
                     with self.assertRaises(Malt.Error):
                         function()
 

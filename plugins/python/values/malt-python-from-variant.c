@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "malt-python-array.h"
+#include "malt-python-tag.h"
 #include "malt-python-view.h"
 
 /* From GVariant to Python, as docs/values.md has it.  The depth of a GVariant is
@@ -115,7 +117,9 @@ from_array (GVariant          *value,
   gconstpointer data;
   gsize n, i;
 
-  if ((how & MALT_PYTHON_VALUES_VIEWS) != 0 && strchr ("ybnqiuxtd", type[1]) != NULL)
+  /* Where both ends are Python, what was an array of numbers there says so. */
+  if ((how & MALT_PYTHON_VALUES_VIEWS) != 0 && type[1] != '\0' &&
+      strchr ((how & MALT_PYTHON_VALUES_OBJECTS) != 0 ? "y" : "ybnqiuxtd", type[1]) != NULL)
     return malt_python_view_new (value);
 
   switch (type[1])
@@ -234,6 +238,14 @@ malt_python_from_variant (GVariant          *value,
     case G_VARIANT_CLASS_ARRAY:
       return from_array (value, how, error);
     case G_VARIANT_CLASS_TUPLE:
+      if ((how & MALT_PYTHON_VALUES_OBJECTS) != 0)
+        {
+          if (g_variant_is_of_type (value, G_VARIANT_TYPE (MALT_PYTHON_TAG_TYPE)))
+            return malt_python_tag_decode (value, how, error);
+          if (g_variant_is_of_type (value, G_VARIANT_TYPE (MALT_PYTHON_ARRAY_TYPE)))
+            return malt_python_array_from_variant (value, how, error);
+        }
+      return from_tuple (value, how, error);
     case G_VARIANT_CLASS_DICT_ENTRY:
       return from_tuple (value, how, error);
     case G_VARIANT_CLASS_HANDLE:

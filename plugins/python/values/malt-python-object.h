@@ -20,6 +20,9 @@ typedef enum
                                         are as they are when the value is read */
   MALT_PYTHON_VALUES_VIEWS = 1 << 1, /* from GVariant: arrays of numbers become views of it */
   MALT_PYTHON_VALUES_WORDS = 1 << 2, /* errors say in words where a value is */
+  MALT_PYTHON_VALUES_OBJECTS = 1 << 3, /* also what GVariant has no type for: both ends are Python */
+  MALT_PYTHON_VALUES_PICKLE = 1 << 4, /* and any object, by pickle; only if the other end is trusted */
+  MALT_PYTHON_VALUES_IMPORT = 1 << 5, /* from GVariant: modules that are named are imported */
 } MaltPythonValues;
 
 /* An exception that is taken out of the thread state: a normalised object with its

@@ -4,7 +4,9 @@
 
 #include <string.h>
 
+#include "malt-python-array.h"
 #include "malt-python-buffer.h"
+#include "malt-python-tag.h"
 
 /* From Python to GVariant, as docs/values.md has it.
  *
@@ -24,6 +26,7 @@ typedef struct
 {
   MaltPythonValues  how;
   char             *reason;  /* what is wrong, or %NULL */
+  char             *problem; /* why it cannot be pickled either, or %NULL */
   GString          *where;   /* what leads to it, put together from its end; or %NULL */
   guint             nesting;
 } Conversion;
@@ -96,6 +99,67 @@ prepend_key (Conversion *self,
   malt_python_give_exception (exception);
 }
 
+/* Values of types that GVariant has not, for another Python. */
+
+/* Whether it may be more than the number or text that it is, as members of an enumeration
+ * are: their classes have a class of their own. */
+static inline gboolean
+is_special (Conversion *self,
+            PyObject   *object)
+{
+  return (self->how & MALT_PYTHON_VALUES_OBJECTS) != 0 && !Py_IS_TYPE ((PyObject *) Py_TYPE (object), &PyType_Type);
+}
+
+/* What stands for a value, with its tag.  Takes both. */
+static GVariant *
+make_tagged (Conversion *self,
+             char       *tag,
+             PyObject   *content,
+             guint      *depth)
+{
+  g_autofree char *own_tag = tag;
+  g_autoptr (PyObject) own_content = content;
+  GVariant *value;
+
+  if (self->nesting >= MAX_NESTING)
+    return refuse (self, "cannot send a value that nests more than %d containers or contains itself",
+                   MAX_NESTING);
+
+  self->nesting++;
+  value = convert (self, content, depth);
+  self->nesting--;
+  if (value == NULL)
+    return NULL;
+
+  *depth += 2;
+  if (*depth > MAX_DEPTH)
+    {
+      g_variant_unref (value);
+      return refuse (self, "cannot send a value that is %u containers deep (limit %d)", *depth, MAX_DEPTH);
+    }
+
+  return g_variant_new ("(ov)", own_tag, value);
+}
+
+/* %NULL with an exception set, or without if there is no such form. */
+static GVariant *
+convert_tagged (Conversion *self,
+                PyObject   *object,
+                gboolean    only_special,
+                guint      *depth)
+{
+  PyObject *content = NULL;
+  char *tag = NULL;
+
+  if ((self->how & MALT_PYTHON_VALUES_OBJECTS) == 0 || !malt_python_tag_encode (object, only_special, &tag, &content) ||
+      tag == NULL)
+    return NULL;
+
+  /* There is a form: that the usual one is impossible does not matter. */
+  g_clear_pointer (&self->reason, g_free);
+  return make_tagged (self, tag, content, depth);
+}
+
 /* Scalars */
 
 static GVariant *
@@ -152,8 +216,9 @@ convert_str (Conversion *self,
              PyObject   *object)
 {
   Py_ssize_t size;
-  const char *text = get_text (self, object, &size);
+  const char *text;
 
+  text = get_text (self, object, &size);
   return text != NULL ? g_variant_new_take_string (g_strndup (text, (gsize) size)) : NULL;
 }
 
@@ -169,7 +234,8 @@ take_array (const char *type,
  * return %NULL with neither exception nor reason if the list is of something else. */
 
 static GVariant *
-convert_list_of_ints (PyObject *list)
+convert_list_of_ints (Conversion *self,
+                      PyObject   *list)
 {
   Py_ssize_t n = PyList_GET_SIZE (list);
   g_autofree gint64 *numbers = g_try_new (gint64, n);
@@ -187,7 +253,7 @@ convert_list_of_ints (PyObject *list)
     {
       PyObject *item = PyList_GET_ITEM (list, i);
 
-      if (!PyLong_Check (item) || PyBool_Check (item))
+      if (!PyLong_Check (item) || PyBool_Check (item) || is_special (self, item))
         return NULL;
       numbers[i] = PyLong_AsLongLongAndOverflow (item, &overflow);
       if (overflow != 0)
@@ -275,12 +341,15 @@ convert_list_of_strs (Conversion *self,
     {
       PyObject *item = PyList_GET_ITEM (list, i);
 
-      if (!PyUnicode_Check (item))
+      if (!PyUnicode_Check (item) || is_special (self, item))
         return NULL;
       text = get_text (self, item, &length);
       if (text == NULL)
         {
-          prepend_index (self, i);
+          if ((self->how & MALT_PYTHON_VALUES_OBJECTS) == 0)
+            prepend_index (self, i);
+          else
+            g_clear_pointer (&self->reason, g_free);
           return NULL;
         }
       size += (gsize) length + 1;
@@ -434,7 +503,7 @@ convert_list (Conversion *self,
   else if (PyBool_Check (first))
     value = convert_list_of_bools (list);
   else if (PyLong_Check (first))
-    value = convert_list_of_ints (list);
+    value = convert_list_of_ints (self, list);
   else if (PyFloat_Check (first))
     value = convert_list_of_floats (list);
   else if (PyUnicode_Check (first))
@@ -466,6 +535,8 @@ convert_tuple (Conversion *self,
         }
 
       length += strlen (g_variant_get_type_string (g_ptr_array_index (children.values, i)));
+      if (length > MAX_TYPE_STRING && (self->how & MALT_PYTHON_VALUES_OBJECTS) != 0)
+        return convert_tagged (self, tuple, FALSE, depth);
       if (length > MAX_TYPE_STRING)
         return refuse (self, "cannot send a tuple of %" G_GSSIZE_FORMAT " values, the type of which "
                        "is longer than %d characters; a list has no such limit",
@@ -499,10 +570,47 @@ convert_key (Conversion *self,
   return value;
 }
 
+/* Whether all keys are texts, or all numbers, that GVariant can hold. */
+static gboolean
+has_plain_keys (Conversion *self,
+                PyObject   *dict)
+{
+  gboolean ints = FALSE, texts = FALSE;
+  PyObject *key, *item;
+  Py_ssize_t position = 0, size;
+  int overflow;
+
+  while (PyDict_Next (dict, &position, &key, &item))
+    {
+      if (is_special (self, key))
+        return FALSE;
+
+      if (PyUnicode_Check (key))
+        {
+          texts = TRUE;
+          if (get_text (self, key, &size) == NULL)
+            {
+              g_clear_pointer (&self->reason, g_free);
+              return FALSE;
+            }
+        }
+      else if (PyLong_Check (key) && !PyBool_Check (key))
+        {
+          ints = TRUE;
+          PyLong_AsLongLongAndOverflow (key, &overflow);
+          if (overflow != 0)
+            return FALSE;
+        }
+      else
+        return FALSE;
+    }
+
+  return !ints || !texts;
+}
+
 static GVariant *
 convert_dict (Conversion *self,
               PyObject   *dict,
-              const char *word,
               guint      *depth)
 {
   g_auto (Children) children = { NULL, 0 };
@@ -545,7 +653,7 @@ convert_dict (Conversion *self,
       if (!children_add (&children, self, item))
         {
           g_variant_unref (key_value);
-          prepend_key (self, word, key);
+          prepend_key (self, "key", key);
           return NULL;
         }
 
@@ -574,8 +682,10 @@ convert_container (Conversion *self,
     value = convert_list (self, object, depth);
   else if (PyTuple_Check (object))
     value = convert_tuple (self, object, depth);
+  else if ((self->how & MALT_PYTHON_VALUES_OBJECTS) != 0 && !has_plain_keys (self, object))
+    value = convert_tagged (self, object, FALSE, depth);
   else
-    value = convert_dict (self, object, "key", depth);
+    value = convert_dict (self, object, depth);
   self->nesting--;
 
   if (value != NULL && *depth > MAX_DEPTH)
@@ -588,6 +698,28 @@ convert_container (Conversion *self,
   return value;
 }
 
+/* Whether another Python gets the same from the form that is for everybody: a number that has
+ * the buffer protocol, or bytes. */
+static gboolean
+is_plain_buffer (PyObject *object)
+{
+  Py_buffer view;
+  gboolean plain;
+
+  if (PyObject_GetBuffer (object, &view, PyBUF_FULL_RO) < 0)
+    {
+      PyErr_Clear ();
+      return FALSE;
+    }
+
+  plain = (view.ndim == 0 && !g_str_equal (Py_TYPE (object)->tp_name, "numpy.ndarray")) ||
+          (PyMemoryView_Check (object) && view.ndim == 1 && view.itemsize == 1 &&
+           (view.format == NULL || g_str_equal (view.format, "B")));
+  PyBuffer_Release (&view);
+
+  return plain;
+}
+
 static GVariant *
 convert_other (Conversion *self,
                PyObject   *object,
@@ -595,9 +727,26 @@ convert_other (Conversion *self,
 {
   g_autofree char *problem = NULL;
   g_autoptr (PyObject) number = NULL;
+  gboolean is_buffer = PyObject_CheckBuffer (object);
   GVariant *value;
 
-  if (PyObject_CheckBuffer (object))
+  if ((self->how & MALT_PYTHON_VALUES_OBJECTS) != 0)
+    {
+      is_buffer = is_buffer && is_plain_buffer (object);
+      if (PyObject_CheckBuffer (object) && !is_buffer)
+        {
+          *depth = 2;
+          value = malt_python_array_to_variant (object, self->how);
+          if (value != NULL || PyErr_Occurred ())
+            return value;
+        }
+
+      value = convert_tagged (self, object, FALSE, depth);
+      if (value != NULL || self->reason != NULL || PyErr_Occurred ())
+        return value;
+    }
+
+  if (is_buffer)
     {
       value = malt_python_buffer_to_variant (object, (self->how & MALT_PYTHON_VALUES_SHARE) != 0, depth, &problem);
       if (value == NULL && problem != NULL)
@@ -605,10 +754,11 @@ convert_other (Conversion *self,
       return value;
     }
 
-  if (PyIndex_Check (object))
+  /* Arrays of several numbers say that they are one, too. */
+  if (PyIndex_Check (object) && !PyObject_CheckBuffer (object))
     {
       number = PyNumber_Index (object);
-      return number != NULL ? convert_int (self, number) : NULL;
+      return number != NULL ? convert (self, number, depth) : NULL;
     }
 
   return refuse (self, "cannot send a value of type '%s'", Py_TYPE (object)->tp_name);
@@ -619,6 +769,8 @@ convert (Conversion *self,
          PyObject   *object,
          guint      *depth)
 {
+  GVariant *value;
+
   *depth = 0;
 
   if (object == Py_None)
@@ -628,12 +780,19 @@ convert (Conversion *self,
     }
   if (PyBool_Check (object))
     return g_variant_new_boolean (object == Py_True);
-  if (PyLong_Check (object))
-    return convert_int (self, object);
+  if (is_special (self, object))
+    {
+      value = convert_tagged (self, object, TRUE, depth);
+      if (value != NULL || self->reason != NULL || PyErr_Occurred ())
+        return value;
+    }
   if (PyFloat_Check (object))
     return g_variant_new_double (PyFloat_AS_DOUBLE (object));
-  if (PyUnicode_Check (object))
-    return convert_str (self, object);
+  if (PyLong_Check (object) || PyUnicode_Check (object))
+    {
+      value = PyLong_Check (object) ? convert_int (self, object) : convert_str (self, object);
+      return value != NULL || self->reason == NULL ? value : convert_tagged (self, object, FALSE, depth);
+    }
   if (PyList_Check (object) || PyTuple_Check (object) || PyDict_Check (object))
     return convert_container (self, object, depth);
   if (PyBytes_Check (object))
@@ -681,6 +840,30 @@ get_kept (PyObject *object)
   return *kept;
 }
 
+/* An argument or result: what cannot cross otherwise does so by pickle, as a whole. */
+static GVariant *
+convert_whole (Conversion *self,
+               PyObject   *object,
+               guint      *depth)
+{
+  GVariant *value = convert (self, object, depth);
+  char *tag = NULL;
+  PyObject *content = NULL;
+
+  if (value != NULL || (self->how & MALT_PYTHON_VALUES_PICKLE) == 0 || PyErr_Occurred ())
+    return value;
+
+  if (malt_python_tag_pickle (object, &tag, &content, &self->problem))
+    {
+      g_clear_pointer (&self->reason, g_free);
+      if (self->where != NULL)
+        g_string_free (g_steal_pointer (&self->where), TRUE);
+      return make_tagged (self, tag, content, depth);
+    }
+
+  return NULL;
+}
+
 /* Those that are kept are not floating and stay. */
 static void
 drop_argument (GVariant *value)
@@ -697,17 +880,20 @@ finish (Conversion  *self,
 {
   g_autofree char *reason = g_steal_pointer (&self->reason);
   g_autofree char *where = self->where != NULL ? g_string_free (self->where, FALSE) : NULL;
+  g_autofree char *problem = g_steal_pointer (&self->problem);
+  const char *either = problem != NULL ? "; it cannot be pickled either: " : "";
 
   if (!failed || PyErr_Occurred ())
     return;
 
   if ((self->how & MALT_PYTHON_VALUES_WORDS) == 0)
-    g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "%s%s%s", reason,
-                 where != NULL ? " at " : "", where != NULL ? where : "");
+    g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "%s%s%s%s%s", reason,
+                 where != NULL ? " at " : "", where != NULL ? where : "", either, problem != NULL ? problem : "");
   else
-    g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "%s%scannot convert%s",
+    g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "%s%scannot convert%s%s%s",
                  where != NULL ? where : "", where != NULL ? ": " : "",
-                 reason + (g_str_has_prefix (reason, "cannot send") ? strlen ("cannot send") : 0));
+                 reason + (g_str_has_prefix (reason, "cannot send") ? strlen ("cannot send") : 0),
+                 either, problem != NULL ? problem : "");
 }
 
 /* Returns a floating reference, or one that stays with this function's; or %NULL with
@@ -718,14 +904,14 @@ malt_python_to_variant (PyObject          *object,
                         MaltPythonValues   how,
                         GError           **error)
 {
-  Conversion self = { how, NULL, NULL, 0 };
+  Conversion self = { how, NULL, NULL, NULL, 0 };
   guint depth;
   GVariant *value = get_kept (object);
 
   if (value != NULL)
     return value;
 
-  value = convert (&self, object, &depth);
+  value = convert_whole (&self, object, &depth);
   finish (&self, value == NULL, error);
 
   return value;
@@ -738,7 +924,7 @@ malt_python_arguments_to_variant (PyObject *const   *arguments,
                                   MaltPythonValues   how,
                                   GError           **error)
 {
-  Conversion self = { how, NULL, NULL, 0 };
+  Conversion self = { how, NULL, NULL, NULL, 0 };
   GVariant *on_stack[8], **values = on_stack;
   g_autofree GVariant **on_heap = NULL;
   GVariant *result = NULL;
@@ -754,7 +940,7 @@ malt_python_arguments_to_variant (PyObject *const   *arguments,
       GVariant *value = get_kept (arguments[i]);
 
       if (value == NULL)
-        value = convert (&self, arguments[i], &depth);
+        value = convert_whole (&self, arguments[i], &depth);
       if (value == NULL)
         {
           g_autofree char *number = g_strdup_printf ("%" G_GSSIZE_FORMAT, (gssize) i + 1);
@@ -789,10 +975,39 @@ malt_python_keywords_to_variant (PyObject          *keywords,
                                  MaltPythonValues   how,
                                  GError           **error)
 {
-  Conversion self = { how, NULL, NULL, 0 };
+  Conversion self = { how, NULL, NULL, NULL, 0 };
+  g_autoptr (PyObject) items = PyDict_Items (keywords);
+  GVariantBuilder builder;
+  GVariant *value = NULL;
   guint depth;
-  GVariant *value = convert_dict (&self, keywords, "argument", &depth);
+  Py_ssize_t i;
 
+  if (items == NULL)
+    return NULL;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE_VARDICT);
+  for (i = 0; i < PyList_GET_SIZE (items); i++)
+    {
+      PyObject *name = PyTuple_GET_ITEM (PyList_GET_ITEM (items, i), 0);
+      PyObject *item = PyTuple_GET_ITEM (PyList_GET_ITEM (items, i), 1);
+      GVariant *item_value = convert_whole (&self, item, &depth);
+      Py_ssize_t size;
+      const char *text = item_value != NULL ? get_text (&self, name, &size) : NULL;
+
+      if (item_value == NULL)
+        prepend_key (&self, "argument", name);
+      else if (text != NULL)
+        g_variant_builder_add (&builder, "{sv}", text, item_value);
+      else
+        drop_argument (item_value);
+      if (text == NULL)
+        break;
+    }
+
+  if (i == PyList_GET_SIZE (items))
+    value = g_variant_builder_end (&builder);
+  else
+    g_variant_builder_clear (&builder);
   finish (&self, value == NULL, error);
 
   return value;

@@ -14,6 +14,7 @@ typedef struct
   PyObject_HEAD
 
   GVariant   *value;  /* (owned) */
+  gpointer    data;   /* inside of the value; %NULL if there are no elements */
   char        format[2];
   Py_ssize_t  size;   /* of an element */
   Py_ssize_t  n;
@@ -25,10 +26,8 @@ view_get_buffer (PyObject  *object,
                  int        flags)
 {
   View *self = (View *) object;
-  gpointer data = (gpointer) g_variant_get_data (self->value);
 
-  /* An empty array has no data. */
-  if (PyBuffer_FillInfo (buffer, object, data != NULL ? data : self, self->n * self->size, TRUE, flags) < 0)
+  if (PyBuffer_FillInfo (buffer, object, self->data != NULL ? self->data : self, self->n * self->size, TRUE, flags) < 0)
     return -1;
 
   buffer->itemsize = self->size;
@@ -64,13 +63,13 @@ static PyTypeObject view_type = {
   .tp_as_buffer = &view_buffer_procs,
 };
 
-/* A memoryview of an array of numbers, or %NULL with an exception.  GIL held. */
-PyObject *
-malt_python_view_new (GVariant *value)
+static PyObject *
+new_view (GVariant      *value,
+          gconstpointer  data,
+          char           format,
+          gsize          size,
+          gsize          n)
 {
-  /* Of GVariant, of the struct module, and the size of an element. */
-  static const char types[] = "ybnqiuxtd", formats[] = "B?hHiIqQd", sizes[] = "112244888";
-  gsize i = (gsize) (strchr (types, g_variant_get_type_string (value)[1]) - types);
   g_autoptr (PyObject) object = NULL;
   View *self;
 
@@ -83,10 +82,32 @@ malt_python_view_new (GVariant *value)
   object = (PyObject *) self;
 
   self->value = g_variant_ref (value);
-  self->format[0] = formats[i];
+  self->data = (gpointer) data;
+  self->format[0] = format;
   self->format[1] = '\0';
-  self->size = sizes[i] - '0';
-  self->n = (Py_ssize_t) g_variant_get_size (value) / self->size;
+  self->size = (Py_ssize_t) size;
+  self->n = (Py_ssize_t) n;
 
   return PyMemoryView_FromObject (object);
+}
+
+/* A memoryview of bytes that are in a value, or %NULL with an exception.  GIL held. */
+PyObject *
+malt_python_view_new_bytes (GVariant      *value,
+                            gconstpointer  data,
+                            gsize          size)
+{
+  return new_view (value, data, 'B', 1, size);
+}
+
+/* A memoryview of an array of numbers, or %NULL with an exception.  GIL held. */
+PyObject *
+malt_python_view_new (GVariant *value)
+{
+  /* Of GVariant, of the struct module, and the size of an element. */
+  static const char types[] = "ybnqiuxtd", formats[] = "B?hHiIqQd", sizes[] = "112244888";
+  gsize i = (gsize) (strchr (types, g_variant_get_type_string (value)[1]) - types);
+  gsize size = (gsize) (sizes[i] - '0');
+
+  return new_view (value, g_variant_get_data (value), formats[i], size, g_variant_get_size (value) / size);
 }

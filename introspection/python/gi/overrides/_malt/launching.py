@@ -48,28 +48,78 @@ _CONVERT = {
 
 
 def make_launcher(keywords):
-    """A launcher with these properties."""
+    """A launcher with these properties, and options of the runtime under names of their own."""
     launcher = Malt.Launcher()
     if not keywords.keys() & {'backend', 'runtime', 'program'}:
         launcher.props.runtime = 'python'
+    options = {}
+    if 'pickle' in keywords:
+        options['objects'] = 'pickle' if keywords.pop('pickle') else 'tag'
+    if 'buffers' in keywords:
+        options['buffers'] = keywords.pop('buffers')
     for name, value in keywords.items():
         if launcher.find_property(name) is None:
             raise TypeError(f'a worker has no option {name!r}; the options are the properties of Malt.Launcher')
         if name in _CONVERT:
             value = _CONVERT[name](value)
         launcher.set_property(name, value)
+    if options:
+        _add_options(launcher, options)
     return launcher
+
+
+def _add_options(launcher, options):
+    """Adds options of the runtime, whose values are texts; those that it has stay."""
+    before = launcher.props.runtime_options
+    known = {} if before is None else {name: before.lookup_value(name, None) for name in before.keys()}
+    for name, text in options.items():
+        known.setdefault(name, GLib.Variant('s', text))
+    launcher.props.runtime_options = GLib.Variant('a{sv}', known)
+
+
+def _speaks_python(launcher):
+    """Whether the other end is the Python runtime of libmalt, in a worker of libmalt."""
+    return launcher.props.runtime == 'python' and launcher.props.backend in ('process', 'inprocess')
+
+
+def _may_unpickle(launcher):
+    """Whether a worker is trusted as much as this program.
+
+    One without a sandbox profile has all rights of this program's user anyway. There are no
+    profiles yet; none that has one is to be unpickled from.
+    """
+    return _speaks_python(launcher)
 
 
 @contextlib.contextmanager
 def prepared(launcher):
-    """While a worker is started: what the launcher has to say for Python's sake."""
-    yield
+    """While a worker is started: tells it that the other end is Python too."""
+    if not _speaks_python(launcher):
+        yield
+        return
+    before = launcher.props.runtime_options
+    _add_options(launcher, {'objects': 'pickle' if _may_unpickle(launcher) else 'tag'})
+    try:
+        yield
+    finally:
+        launcher.props.runtime_options = before
+
+
+# MaltPythonValues
+_VIEWS, _OBJECTS, _PICKLE, _IMPORT = 1 << 1, 1 << 3, 1 << 4, 1 << 5
 
 
 def get_values(worker):
     """How values cross to a worker and back, as MaltPythonValues has it."""
-    return 0
+    launcher = worker.get_launcher()
+    if not _speaks_python(launcher):
+        return 0
+    options = launcher.props.runtime_options
+    options = options.unpack() if options is not None else {}
+    values = {'tag': _OBJECTS, 'pickle': _OBJECTS | _PICKLE | _IMPORT}.get(options.get('objects'), 0)
+    if values & _PICKLE and not _may_unpickle(launcher):
+        values = _OBJECTS
+    return values | (_VIEWS if options.get('buffers') == 'view' else 0)
 
 
 def find_function(worker, function):
