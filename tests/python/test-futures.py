@@ -25,6 +25,14 @@ class Futures(WorkerTest):
         self.assertFalse(future.cancel())
         self.assertEqual(self.worker.submit_eval('y = 3; y + 1', module='futures').result(PATIENCE), 4)
 
+    def test_results_of_every_kind(self):
+        for waits in False, True:
+            for value in (1, 2), (), None, {'a': (1,)}:
+                future = self.worker.submit('copy.copy', value)
+                if not waits:
+                    self.worker.submit('abs', 1).result(PATIENCE)
+                self.assertEqual(future.result(PATIENCE), value)
+
     def test_exception(self):
         future = self.worker.submit('int', 'x')
         error = future.exception(PATIENCE)

@@ -51,15 +51,15 @@ submission_free (Submission *self)
 }
 
 /* Names that are looked up; guarded by the GIL. */
-static PyObject *names[6];
-enum { STATE, RESULT, EXCEPTION, CANCEL, CONDITION, CALLBACKS };
+static PyObject *names[7];
+enum { STATE, RESULT, CANCEL, CONDITION, CALLBACKS, SET_RESULT, SET_EXCEPTION };
 
 /* FALSE with an exception set. */
 static gboolean
 make_names (void)
 {
   static const char *const texts[] = {
-    "_state", "_result", "_exception", "_malt_cancel", "_condition", "_done_callbacks"
+    "_state", "_result", "_malt_cancel", "_condition", "_done_callbacks", "_malt_set_result", "_malt_set_exception"
   };
   guint i;
 
@@ -114,12 +114,12 @@ resolve (Submission *self)
   if (value == NULL)
     {
       exception = malt_python_take_exception ();
-      answer = PyObject_CallMethod (self->future, "_malt_set_exception", "O", exception);
+      answer = PyObject_CallMethodOneArg (self->future, names[SET_EXCEPTION], exception);
     }
   else if (resolve_quietly (self->future, value))
     answer = Py_NewRef (Py_None);
   else if (!PyErr_Occurred ())
-    answer = PyObject_CallMethod (self->future, "_malt_set_result", "O", value);
+    answer = PyObject_CallMethodOneArg (self->future, names[SET_RESULT], value);
 
   if (answer == NULL)
     PyErr_WriteUnraisable (self->future);
@@ -317,7 +317,7 @@ malt_binding_worker_submit (PyObject        *self,
       if (!PyErr_ExceptionMatches (PyExc_Exception))
         return NULL;
       exception = malt_python_take_exception ();
-      answer = PyObject_CallMethod (future, "_malt_set_exception", "O", exception);
+      answer = make_names () ? PyObject_CallMethodOneArg (future, names[SET_EXCEPTION], exception) : NULL;
       if (answer == NULL)
         return NULL;
     }
