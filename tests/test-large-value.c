@@ -105,7 +105,7 @@ other_peer (MaltPeer peer)
 static const struct
 {
   const char *text;
-  gboolean    is_plain; /* an array of numbers, which is read in place from a worker too */
+  gboolean    is_plain; /* numbers, which are read in place from a worker too */
 } values[] = {
   { "@ay [1, 2, 3]", TRUE },
   { "@an [1, -2, 3]", TRUE },
@@ -128,6 +128,17 @@ static const struct
   { "@a{sv} {'a': <1>, 'b': <'x'>}", FALSE },
   { "<@ax [1, 2]>", FALSE },
   { "(@ax [1, 2],)", FALSE },
+  { "(byte 102, byte 8, byte 1, byte 0, uint32 0, uint64 2, @ay [1, 2, 3])", TRUE },
+  { "(1, uint32 2, @ad [1.5])", TRUE },
+  { "(byte 1, @ay [])", TRUE },
+  { "(byte 1, int64 2, @ay [1])", FALSE },
+  { "(byte 1, @ax [1])", FALSE },
+  { "(true, @ay [1])", FALSE },
+  { "(byte 1, @ab [true])", FALSE },
+  { "(byte 1, @as ['a'])", FALSE },
+  { "(byte 1, @aay [[1]])", FALSE },
+  { "(byte 1, @ay [1], byte 2)", FALSE },
+  { "(1.5, ('a', @ay [1]))", FALSE },
   { "((@ay [1, 2],),)", FALSE },
   { "(@ax [1, 2], 'x')", FALSE },
   { "@(sx) ('a', 5)", FALSE },
@@ -518,6 +529,9 @@ static const BadBody bad_bodies[] = {
   { 64, 4, 0, 1, "v", 0, "*is not valid*" },
   { 64, 4, 0, 4, "(ss)", 0, "*is not valid*" },
   { 64, 16, 0, 4, "(yx)", 0, "*is not valid*" },
+  { 64, 4, 0, 5, "(xay)", 0, "*is not valid*" },
+  { 64, 12, 0, 5, "(xax)", 0, "*is not valid*" },
+  { 64, 0, 0, 5, "(yay)", 0, "*is not valid*" },
 };
 
 static GBytes *

@@ -56,12 +56,55 @@ malt_large_value_new_buffer (MaltArena *arena,
   return g_bytes_new_with_free_func (*data, size, buffer_free_cb, g_memdup2 (&self, sizeof self));
 }
 
+static gsize
+size_of_number (char type)
+{
+  switch (type)
+    {
+    case 'y':
+      return 1;
+    case 'n':
+    case 'q':
+      return 2;
+    case 'i':
+    case 'u':
+      return 4;
+    default:
+      return 8;
+    }
+}
+
 /* An array of numbers: of its bytes none has to be looked at, as all of them are a value,
  * whoever writes them and whenever. */
 static gboolean
 is_array_of_numbers (const char *type)
 {
   return type[0] == 'a' && type[1] != '\0' && strchr ("ynqiuxtd", type[1]) != NULL && type[2] == '\0';
+}
+
+/* The same of a tuple of numbers without gaps between them, of which the last is an array of
+ * numbers: where it ends is where the tuple does. */
+static gboolean
+is_free (const char *type)
+{
+  gsize offset = 0;
+
+  if (is_array_of_numbers (type))
+    return TRUE;
+  if (*type++ != '(')
+    return FALSE;
+
+  for (; *type != '\0' && strchr ("ynqiuxtd", *type) != NULL; type++)
+    {
+      gsize size = size_of_number (*type);
+
+      if (offset % size != 0)
+        return FALSE;
+      offset += size;
+    }
+
+  return offset > 0 && type[0] == 'a' && type[1] != '\0' && strchr ("ynqiuxtd", type[1]) != NULL &&
+         offset % size_of_number (type[1]) == 0 && g_str_equal (type + 2, ")");
 }
 
 /* What @value consists of, bytes and all, as long as it is a tuple of one member. */
@@ -110,7 +153,7 @@ copy_in (MaltLargeValue  *self,
          MaltPeer         peer,
          GVariant        *whole,
          GVariant        *value,
-         gboolean         is_plain,
+         gboolean         needs_check,
          guint64         *offset,
          GError         **error)
 {
@@ -118,7 +161,7 @@ copy_in (MaltLargeValue  *self,
   gconstpointer data = NULL;
   gpointer room;
 
-  if (!is_plain && peer == MALT_PEER_WORKER)
+  if (needs_check && peer == MALT_PEER_WORKER)
     {
       data = g_variant_get_data (value);
       if (!check_value (whole, data, size, error))
@@ -136,7 +179,7 @@ copy_in (MaltLargeValue  *self,
   else
     g_variant_store (value, room);
 
-  if (peer == MALT_PEER_WORKER || check_value (whole, room, size, error))
+  if (data != NULL || check_value (whole, room, size, error))
     return TRUE;
 
   malt_large_value_clear (self);
@@ -181,7 +224,8 @@ malt_large_value_put (MaltLargeValue  *self,
 {
   const char *type = g_variant_get_type_string (value);
   g_autoptr (GVariant) inner = ref_innermost (value);
-  gboolean is_plain = is_array_of_numbers (g_variant_get_type_string (inner));
+  const char *inner_type = g_variant_get_type_string (inner);
+  gboolean is_plain = is_array_of_numbers (inner_type);
   Place place = { .size = g_variant_get_size (value), .type_size = (guint32) strlen (type) };
 
   *self = (MaltLargeValue) { 0 };
@@ -201,7 +245,7 @@ malt_large_value_put (MaltLargeValue  *self,
       self->arena = arena;
       malt_arena_ref_slot (arena, self->slot);
     }
-  else if (!copy_in (self, arena, peer, value, inner, is_plain, &place.offset, error))
+  else if (!copy_in (self, arena, peer, value, inner, !is_free (inner_type), &place.offset, error))
     return FALSE;
 
   place.slot = self->slot;
@@ -324,7 +368,7 @@ malt_large_value_take (MaltArenaView  *view,
       return FALSE;
     }
 
-  if (peer == MALT_PEER_MANAGER || is_array_of_numbers (type))
+  if (peer == MALT_PEER_MANAGER || is_free (type))
     bytes = malt_arena_view_take (view, place.slot, place.offset, place.size, error);
   else
     bytes = take_copy (view, &place, error);
