@@ -28,12 +28,12 @@ SLEEP = 'import os, time; os.write(1, b"ready\\\\n"); time.sleep(600)'
 STUBBORN = """
 SLEEP = '''
 import os, time
-os.write(1, b"ready\\\\n")
 while True:
     try:
+        os.write(1, b"ready\\\\n")
         time.sleep(600)
     except KeyboardInterrupt:
-        os.write(1, b"ready\\\\n")
+        pass
 '''
 """
 
@@ -131,14 +131,14 @@ def run():
     try:
         worker.eval(SLEEP)
     except Malt.InterruptedError:
-        print('interrupted')
+        sys.stdout.write('interrupted\\n')  # at once, beside the other thread
 
 thread = threading.Thread(target=run)
 thread.start()
 try:
     thread.join()
 except KeyboardInterrupt:
-    print('main')
+    sys.stdout.write('main\\n')
     worker.interrupt()
 thread.join()
 ''' + CHECK), 'main\ninterrupted\ngoes on 1\n')
