@@ -40,6 +40,7 @@ malt_call_new (MaltWorker   *worker,
     .kind = malt_request_get_kind (request),
     .timeout_msec = timeout_msec,
     .result = result,
+    .context = result != NULL ? malt_result_get_context (result) : NULL,
     .link.data = self,
     .deadline_link.data = self,
   };
@@ -91,7 +92,7 @@ malt_call_finish_and_unlock (MaltCall *self,
                              GError   *error)
 {
   MaltWorkerPrivate *priv = malt_worker_get_private (self->worker);
-  MaltResult *result = self->result;
+  GMainContext *context = self->context;
   gboolean owns_itself = self->owns_itself;
   GMainContext *blocked;
 
@@ -110,8 +111,8 @@ malt_call_finish_and_unlock (MaltCall *self,
       g_main_context_unref (blocked);
     }
 
-  if (result != NULL) /* the delivery takes over the call */
-    malt_deliver (&self->delivery, malt_result_get_context (result));
+  if (context != NULL) /* the delivery takes over the call */
+    malt_deliver (&self->delivery, context);
   else if (owns_itself)
     malt_call_unref (self);
 }

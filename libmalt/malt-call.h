@@ -38,8 +38,13 @@ struct _MaltCall
   gboolean         keeps_request;  /* once it is done, to use it again */
   MaltRequestKind  kind;
   int              timeout_msec;   /* MALT_TIMEOUT_NONE for none */
+  int              waited_msec;    /* of those, before it came to this worker */
   GCancellable    *cancellable;
   MaltResult      *result;         /* of an asynchronous call, until it has returned */
+  gpointer         owner;          /* of one that a pool has begun, and then: */
+  void          (* owner_func) (MaltCall *self); /* takes it when it is done */
+  GMainContext    *context;        /* in which it is delivered, not owned; NULL if a thread or
+                                      nobody waits */
   GMainContext    *blocked;        /* that a blocking call runs, if it has to; see
                                       malt_worker_begin_blocking() */
 

@@ -180,7 +180,7 @@ static GSourceFuncs deadline_source_funcs = {
 static void
 watch_deadline (MaltCall *call)
 {
-  gint64 deadline = g_get_monotonic_time () + call->timeout_msec * (gint64) 1000;
+  gint64 deadline = g_get_monotonic_time () + (call->timeout_msec - call->waited_msec) * (gint64) 1000;
   gint64 ready;
 
   g_mutex_lock (&ladder_lock);

@@ -10,8 +10,8 @@
 /* What the callback of an asynchronous call is given.
  *
  * It is what a GTask would be, for what calls need of one: it is delivered in the order in
- * which results come (see malt-delivery.c), keeps its worker, and has one value or error to
- * be taken.  A GTask costs as much as the whole rest of a call, to be made, to notify of a
+ * which results come (see malt-delivery.c), keeps the object that was called, and has one
+ * value or error to be taken.  A GTask costs as much as the whole rest of a call, to be made, to notify of a
  * property that nobody looks at, and to be finalized; this one is used again when nobody
  * has kept it. */
 struct _MaltResult
@@ -19,7 +19,7 @@ struct _MaltResult
   GObject              parent_instance;
 
   /* Immutable until it is used again. */
-  MaltWorker          *worker;
+  GObject             *source;
   GMainContext        *context;
   gpointer             tag;
   GAsyncReadyCallback  callback;
@@ -36,7 +36,7 @@ struct _MaltResult
 static GObject *
 malt_result_get_source_object (GAsyncResult *result)
 {
-  return g_object_ref (G_OBJECT (MALT_RESULT (result)->worker));
+  return g_object_ref (MALT_RESULT (result)->source);
 }
 
 static gpointer
@@ -68,7 +68,7 @@ static __thread MaltSpares *spares;
 static void
 malt_result_clear (MaltResult *self)
 {
-  g_clear_object (&self->worker);
+  g_clear_object (&self->source);
   g_clear_pointer (&self->context, g_main_context_unref);
   g_clear_pointer (&self->value, g_variant_unref);
   g_clear_error (&self->error);
@@ -104,7 +104,7 @@ malt_result_release (MaltResult *self)
 
 /* For the main context that is the thread-default one now. */
 MaltResult *
-malt_result_new (MaltWorker          *worker,
+malt_result_new (gpointer             source,
                  gpointer             tag,
                  GAsyncReadyCallback  callback,
                  gpointer             user_data)
@@ -114,7 +114,7 @@ malt_result_new (MaltWorker          *worker,
   if (self == NULL)
     self = g_object_new (MALT_TYPE_RESULT, NULL);
 
-  self->worker = g_object_ref (worker);
+  self->source = g_object_ref (source);
   self->context = g_main_context_ref_thread_default ();
   self->tag = tag;
   self->callback = callback;
@@ -155,7 +155,7 @@ malt_result_return (MaltResult *self,
     {
       if (!is_default)
         g_main_context_push_thread_default (self->context);
-      self->callback (G_OBJECT (self->worker), G_ASYNC_RESULT (self), self->user_data);
+      self->callback (self->source, G_ASYNC_RESULT (self), self->user_data);
       if (!is_default)
         g_main_context_pop_thread_default (self->context);
     }
@@ -164,28 +164,30 @@ malt_result_return (MaltResult *self,
 }
 
 static void
-return_error (MaltDelivery *delivery)
+return_now (MaltDelivery *delivery)
 {
   MaltResult *self = (MaltResult *) ((char *) delivery - G_STRUCT_OFFSET (MaltResult, delivery));
 
-  malt_result_return (self, NULL, g_steal_pointer (&self->error));
+  malt_result_return (self, g_steal_pointer (&self->value), g_steal_pointer (&self->error));
 }
 
-/* For what fails at once: the callback is never called by the function that was given it.
- * Takes the error, and the result itself. */
+/* On any thread, also within the function that was given the callback, which it never calls
+ * itself.  Takes value and error, and the result itself. */
 void
 malt_result_return_later (MaltResult *self,
+                          GVariant   *value,
                           GError     *error)
 {
+  self->value = value;
   self->error = error;
-  self->delivery.func = return_error;
+  self->delivery.func = return_now;
   malt_deliver (&self->delivery, self->context);
 }
 
 /* Hands out what came of it, once. */
 GVariant *
 malt_result_finish (GAsyncResult  *result,
-                    MaltWorker    *worker,
+                    gpointer       source,
                     GError       **error)
 {
   MaltResult *self;
@@ -193,7 +195,7 @@ malt_result_finish (GAsyncResult  *result,
   g_return_val_if_fail (MALT_IS_RESULT (result), NULL);
 
   self = MALT_RESULT (result);
-  g_return_val_if_fail (self->worker == worker, NULL);
+  g_return_val_if_fail (self->source == source, NULL);
   g_return_val_if_fail (self->is_set, NULL);
 
   self->is_set = FALSE;

@@ -4,14 +4,12 @@
 
 #include <gio/gio.h>
 
-#include "malt-worker.h"
-
 G_BEGIN_DECLS
 
 #define MALT_TYPE_RESULT (malt_result_get_type ())
 G_DECLARE_FINAL_TYPE (MaltResult, malt_result, MALT, RESULT, GObject)
 
-MaltResult   *malt_result_new           (MaltWorker           *worker,
+MaltResult   *malt_result_new           (gpointer              source,
                                          gpointer              tag,
                                          GAsyncReadyCallback   callback,
                                          gpointer              user_data);
@@ -20,9 +18,10 @@ void          malt_result_return        (MaltResult           *self,
                                          GVariant             *value,
                                          GError               *error);
 void          malt_result_return_later  (MaltResult           *self,
+                                         GVariant             *value,
                                          GError               *error);
 GVariant     *malt_result_finish        (GAsyncResult         *result,
-                                         MaltWorker           *worker,
+                                         gpointer              source,
                                          GError              **error);
 
 G_END_DECLS

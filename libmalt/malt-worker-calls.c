@@ -28,18 +28,21 @@ timeout_of_call (MaltWorker *self,
   return timeout_msec < 0 ? MALT_TIMEOUT_NONE : timeout_msec;
 }
 
-/* Runs the request and blocks until it is done.  Takes the request. */
+/* Runs the request and blocks until it is done.  Takes the request.  The attempt is that
+ * of a pool, or NULL. */
 static GVariant *
 run_blocking (MaltWorker    *self,
               MaltRequest   *request,
               int            timeout_msec,
               GCancellable  *cancellable,
+              MaltAttempt   *attempt,
               GError       **error)
 {
   MaltWorkerClass *klass = MALT_WORKER_GET_CLASS (self);
   gboolean waits = klass->wait != NULL && malt_request_get_kind (request) != MALT_REQUEST_KIND_START;
   g_autoptr (MaltCall) call = NULL;
   GMainContext *blocked;
+  GVariant *value;
 
   if (cancellable != NULL && g_cancellable_set_error_if_cancelled (cancellable, error))
     {
@@ -50,6 +53,8 @@ run_blocking (MaltWorker    *self,
   call = malt_call_new (self, request, timeout_msec, cancellable, NULL);
   call->keeps_request = !waits;
   call->blocked = blocked = malt_worker_begin_blocking (self);
+  if (attempt != NULL)
+    call->waited_msec = attempt->waited_msec;
 
   if (malt_call_begin (call, request, error))
     {
@@ -62,11 +67,18 @@ run_blocking (MaltWorker    *self,
       malt_call_wait (call);
     }
   else
-    malt_request_release (request);
+    {
+      malt_request_release (request);
+      if (attempt != NULL)
+        attempt->is_refused = TRUE;
+    }
 
   if (blocked != NULL)
     malt_worker_end_blocking (blocked);
-  return malt_call_propagate (call, error);
+  value = malt_call_propagate (call, error);
+  if (attempt != NULL)
+    attempt->rung = call->rung;
+  return value;
 }
 
 static void
@@ -83,6 +95,14 @@ deliver_result (MaltDelivery *delivery)
   malt_result_return (result, value, error);
 }
 
+static void
+deliver_to_owner (MaltDelivery *delivery)
+{
+  MaltCall *call = (MaltCall *) ((char *) delivery - G_STRUCT_OFFSET (MaltCall, delivery));
+
+  call->owner_func (call);
+}
+
 /* Runs the request and gives the result when it is done.  Takes request and result. */
 static void
 run_async (MaltWorker   *self,
@@ -97,7 +117,7 @@ run_async (MaltWorker   *self,
   if (cancellable != NULL && g_cancellable_set_error_if_cancelled (cancellable, &error))
     {
       malt_request_release (request);
-      malt_result_return_later (result, error);
+      malt_result_return_later (result, NULL, error);
       return;
     }
 
@@ -113,7 +133,7 @@ run_async (MaltWorker   *self,
     {
       call->result = NULL;
       malt_call_unref (call);
-      malt_result_return_later (result, error);
+      malt_result_return_later (result, NULL, error);
     }
 
   malt_request_release (request);
@@ -180,12 +200,12 @@ is_call_valid (const char  *function,
   return FALSE;
 }
 
-static MaltRequest *
-new_call (const char        *function,
-          GVariant          *arguments,
-          GVariant          *keywords,
-          MaltRequestFlags   flags,
-          GError           **error)
+MaltRequest *
+malt_worker_new_call (const char        *function,
+                      GVariant          *arguments,
+                      GVariant          *keywords,
+                      MaltRequestFlags   flags,
+                      GError           **error)
 {
   g_autoptr (GVariant) own_arguments = arguments != NULL ? g_variant_ref_sink (arguments) : NULL;
   g_autoptr (GVariant) own_keywords = keywords != NULL ? g_variant_ref_sink (keywords) : NULL;
@@ -220,11 +240,11 @@ post (MaltWorker  *self,
   return FALSE;
 }
 
-static MaltRequest *
-new_eval (const char        *module,
-          const char        *source,
-          MaltRequestFlags   flags,
-          GError           **error)
+MaltRequest *
+malt_worker_new_eval (const char        *module,
+                      const char        *source,
+                      MaltRequestFlags   flags,
+                      GError           **error)
 {
   const char *end;
 
@@ -251,7 +271,7 @@ submit_blocking (MaltWorker    *self,
     return NULL;
 
   return run_blocking (self, request, timeout_of_call (self, timeout_msec),
-                       cancellable, error);
+                       cancellable, NULL, error);
 }
 
 /* Takes request, result and error. */
@@ -266,7 +286,55 @@ submit_async (MaltWorker   *self,
   if (request != NULL)
     run_async (self, request, timeout_of_call (self, timeout_msec), cancellable, result);
   else
-    malt_result_return_later (result, error);
+    malt_result_return_later (result, NULL, error);
+}
+
+/* For pools, which choose the worker. */
+
+/* Has the worker do what the request says, and blocks until it is done.  Takes the request. */
+GVariant *
+malt_worker_attempt (MaltWorker    *self,
+                     MaltRequest   *request,
+                     int            timeout_msec,
+                     GCancellable  *cancellable,
+                     MaltAttempt   *attempt,
+                     GError       **error)
+{
+  return run_blocking (self, request, timeout_msec, cancellable, attempt, error);
+}
+
+/* The same without blocking: the call is handed to @func in @context, which somebody always
+ * runs.  Takes the request.  FALSE if the worker has ended or is stopping; then @func is not
+ * called. */
+gboolean
+malt_worker_attempt_async (MaltWorker        *self,
+                           MaltRequest       *request,
+                           int                timeout_msec,
+                           int                waited_msec,
+                           GCancellable      *cancellable,
+                           GMainContext      *context,
+                           void            (* func) (MaltCall *call),
+                           gpointer           owner)
+{
+  MaltCall *call = malt_call_new (self, request, timeout_msec, cancellable, NULL);
+  gboolean begun;
+
+  call->keeps_request = TRUE;
+  call->waited_msec = waited_msec;
+  call->owner = owner;
+  call->owner_func = func;
+  call->context = context;
+  call->delivery.func = deliver_to_owner;
+  malt_request_set_context (request, context);
+
+  begun = malt_call_begin (call, request, NULL);
+  if (begun)
+    malt_worker_invoke_request (self, request);
+  else
+    malt_call_unref (call);
+
+  malt_request_release (request);
+  return begun;
 }
 
 /* Starting, for the launcher. */
@@ -299,7 +367,7 @@ malt_worker_start_blocking (MaltWorker    *self,
   g_autoptr (GVariant) value = NULL;
 
   value = run_blocking (self, malt_request_new_start (), timeout_of_start (self),
-                        cancellable, error);
+                        cancellable, NULL, error);
   if (value != NULL)
     set_running (self);
 
@@ -377,7 +445,7 @@ malt_worker_remote_call_fetch (MaltWorker    *self,
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 
-  return submit_blocking (self, new_call (function, arguments, keywords, MALT_REQUEST_FLAGS_NONE, error),
+  return submit_blocking (self, malt_worker_new_call (function, arguments, keywords, MALT_REQUEST_FLAGS_NONE, error),
                           timeout_msec, cancellable, error);
 }
 
@@ -431,7 +499,7 @@ malt_worker_remote_call_wait (MaltWorker    *self,
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
-  value = submit_blocking (self, new_call (function, arguments, keywords, MALT_REQUEST_FLAGS_NO_VALUE, error),
+  value = submit_blocking (self, malt_worker_new_call (function, arguments, keywords, MALT_REQUEST_FLAGS_NO_VALUE, error),
                            timeout_msec, cancellable, error);
 
   return value != NULL;
@@ -490,7 +558,7 @@ malt_worker_remote_call_async (MaltWorker          *self,
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
   result = malt_result_new (self, malt_worker_remote_call_async, callback, user_data);
-  request = new_call (function, arguments, keywords, MALT_REQUEST_FLAGS_NONE, &error);
+  request = malt_worker_new_call (function, arguments, keywords, MALT_REQUEST_FLAGS_NONE, &error);
   submit_async (self, request, timeout_msec, cancellable, result, error);
 }
 
@@ -559,7 +627,7 @@ malt_worker_remote_do (MaltWorker  *self,
   if (MALT_WORKER_GET_CLASS (self)->post != NULL && g_atomic_int_get (&priv->state) == MALT_WORKER_RUNNING)
     return post (self, function, arguments, keywords, error);
 
-  request = new_call (function, arguments, keywords, MALT_REQUEST_FLAGS_NO_REPLY, error);
+  request = malt_worker_new_call (function, arguments, keywords, MALT_REQUEST_FLAGS_NO_REPLY, error);
 
   return request != NULL && run_unheard (self, request, error);
 }
@@ -608,7 +676,7 @@ malt_worker_remote_eval_fetch (MaltWorker    *self,
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 
-  return submit_blocking (self, new_eval (module, source, MALT_REQUEST_FLAGS_NONE, error),
+  return submit_blocking (self, malt_worker_new_eval (module, source, MALT_REQUEST_FLAGS_NONE, error),
                           timeout_msec, cancellable, error);
 }
 
@@ -658,7 +726,7 @@ malt_worker_remote_eval_wait (MaltWorker    *self,
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
-  value = submit_blocking (self, new_eval (module, source, MALT_REQUEST_FLAGS_NO_VALUE, error),
+  value = submit_blocking (self, malt_worker_new_eval (module, source, MALT_REQUEST_FLAGS_NO_VALUE, error),
                            timeout_msec, cancellable, error);
 
   return value != NULL;
@@ -713,7 +781,7 @@ malt_worker_remote_eval_async (MaltWorker          *self,
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
   result = malt_result_new (self, malt_worker_remote_eval_async, callback, user_data);
-  request = new_eval (module, source, MALT_REQUEST_FLAGS_NONE, &error);
+  request = malt_worker_new_eval (module, source, MALT_REQUEST_FLAGS_NONE, &error);
   submit_async (self, request, timeout_msec, cancellable, result, error);
 }
 

@@ -16,6 +16,10 @@ typedef enum
   MALT_WORKER_STOPPED,
 } MaltWorkerState;
 
+/* Told once that the worker has ended, on any thread. */
+typedef void (* MaltWorkerEndFunc) (MaltWorker *self,
+                                    gpointer    user_data);
+
 typedef struct
 {
   /* Immutable after construction. */
@@ -35,7 +39,18 @@ typedef struct
   int              pid;
   GInputStream    *stdout_pipe;
   GInputStream    *stderr_pipe;
+  MaltWorkerEndFunc end_func;     /* of the pool that has it, until it has ended */
+  gpointer          end_data;
+  GDestroyNotify    end_destroy;
 } MaltWorkerPrivate;
+
+/* One attempt of a pool to have something done by a worker. */
+typedef struct
+{
+  int       waited_msec; /* of the deadline, before the attempt */
+  gboolean  is_refused;  /* the worker had ended or was stopping; nothing was sent */
+  MaltRung  rung;        /* how far the call has climbed */
+} MaltAttempt;
 
 MaltWorkerPrivate *malt_worker_get_private         (MaltWorker   *self);
 gboolean           malt_worker_check_process       (MaltWorker   *self,
@@ -58,6 +73,38 @@ void               malt_worker_wake                (MaltWorker   *self,
                                                     MaltRequest  *request);
 GMainContext      *malt_worker_begin_blocking      (MaltWorker   *self);
 void               malt_worker_end_blocking        (GMainContext *blocked);
+
+MaltRequest       *malt_worker_new_call            (const char           *function,
+                                                    GVariant             *arguments,
+                                                    GVariant             *keywords,
+                                                    MaltRequestFlags      flags,
+                                                    GError              **error);
+MaltRequest       *malt_worker_new_eval            (const char           *module,
+                                                    const char           *source,
+                                                    MaltRequestFlags      flags,
+                                                    GError              **error);
+
+gboolean           malt_worker_takes_calls         (MaltWorker           *self);
+gboolean           malt_worker_watch_end           (MaltWorker           *self,
+                                                    MaltWorkerEndFunc     func,
+                                                    gpointer              user_data,
+                                                    GDestroyNotify        destroy);
+void               malt_worker_emit_in             (MaltWorker           *self,
+                                                    GMainContext         *context);
+GVariant          *malt_worker_attempt             (MaltWorker           *self,
+                                                    MaltRequest          *request,
+                                                    int                   timeout_msec,
+                                                    GCancellable         *cancellable,
+                                                    MaltAttempt          *attempt,
+                                                    GError              **error);
+gboolean           malt_worker_attempt_async       (MaltWorker           *self,
+                                                    MaltRequest          *request,
+                                                    int                   timeout_msec,
+                                                    int                   waited_msec,
+                                                    GCancellable         *cancellable,
+                                                    GMainContext         *context,
+                                                    void               (* func) (MaltCall *call),
+                                                    gpointer              owner);
 
 gboolean           malt_worker_start_blocking      (MaltWorker           *self,
                                                     GCancellable         *cancellable,

@@ -228,6 +228,8 @@ malt_worker_finalize (GObject *object)
   g_assert (priv->calls.length == 0);
   g_assert (priv->stops.length == 0);
 
+  if (priv->end_destroy != NULL)
+    priv->end_destroy (priv->end_data);
   g_clear_object (&priv->launcher);
   g_clear_object (&priv->exit_info);
   g_clear_object (&priv->stdout_pipe);
@@ -345,12 +347,24 @@ invoke_free (Invoke *invoke)
 }
 
 static gboolean
+malt_worker_is_alive (MaltWorker *self)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
+
+  return g_atomic_int_get (&priv->state) != MALT_WORKER_STOPPED;
+}
+
+static gboolean
 invoke_cb (gpointer user_data)
 {
   Invoke *invoke = user_data;
   MaltWorkerClass *klass = MALT_WORKER_GET_CLASS (invoke->worker);
 
   if (invoke->request != NULL && malt_request_is_done (invoke->request))
+    return G_SOURCE_REMOVE;
+
+  /* What was to end the worker may come after its end. */
+  if (invoke->request == NULL && !malt_worker_is_alive (invoke->worker))
     return G_SOURCE_REMOVE;
 
   switch (invoke->invocation)
@@ -551,6 +565,55 @@ malt_worker_interrupt (MaltWorker *self)
 
   if (malt_worker_is_running (self) && malt_worker_check_process (self, NULL))
     malt_worker_invoke_interrupt (self, NULL, NULL);
+}
+
+/* For pools. */
+
+/* Whether a call to it can begin.  On any thread. */
+gboolean
+malt_worker_takes_calls (MaltWorker *self)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
+
+  return g_atomic_int_get (&priv->state) == MALT_WORKER_RUNNING;
+}
+
+/* Has @func called when the worker has ended.  FALSE if it has already: then @func is not
+ * called, and the data not taken. */
+gboolean
+malt_worker_watch_end (MaltWorker        *self,
+                       MaltWorkerEndFunc  func,
+                       gpointer           user_data,
+                       GDestroyNotify     destroy)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
+  gboolean alive;
+
+  g_mutex_lock (&priv->calls_lock);
+  alive = priv->state != MALT_WORKER_STOPPED;
+  if (alive)
+    {
+      g_assert (priv->end_func == NULL);
+      priv->end_func = func;
+      priv->end_data = user_data;
+      priv->end_destroy = destroy;
+    }
+  g_mutex_unlock (&priv->calls_lock);
+
+  return alive;
+}
+
+/* Has signals emitted in another context than the one in which the worker was made, before
+ * anybody can have connected to them.  Only for a backend that may be called on any thread. */
+void
+malt_worker_emit_in (MaltWorker   *self,
+                     GMainContext *context)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
+  g_autoptr (GMainContext) former = priv->context;
+
+  g_assert (MALT_WORKER_GET_CLASS (self)->any_thread);
+  priv->context = g_main_context_ref (context);
 }
 
 /* The default where the caller gives a negative time. */
@@ -984,6 +1047,9 @@ malt_worker_report_terminated (MaltWorker   *self,
   g_autoptr (GPtrArray) calls = g_ptr_array_new_with_free_func ((GDestroyNotify) malt_call_unref);
   g_autoptr (GStrvBuilder) requests = g_strv_builder_new ();
   g_autofree char *name = NULL;
+  MaltWorkerEndFunc end_func;
+  GDestroyNotify end_destroy;
+  gpointer end_data;
   MaltStop *stop;
   GList *link;
   guint i;
@@ -1010,6 +1076,9 @@ malt_worker_report_terminated (MaltWorker   *self,
       g_ptr_array_add (calls, malt_call_ref (call));
     }
   malt_exit_info_set_requests (exit_info, g_strv_builder_end (requests));
+  end_func = g_steal_pointer (&priv->end_func);
+  end_data = priv->end_data;
+  end_destroy = g_steal_pointer (&priv->end_destroy);
   g_mutex_unlock (&priv->calls_lock);
 
   name = malt_worker_dup_name (self);
@@ -1026,6 +1095,12 @@ malt_worker_report_terminated (MaltWorker   *self,
       if (stop == NULL)
         break;
       malt_stop_ended (stop);
+    }
+
+  if (end_func != NULL)
+    {
+      end_func (self, end_data);
+      end_destroy (end_data);
     }
 
   emit_terminated (self, exit_info);
