@@ -20,6 +20,7 @@ EXAMPLES = os.path.join(DOCS, 'examples')
 # Which page shows which file.
 SHOWN = {
     'native-runtime.md': ['native-module.c', 'self-worker.c'],
+    'pools.md': ['pool.c'],
     'protocol.md': ['protocol-worker.py'],
     'writing-a-backend.md': ['command-backend.c', 'python-backend.py'],
     'writing-a-runtime.md': ['rpn-runtime.c'],
@@ -93,6 +94,10 @@ class Examples(unittest.TestCase):
     def test_self_worker(self):
         compile_c(os.path.join(EXAMPLES, 'self-worker.c'), self.path('self-worker'))
         self.assertEqual(run(self.path('self-worker')), '6.5 at last\n')
+
+    def test_pool(self):
+        compile_c(os.path.join(EXAMPLES, 'pool.c'), self.path('pool'))
+        self.assertEqual(run(self.path('pool')), '0: 6\n1: 24\n2: ValueError\n3: 120\nnot all of them\n')
 
     def test_native_module(self):
         compile_c(os.path.join(EXAMPLES, 'native-module.c'), self.path('arithmetic.so'), '-shared', '-fPIC')

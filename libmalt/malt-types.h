@@ -156,9 +156,52 @@ typedef enum
   MALT_MODULE_KIND_RUNTIME,
 } MaltModuleKind;
 
+/**
+ * MaltPoolCallFlags:
+ * @MALT_POOL_CALL_FLAGS_NONE: nothing special
+ * @MALT_POOL_CALL_FLAGS_RETRY: if the worker ends during the call, the call may be made
+ *   again in another one, up to [property@Malt.Pool:retries] times: what it does can be done
+ *   twice
+ * @MALT_POOL_CALL_FLAGS_NO_VALUE: the value stays in the worker and need not be convertible
+ * @MALT_POOL_CALL_FLAGS_UNORDERED: of [method@Malt.Pool.map]: outcomes are told as they
+ *   come, not in the order of the items
+ *
+ * What is special about a call to a pool.
+ *
+ * Since: 1.0
+ */
+typedef enum /*< flags >*/
+{
+  MALT_POOL_CALL_FLAGS_NONE      = 0,
+  MALT_POOL_CALL_FLAGS_RETRY     = 1 << 0,
+  MALT_POOL_CALL_FLAGS_NO_VALUE  = 1 << 1,
+  MALT_POOL_CALL_FLAGS_UNORDERED = 1 << 2,
+} MaltPoolCallFlags;
+
+/**
+ * MaltPoolShutdownFlags:
+ * @MALT_POOL_SHUTDOWN_FLAGS_NONE: calls that wait or are under way go on to their end
+ * @MALT_POOL_SHUTDOWN_FLAGS_DROP_QUEUED: calls that wait for a worker fail with
+ *   `G_IO_ERROR_CLOSED`
+ * @MALT_POOL_SHUTDOWN_FLAGS_STOP_RUNNING: workers are stopped at once; calls that are under
+ *   way fail with `MALT_ERROR_TERMINATED`, and those that wait as with
+ *   @MALT_POOL_SHUTDOWN_FLAGS_DROP_QUEUED
+ *
+ * How a pool is shut down.
+ *
+ * Since: 1.0
+ */
+typedef enum /*< flags >*/
+{
+  MALT_POOL_SHUTDOWN_FLAGS_NONE         = 0,
+  MALT_POOL_SHUTDOWN_FLAGS_DROP_QUEUED  = 1 << 0,
+  MALT_POOL_SHUTDOWN_FLAGS_STOP_RUNNING = 1 << 1,
+} MaltPoolShutdownFlags;
+
 typedef struct _MaltExitInfo MaltExitInfo;
 typedef struct _MaltLauncher MaltLauncher;
 typedef struct _MaltModule   MaltModule;
+typedef struct _MaltPool     MaltPool;
 typedef struct _MaltRequest  MaltRequest;
 typedef struct _MaltRuntime  MaltRuntime;
 typedef struct _MaltWorker   MaltWorker;

@@ -13,6 +13,7 @@
 #include "malt-function.h"
 #include "malt-launcher.h"
 #include "malt-module.h"
+#include "malt-pool.h"
 #include "malt-request.h"
 #include "malt-runtime.h"
 #include "malt-service.h"

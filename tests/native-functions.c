@@ -582,6 +582,23 @@ MALT_FUNCTION (crash)
   return NULL;
 }
 
+/* (s), a file: dies if it is not there, and makes it; else gives 1 */
+MALT_FUNCTION (crash_once)
+{
+  const char *mark;
+
+  if (!check (arguments, "(s)", error))
+    return NULL;
+
+  g_variant_get (arguments, "(&s)", &mark);
+  if (g_file_test (mark, G_FILE_TEST_EXISTS))
+    return g_variant_new_int64 (1);
+
+  if (g_file_set_contents (mark, "", 0, error))
+    raise (SIGKILL);
+  return NULL;
+}
+
 /* (x), the code */
 MALT_FUNCTION (exit)
 {

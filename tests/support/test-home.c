@@ -88,3 +88,46 @@ test_home_spawn (MaltLauncher  *launcher,
     g_propagate_error (error, spawn.error);
   return spawn.worker;
 }
+
+typedef struct
+{
+  GSourceFunc func;
+  gpointer    user_data;
+  GMutex      lock;
+  GCond       cond;
+  gboolean    done; /* guarded by lock */
+} Invoke;
+
+static gboolean
+invoke_cb (gpointer user_data)
+{
+  Invoke *invoke = user_data;
+
+  invoke->func (invoke->user_data);
+  g_mutex_lock (&invoke->lock);
+  invoke->done = TRUE;
+  g_cond_signal (&invoke->cond);
+  g_mutex_unlock (&invoke->lock);
+
+  return G_SOURCE_REMOVE;
+}
+
+/* Has the function called there, and waits until it has returned. */
+void
+test_home_invoke (GSourceFunc func,
+                  gpointer    user_data)
+{
+  Invoke invoke = { .func = func, .user_data = user_data };
+
+  g_mutex_init (&invoke.lock);
+  g_cond_init (&invoke.cond);
+  g_main_context_invoke (get_home (), invoke_cb, &invoke);
+
+  g_mutex_lock (&invoke.lock);
+  while (!invoke.done)
+    g_cond_wait (&invoke.cond, &invoke.lock);
+  g_mutex_unlock (&invoke.lock);
+
+  g_mutex_clear (&invoke.lock);
+  g_cond_clear (&invoke.cond);
+}

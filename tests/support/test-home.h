@@ -9,4 +9,7 @@ G_BEGIN_DECLS
 MaltWorker *test_home_spawn (MaltLauncher  *launcher,
                              GError       **error);
 
+void        test_home_invoke (GSourceFunc    func,
+                              gpointer       user_data);
+
 G_END_DECLS

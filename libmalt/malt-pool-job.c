@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "malt-pool-private.h"
+
+#include "malt-error.h"
+
+/* A call to a pool for which no thread waits.
+ *
+ * It waits in the queue until it is given a worker, begins on whatever thread that happens,
+ * and ends on the pools' thread, which reads its reply.  Where its worker was lost it goes
+ * back to the head of the queue, if it may.  Its function is told once what came of it, on
+ * any thread, without the lock.
+ *
+ * A cancellable and a deadline are looked after here as long as the job is in the queue; as
+ * soon as it has a worker that is for the ladder (see malt-ladder.c). */
+struct _MaltPoolJob
+{
+  gatomicrefcount  ref_count;
+
+  /* Immutable once it is submitted. */
+  MaltPoolCore    *core;
+  MaltPoolCall     call;           /* all of it owned */
+  int              timeout_msec;   /* MALT_TIMEOUT_NONE for none */
+  gint64           deadline;       /* monotonic; 0 for none */
+  GCancellable    *cancellable;
+  gulong           cancelled_id;
+  gboolean         is_bounded;
+  MaltPoolJobFunc  func;
+  gpointer         user_data;
+
+  /* Guarded by the core's lock. */
+  MaltPoolEntry    entry;
+
+  /* Owned by whoever begins or finishes it. */
+  MaltPoolMember  *member;         /* that it was given */
+  guint            n_retries;
+  GVariant        *value;          /* with which it will be finished, or one of these */
+  GError          *error;
+  MaltResult      *result;         /* while it is on its way to its context */
+  MaltDelivery     delivery;
+};
+
+MaltPoolJob *
+malt_pool_job_ref (MaltPoolJob *self)
+{
+  g_atomic_ref_count_inc (&self->ref_count);
+  return self;
+}
+
+void
+malt_pool_job_unref (MaltPoolJob *self)
+{
+  if (!g_atomic_ref_count_dec (&self->ref_count))
+    return;
+
+  g_assert (self->member == NULL);
+  g_assert (!self->entry.is_queued);
+
+  g_free ((char *) self->call.text);
+  g_free ((char *) self->call.module);
+  g_clear_pointer (&self->call.arguments, g_variant_unref);
+  g_clear_pointer (&self->call.keywords, g_variant_unref);
+  g_clear_object (&self->cancellable);
+  g_clear_error (&self->error);
+  g_assert (self->value == NULL && self->result == NULL);
+  malt_pool_core_unref (self->core);
+  g_free (self);
+}
+
+gboolean
+malt_pool_job_is_bounded (MaltPoolJob *self)
+{
+  return self->is_bounded;
+}
+
+/* Tells what came of it.  Takes the job. */
+void
+malt_pool_job_finish (MaltPoolJob *self,
+                      GVariant    *value,
+                      GError      *error)
+{
+  if (value == NULL && error == NULL)
+    error = g_steal_pointer (&self->error);
+
+  /* The handler keeps the job. */
+  if (self->cancelled_id != 0)
+    g_cancellable_disconnect (self->cancellable, self->cancelled_id);
+  self->func (self, value, error, self->user_data);
+  malt_pool_job_unref (self);
+}
+
+/* It is to be finished with the error, which is taken. */
+void
+malt_pool_job_fail_locked (MaltPoolJob     *self,
+                           GError          *error,
+                           MaltPoolActions *actions)
+{
+  self->error = error;
+  g_queue_push_tail_link (&actions->fail, &self->entry.link);
+}
+
+static void
+leave_queue_locked (MaltPoolJob     *self,
+                    GError          *error,
+                    MaltPoolActions *actions)
+{
+  malt_pool_core_dequeue_locked (self->core, &self->entry);
+  self->core->n_failed++;
+  malt_pool_job_fail_locked (self, error, actions);
+}
+
+/* Its deadline may have passed while it is in the queue.  Returns when it will, or -1. */
+gint64
+malt_pool_job_expire_locked (MaltPoolJob     *self,
+                             gint64           now,
+                             MaltPoolActions *actions)
+{
+  if (self->deadline == 0)
+    return -1;
+  if (self->deadline > now)
+    return self->deadline;
+
+  leave_queue_locked (self, malt_pool_call_new_timeout (self->core, self->timeout_msec), actions);
+  return -1;
+}
+
+static gboolean
+cancelled_on_pool_cb (gpointer user_data)
+{
+  MaltPoolJob *self = user_data;
+  MaltPoolCore *core = self->core;
+  MaltPoolActions actions = MALT_POOL_ACTIONS_INIT;
+
+  g_mutex_lock (&core->lock);
+  if (self->entry.is_queued)
+    {
+      leave_queue_locked (self, malt_pool_call_new_cancelled (core), &actions);
+      malt_pool_core_schedule_locked (core, &actions);
+    }
+  g_mutex_unlock (&core->lock);
+
+  malt_pool_core_act (core, &actions);
+  return G_SOURCE_REMOVE;
+}
+
+/* In whatever thread cancels; it may not do more than pass that on. */
+static void
+cancelled_cb (GCancellable *cancellable,
+              gpointer      user_data)
+{
+  malt_pool_invoke (malt_pool_get_context (), cancelled_on_pool_cb, malt_pool_job_ref (user_data),
+                    (GDestroyNotify) malt_pool_job_unref);
+}
+
+/* It is given a worker. */
+void
+malt_pool_job_give_locked (MaltPoolJob     *self,
+                           MaltPoolMember  *member,
+                           MaltPoolActions *actions)
+{
+  g_assert (self->member == NULL);
+  self->member = malt_pool_member_ref (member);
+  g_queue_push_tail_link (&actions->begin, &self->entry.link);
+}
+
+/* Gives its worker back, and puts it into the queue again, if it may, or says that it is
+ * over. */
+static gboolean
+give_back_locked (MaltPoolJob        *self,
+                  const MaltAttempt  *attempt,
+                  gboolean            succeeded,
+                  gboolean            again,
+                  MaltPoolMember    **member,
+                  MaltPoolActions    *actions)
+{
+  MaltPoolCore *core = self->core;
+
+  *member = g_steal_pointer (&self->member);
+  malt_pool_member_free_locked (*member, attempt, actions);
+
+  again = again && core->state < MALT_POOL_STOPPING && !g_cancellable_is_cancelled (self->cancellable);
+  if (again)
+    {
+      malt_pool_core_enqueue_locked (core, &self->entry, TRUE);
+      if (self->deadline != 0)
+        malt_pool_core_wake_at_locked (core, self->deadline);
+    }
+  else if (succeeded)
+    core->n_done++;
+  else
+    core->n_failed++;
+
+  malt_pool_core_schedule_locked (core, actions);
+  return again;
+}
+
+/* Its call has ended, on the pools' thread.  Takes the call. */
+static void
+ended_cb (MaltCall *call)
+{
+  MaltPoolJob *self = call->owner;
+  g_autoptr (MaltPoolCore) core = malt_pool_core_ref (self->core);
+  MaltPoolActions actions = MALT_POOL_ACTIONS_INIT;
+  MaltAttempt attempt = { .rung = call->rung };
+  MaltPoolMember *member;
+  GError *error = NULL;
+  gboolean again;
+  GVariant *value;
+
+  value = malt_call_propagate (call, &error);
+  malt_call_unref (call);
+
+  again = self->n_retries < core->options.retries && malt_pool_call_may_retry (&self->call, &attempt, error);
+  if (again)
+    self->n_retries++;
+
+  g_mutex_lock (&core->lock);
+  again = give_back_locked (self, &attempt, value != NULL, again, &member, &actions);
+  g_mutex_unlock (&core->lock);
+  malt_pool_member_unref (member);
+
+  /* The next one is on its way before this one is told. */
+  malt_pool_core_act (core, &actions);
+  if (again)
+    g_error_free (error);
+  else
+    malt_pool_job_finish (self, value, error);
+}
+
+/* Why it is not worth beginning; or NULL. */
+static GError *
+find_obstacle (MaltPoolJob *self,
+               int         *waited_msec)
+{
+  gint64 left;
+
+  *waited_msec = 0;
+  if (g_cancellable_is_cancelled (self->cancellable))
+    return malt_pool_call_new_cancelled (self->core);
+  if (self->deadline == 0)
+    return NULL;
+
+  left = (self->deadline - g_get_monotonic_time () + 999) / 1000;
+  *waited_msec = self->timeout_msec - (int) CLAMP (left, 0, self->timeout_msec);
+  return left <= 0 && self->timeout_msec > 0 ? malt_pool_call_new_timeout (self->core, self->timeout_msec) : NULL;
+}
+
+/* Begins it with the worker that it was given. */
+void
+malt_pool_job_begin (MaltPoolJob     *self,
+                     MaltPoolActions *actions)
+{
+  MaltPoolCore *core = self->core;
+  MaltAttempt attempt = { 0 };
+  MaltRequest *request = NULL;
+  MaltPoolMember *member;
+  GError *error;
+  gboolean again;
+
+  error = find_obstacle (self, &attempt.waited_msec);
+  if (error == NULL)
+    request = malt_pool_call_new_request (&self->call, &error);
+  if (request != NULL &&
+      malt_worker_attempt_async (malt_pool_member_get_worker (self->member), request, self->timeout_msec,
+                                 attempt.waited_msec, self->cancellable, malt_pool_get_context (),
+                                 ended_cb, self))
+    return;
+
+  /* Another worker may take what this one has refused. */
+  attempt.is_refused = request != NULL;
+  g_mutex_lock (&core->lock);
+  again = give_back_locked (self, &attempt, FALSE, attempt.is_refused, &member, actions);
+  g_mutex_unlock (&core->lock);
+  malt_pool_member_unref (member);
+
+  if (!again)
+    malt_pool_job_finish (self, NULL, error != NULL ? error : malt_pool_core_new_closed_error (core));
+}
+
+/* Why the core does not take it; or NULL. */
+static GError *
+find_refusal_locked (MaltPoolJob *self)
+{
+  MaltPoolCore *core = self->core;
+  g_autofree char *name = NULL;
+
+  if (core->state != MALT_POOL_OPEN)
+    return malt_pool_core_new_closed_error (core);
+  /* Who cancels has said so before the handler looks for it in the queue. */
+  if (g_cancellable_is_cancelled (self->cancellable))
+    return malt_pool_call_new_cancelled (core);
+  if (!self->is_bounded || core->n_jobs_queued < core->options.queue_length || core->ready.length > 0)
+    return NULL;
+
+  name = malt_pool_core_dup_name (core);
+  return g_error_new (G_IO_ERROR, G_IO_ERROR_BUSY, "%s: %u calls wait for a worker, which is as many as may",
+                      name, core->n_jobs_queued);
+}
+
+static MaltPoolJob *
+job_new (MaltPoolCore       *core,
+         const MaltPoolCall *call,
+         int                 timeout_msec,
+         GCancellable       *cancellable,
+         gboolean            is_bounded,
+         MaltPoolJobFunc     func,
+         gpointer            user_data)
+{
+  MaltPoolJob *self = g_new0 (MaltPoolJob, 1);
+
+  g_atomic_ref_count_init (&self->ref_count);
+  self->core = malt_pool_core_ref (core);
+  self->call = (MaltPoolCall) {
+    .kind = call->kind,
+    .text = g_strdup (call->text),
+    .module = g_strdup (call->module),
+    .arguments = call->arguments != NULL ? g_variant_ref (call->arguments) : NULL,
+    .keywords = call->keywords != NULL ? g_variant_ref (call->keywords) : NULL,
+    .flags = call->flags,
+  };
+  self->timeout_msec = malt_pool_call_get_timeout (core, timeout_msec);
+  if (self->timeout_msec != MALT_TIMEOUT_NONE)
+    self->deadline = g_get_monotonic_time () + self->timeout_msec * (gint64) 1000;
+  g_set_object (&self->cancellable, cancellable);
+  self->is_bounded = is_bounded;
+  self->func = func;
+  self->user_data = user_data;
+  self->entry.job = self;
+  self->entry.link.data = &self->entry;
+
+  return self;
+}
+
+/* Puts it into the queue, or says why not.  Takes the job where it is in the queue. */
+static GError *
+enter_queue (MaltPoolJob *self)
+{
+  g_autoptr (MaltPoolCore) core = malt_pool_core_ref (self->core);
+  MaltPoolActions actions = MALT_POOL_ACTIONS_INIT;
+  GError *refusal;
+
+  g_mutex_lock (&core->lock);
+  refusal = find_refusal_locked (self);
+  if (refusal == NULL)
+    {
+      malt_pool_core_enqueue_locked (core, &self->entry, FALSE);
+      malt_pool_core_schedule_locked (core, &actions);
+      if (self->entry.is_queued && self->deadline != 0)
+        malt_pool_core_wake_at_locked (core, self->deadline);
+    }
+  g_mutex_unlock (&core->lock);
+
+  malt_pool_core_act (core, &actions);
+  return refusal;
+}
+
+/* Has a call made, which is copied, and @func told what came of it; perhaps before this
+ * returns. */
+void
+malt_pool_job_submit (MaltPoolCore       *core,
+                      const MaltPoolCall *call,
+                      int                 timeout_msec,
+                      GCancellable       *cancellable,
+                      gboolean            is_bounded,
+                      MaltPoolJobFunc     func,
+                      gpointer            user_data)
+{
+  MaltPoolJob *self = job_new (core, call, timeout_msec, cancellable, is_bounded, func, user_data);
+  GError *refusal;
+
+  if (cancellable != NULL && !g_cancellable_is_cancelled (cancellable))
+    self->cancelled_id = g_cancellable_connect (cancellable, G_CALLBACK (cancelled_cb), malt_pool_job_ref (self),
+                                                (GDestroyNotify) malt_pool_job_unref);
+
+  refusal = enter_queue (self);
+  if (refusal != NULL)
+    malt_pool_job_finish (self, NULL, refusal);
+}
+
+/* The same for a call that nobody awaits.  FALSE if it was not taken; then nothing is told,
+ * and the data destroyed. */
+gboolean
+malt_pool_job_try (MaltPoolCore        *core,
+                   const MaltPoolCall  *call,
+                   MaltPoolJobFunc      func,
+                   gpointer             user_data,
+                   GDestroyNotify       destroy,
+                   GError             **error)
+{
+  MaltPoolJob *self = job_new (core, call, MALT_TIMEOUT_NONE, NULL, TRUE, func, user_data);
+  GError *refusal = enter_queue (self);
+
+  if (refusal == NULL)
+    return TRUE;
+
+  malt_pool_job_unref (self);
+  destroy (user_data);
+  g_propagate_error (error, refusal);
+  return FALSE;
+}
+
+static void
+return_result (MaltDelivery *delivery)
+{
+  MaltPoolJob *self = (MaltPoolJob *) ((char *) delivery - G_STRUCT_OFFSET (MaltPoolJob, delivery));
+
+  malt_result_return (g_steal_pointer (&self->result), g_steal_pointer (&self->value),
+                      g_steal_pointer (&self->error));
+  malt_pool_job_unref (self);
+}
+
+/* Returns the result of a job in its context, where what the job was given is dropped too.
+ * Takes result, value and error. */
+void
+malt_pool_job_return (MaltPoolJob *self,
+                      MaltResult  *result,
+                      GVariant    *value,
+                      GError      *error)
+{
+  malt_pool_job_ref (self);
+  self->result = result;
+  self->value = value;
+  self->error = error;
+  self->delivery.func = return_result;
+  malt_deliver (&self->delivery, malt_result_get_context (result));
+}
