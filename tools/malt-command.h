@@ -17,6 +17,8 @@ MaltStatus malt_command_eval (int    argc,
                               char **argv);
 MaltStatus malt_command_list (int    argc,
                               char **argv);
+MaltStatus malt_command_map  (int    argc,
+                              char **argv);
 MaltStatus malt_command_repl (int    argc,
                               char **argv);
 

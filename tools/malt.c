@@ -20,6 +20,7 @@ commands[] =
 {
   { "eval", malt_command_eval },
   { "call", malt_command_call },
+  { "map", malt_command_map },
   { "repl", malt_command_repl },
   { "list", malt_command_list },
 };
@@ -41,6 +42,7 @@ make_context (gboolean *print_version)
     "Commands:\n"
     "  eval    Evaluate source, and print its value as JSON\n"
     "  call    Call a function with JSON arguments, and print its value as JSON\n"
+    "  map     Call a function for each line of standard input, in several workers\n"
     "  repl    Evaluate line by line, interactively\n"
     "  list    List the backends and runtimes that there are");
   g_option_context_set_description (context,

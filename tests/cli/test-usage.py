@@ -18,6 +18,7 @@ class Help(CommandTest):
             (): ('malt [OPTION…] COMMAND …', 'Commands:', '--version'),
             ('eval',): ('malt eval [OPTION…] CODE | -f FILE | -', 'Exit status:', '--timeout=SECONDS'),
             ('call',): ('malt call [OPTION…] FUNCTION [JSON…]', 'Exit status:', '--kw=NAME=JSON'),
+            ('map',): ('malt map [OPTION…] FUNCTION', 'Exit status:', '--jobs=N'),
             ('repl',): ('malt repl [OPTION…]', 'Exit status:', '--runtime=RUNTIME'),
             ('list',): ('malt list [OPTION…]', 'Exit status:', '--json'),
         }
@@ -92,6 +93,18 @@ class Usage(CommandTest):
                 (['f', '--timeout', '0'],
                  "--timeout wants a number of seconds above 0 and below 2147483, not '0'")):
             self.assert_usage(['call', *words], message, 'call')
+
+    def test_map(self):
+        for words, message in (
+                ([], 'no function to call'),
+                ([''], 'the name of the function is empty'),
+                (['f', 'x'], "unexpected argument 'x'"),
+                (['f', '--bogus'], 'Unknown option --bogus'),
+                (['f', '--timeout', '0'],
+                 "--timeout wants a number of seconds above 0 and below 2147483, not '0'"),
+                *((['f', '-j', jobs], f"--jobs wants a number from 1 to 4096, not '{jobs}'")
+                  for jobs in ('0', '-1', '4097', 'x', '', '1.5', '9' * 30))):
+            self.assert_usage(['map', *words], message, 'map')
 
     def test_others(self):
         self.assert_usage(['list', 'x'], "unexpected argument 'x'", 'list')
