@@ -5,6 +5,7 @@
 #include "malt-call.h"
 
 #include "malt-debug.h"
+#include "malt-errands.h"
 #include "malt-error-private.h"
 #include "malt-exit-info.h"
 #include "malt-request-private.h"
@@ -20,6 +21,11 @@
  * finished its own call, because it has read the reply itself, looks at it without. */
 
 static __thread MaltSpares *spares;
+
+/* What the thread has begun last: the number of the request, and its worker, which is only
+ * compared. */
+static __thread MaltWorker *last_worker;
+static __thread guint64 last_id;
 
 /* @result, which is taken, is that of an asynchronous call. */
 MaltCall *
@@ -94,6 +100,7 @@ malt_call_finish_and_unlock (MaltCall *self,
   MaltWorkerPrivate *priv = malt_worker_get_private (self->worker);
   GMainContext *context = self->context;
   gboolean owns_itself = self->owns_itself;
+  MaltWorker *left = NULL;
   GMainContext *blocked;
 
   self->value = value;
@@ -102,8 +109,16 @@ malt_call_finish_and_unlock (MaltCall *self,
   if (self->is_awaited) /* GCond makes a system call even if nobody waits */
     g_cond_signal (&self->done_cond);
   self->finisher = &spares;
+  if (self->is_free && malt_errands_leave_locked (self))
+    left = g_object_ref (self->worker);
   g_atomic_int_set (&self->done, TRUE);
   g_mutex_unlock (&priv->calls_lock);
+
+  if (G_UNLIKELY (left != NULL))
+    {
+      malt_errands_pass_on (left);
+      g_object_unref (left);
+    }
 
   if (blocked != NULL)
     {
@@ -249,10 +264,15 @@ malt_call_begin (MaltCall     *self,
     {
       self->request = request;
       g_queue_push_tail_link (&priv->calls, &self->link);
+      last_id = ++priv->last_id;
+      malt_request_set_serial (request, last_id);
+      if (self->thread != NULL)
+        malt_errands_enter_locked (self);
     }
   else
     g_set_object (&exit_info, priv->exit_info);
   g_mutex_unlock (&priv->calls_lock);
+  last_worker = state == wanted ? self->worker : NULL;
 
   if (state == wanted && may_climb)
     malt_ladder_enter (self);
@@ -272,7 +292,15 @@ malt_call_begin (MaltCall     *self,
   return FALSE;
 }
 
-/* Blocks until the call is done. */
+/* The number of the request that this thread has begun last, if that was one of the
+ * worker's. */
+guint64
+malt_call_get_last_id (MaltWorker *worker)
+{
+  return last_worker == worker ? last_id : 0;
+}
+
+/* Blocks until the call is done, and runs errands meanwhile. */
 void
 malt_call_wait (MaltCall *self)
 {
@@ -285,6 +313,14 @@ malt_call_wait (MaltCall *self)
   g_mutex_lock (&priv->calls_lock);
   while (!g_atomic_int_get (&self->done))
     {
+      if (malt_errands_are_due_locked (self))
+        {
+          g_mutex_unlock (&priv->calls_lock);
+          malt_errands_run (self);
+          g_mutex_lock (&priv->calls_lock);
+          continue;
+        }
+
       self->is_awaited = TRUE;
       if (self->blocked == NULL)
         g_cond_wait (&self->done_cond, &priv->calls_lock);

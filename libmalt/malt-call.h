@@ -47,12 +47,14 @@ struct _MaltCall
                                       nobody waits */
   GMainContext    *blocked;        /* that a blocking call runs, if it has to; see
                                       malt_worker_begin_blocking() */
+  gpointer         thread;         /* of a blocking call; see malt_errands_here() */
 
   /* Guarded by the worker's calls_lock. */
   MaltRequest     *request;        /* not owned; NULL once it is done */
   GList            link;           /* in the worker's calls */
   GCond            done_cond;
   gboolean         is_awaited;
+  gboolean         is_free;        /* its thread blocks, and runs errands meanwhile */
   GVariant        *value;          /* until it is done, and then the caller's */
   GError          *error;
   MaltRequest     *spent;          /* owned, to be used again; the same */
@@ -85,6 +87,7 @@ void       malt_call_abandon          (MaltCall      *self,
                                        GError        *error);
 GVariant  *malt_call_propagate        (MaltCall      *self,
                                        GError       **error);
+guint64    malt_call_get_last_id      (MaltWorker    *worker);
 GError    *malt_call_explain          (MaltWorker    *worker,
                                        GError        *error,
                                        gboolean       stopping);

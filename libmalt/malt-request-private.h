@@ -9,10 +9,7 @@ G_BEGIN_DECLS
 /* Told once how a request ended: with (transfer full) a value or an error, or neither if
  * the request has MALT_REQUEST_FLAGS_NO_REPLY.  It runs no foreign code, and may be called
  * on any thread. */
-typedef void (* MaltRequestResponder) (MaltRequest *request,
-                                       GVariant    *value,
-                                       GError      *error,
-                                       gpointer     user_data);
+typedef MaltHostAnswer MaltRequestResponder;
 
 /* Gives room for a value that needs no copy on its way, or %NULL.  On any thread. */
 typedef GBytes *(* MaltRequestAllocator) (gsize     size,
@@ -42,6 +39,10 @@ void         malt_request_set_context   (MaltRequest           *self,
                                          GMainContext          *context);
 void         malt_request_set_runtime   (MaltRequest           *self,
                                          MaltRuntime           *runtime);
+MaltRuntime *malt_request_get_owner     (MaltRequest           *self);
+void         malt_request_set_serial    (MaltRequest           *self,
+                                         guint64                serial);
+guint64      malt_request_get_serial    (MaltRequest           *self);
 
 /* Drops a reference, as g_object_unref() does; for whoever may well have the last one, as
  * the request is then kept for the next call. */

@@ -53,6 +53,10 @@ struct _MaltRequest
   gpointer              allocator_data;
   char                  text[64];  /* where the function is, if it has room */
 
+  gboolean              is_host_call; /* made by the worker's code, for the program */
+  guint64               serial;    /* the number by which signals of the worker name it, or 0 */
+  MaltRuntime          *owner;     /* (owned) that it was given to, from then on */
+
   gboolean              disposing; /* owned by whoever drops the last reference */
 
   /* Atomic. */
@@ -116,10 +120,7 @@ malt_request_leave_runtime (MaltRequest *self)
   MaltRuntime *runtime = g_atomic_pointer_get (&self->runtime);
 
   if (runtime != NULL && g_atomic_pointer_compare_and_exchange (&self->runtime, runtime, NULL))
-    {
-      malt_runtime_forget (runtime, self);
-      g_object_unref (runtime);
-    }
+    malt_runtime_forget (runtime, self);
 }
 
 /* Finishes the request, unless somebody has been faster.  Takes value and error, of which
@@ -171,6 +172,7 @@ malt_request_clear (MaltRequest *self)
   g_clear_pointer (&self->arguments, g_variant_unref);
   g_clear_pointer (&self->keywords, g_variant_unref);
   g_clear_pointer (&self->context, g_main_context_unref);
+  g_clear_object (&self->owner);
 }
 
 static void
@@ -271,6 +273,8 @@ malt_request_new (MaltRequestKind  kind,
       self->state = STATE_PENDING;
       self->interrupted = self->deferred = self->withdrawn = FALSE;
       self->id = 0;
+      self->is_host_call = FALSE;
+      self->serial = 0;
     }
 
   self->kind = kind;
@@ -330,6 +334,37 @@ malt_request_new_eval (const char       *module,
   return self;
 }
 
+/**
+ * malt_request_new_host_call: (skip)
+ * @function: the name of a function that the manager gives its worker
+ * @arguments: (nullable): the positional arguments, a tuple, or %NULL for none; it is not
+ *   floating
+ * @keywords: (nullable): the keyword arguments, an `a{sv}`, or %NULL for none
+ * @answer: (scope forever): told once how it ended, on any thread
+ * @user_data: data for @answer
+ *
+ * Makes the request behind a call of the worker's code into the manager; for backends, which
+ * give it to `malt_worker_handle_host_call()`.
+ *
+ * Returns: (transfer full): the request
+ *
+ * Since: 1.0
+ */
+MaltRequest *
+malt_request_new_host_call (const char     *function,
+                            GVariant       *arguments,
+                            GVariant       *keywords,
+                            MaltHostAnswer  answer,
+                            gpointer        user_data)
+{
+  MaltRequest *self = malt_request_new_call (function, arguments, keywords, MALT_REQUEST_FLAGS_NONE);
+
+  self->is_host_call = TRUE;
+  malt_request_set_responder (self, answer, user_data);
+
+  return self;
+}
+
 void
 malt_request_set_responder (MaltRequest          *self,
                             MaltRequestResponder  responder,
@@ -360,7 +395,29 @@ void
 malt_request_set_runtime (MaltRequest *self,
                           MaltRuntime *runtime)
 {
-  g_atomic_pointer_set (&self->runtime, g_object_ref (runtime));
+  g_set_object (&self->owner, runtime);
+  g_atomic_pointer_set (&self->runtime, runtime);
+}
+
+/* The runtime that handles it or has handled it, or %NULL.  Whoever has the request from
+ * the runtime may call this on any thread. */
+MaltRuntime *
+malt_request_get_owner (MaltRequest *self)
+{
+  return self->owner;
+}
+
+void
+malt_request_set_serial (MaltRequest *self,
+                         guint64      serial)
+{
+  self->serial = serial;
+}
+
+guint64
+malt_request_get_serial (MaltRequest *self)
+{
+  return self->serial;
 }
 
 /* Whether a runtime has begun with it, and has not finished it. */
@@ -802,6 +859,20 @@ error_from_runtime (MaltRequest *self,
   return malt_remote_error_new (MALT_ERROR_REMOTE, type, own->message, NULL);
 }
 
+/* What a function of the program reports is an error of whatever domain. */
+static GError *
+error_from_host (GError *error)
+{
+  g_autoptr (GError) own = error;
+  g_autofree char *type = NULL;
+
+  if (own->domain == MALT_ERROR || own->domain == G_IO_ERROR)
+    return g_steal_pointer (&own);
+
+  type = g_strdup_printf ("%s(%d)", g_quark_to_string (own->domain), own->code);
+  return malt_remote_error_new (MALT_ERROR_REMOTE, type, own->message, NULL);
+}
+
 /* What went wrong in a request for whose end nobody waits. */
 static void
 print_unheard_error (MaltRequest  *self,
@@ -844,6 +915,9 @@ malt_request_return_error (MaltRequest *self,
           g_clear_error (&error);
         }
     }
+
+  else if (self->is_host_call)
+    error = error_from_host (error);
 
   malt_request_complete (self, NULL, error);
 }

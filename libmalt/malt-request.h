@@ -12,6 +12,23 @@ G_BEGIN_DECLS
 
 #define MALT_TYPE_REQUEST (malt_request_get_type ())
 
+/**
+ * MaltHostAnswer: (skip)
+ * @request: the request that has ended
+ * @value: (nullable) (transfer full): its value
+ * @error: (nullable) (transfer full): or what went wrong
+ * @user_data: what it was given with
+ *
+ * Told once how a request ended.  It is called on the thread that has finished the request,
+ * and must neither block nor run code that is not the backend's own.
+ *
+ * Since: 1.0
+ */
+typedef void (* MaltHostAnswer) (MaltRequest *request,
+                                 GVariant    *value,
+                                 GError      *error,
+                                 gpointer     user_data);
+
 MALT_AVAILABLE_IN_1_0
 G_DECLARE_FINAL_TYPE (MaltRequest, malt_request, MALT, REQUEST, GObject)
 
@@ -71,5 +88,38 @@ void              malt_request_return_exception (MaltRequest      *self,
                                                  const char       *traceback);
 MALT_AVAILABLE_IN_1_0
 void              malt_request_return_withdrawn (MaltRequest      *self);
+
+/* For the code behind a request */
+
+MALT_AVAILABLE_IN_1_0
+void              malt_request_report_progress  (MaltRequest          *self,
+                                                 double                fraction,
+                                                 const char           *text);
+MALT_AVAILABLE_IN_1_0
+GVariant         *malt_request_call_host        (MaltRequest          *self,
+                                                 const char           *function,
+                                                 GVariant             *arguments,
+                                                 GVariant             *keywords,
+                                                 GError              **error);
+MALT_AVAILABLE_IN_1_0
+void              malt_request_call_host_async  (MaltRequest          *self,
+                                                 const char           *function,
+                                                 GVariant             *arguments,
+                                                 GVariant             *keywords,
+                                                 GAsyncReadyCallback   callback,
+                                                 gpointer              user_data);
+MALT_AVAILABLE_IN_1_0
+GVariant         *malt_request_call_host_finish (MaltRequest          *self,
+                                                 GAsyncResult         *result,
+                                                 GError              **error);
+
+/* For backends */
+
+MALT_AVAILABLE_IN_1_0
+MaltRequest      *malt_request_new_host_call    (const char           *function,
+                                                 GVariant             *arguments,
+                                                 GVariant             *keywords,
+                                                 MaltHostAnswer        answer,
+                                                 gpointer              user_data);
 
 G_END_DECLS

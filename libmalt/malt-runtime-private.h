@@ -6,6 +6,18 @@
 
 G_BEGIN_DECLS
 
+/* What a runtime asks of whoever drives it: see malt-runtime-host.c. */
+typedef struct
+{
+  /* Immutable once started. */
+  const MaltRuntimeHost *klass;    /* or NULL */
+  gpointer               user_data;
+  GDestroyNotify         destroy;
+  GThread               *serving;  /* the serving thread, only compared */
+} MaltHost;
+
+MaltHost *malt_runtime_get_host (MaltRuntime *self);
+
 void malt_runtime_forget (MaltRuntime *self,
                           MaltRequest *request);
 

@@ -31,6 +31,7 @@ typedef struct
   /* Immutable after construction. */
   gboolean   own_process;
   char     **search_path;
+  MaltHost   host;
 
   /* Owned by the serving thread. */
   GSource   *wait_source;
@@ -53,6 +54,14 @@ enum
 static GParamSpec *properties[N_PROPERTIES];
 
 G_DEFINE_ABSTRACT_TYPE_WITH_PRIVATE (MaltRuntime, malt_runtime, G_TYPE_OBJECT)
+
+MaltHost *
+malt_runtime_get_host (MaltRuntime *self)
+{
+  MaltRuntimePrivate *priv = malt_runtime_get_instance_private (self);
+
+  return &priv->host;
+}
 
 static gboolean
 malt_runtime_real_start (MaltRuntime  *self,
@@ -288,6 +297,8 @@ malt_runtime_finalize (GObject *object)
     g_source_destroy (priv->wait_source);
   g_clear_pointer (&priv->wait_source, g_source_unref);
   g_clear_pointer (&priv->search_path, g_strfreev);
+  if (priv->host.destroy != NULL)
+    priv->host.destroy (priv->host.user_data);
   g_clear_pointer (&priv->unfinished, g_ptr_array_unref);
   g_mutex_clear (&priv->lock);
 
@@ -452,12 +463,14 @@ malt_runtime_start (MaltRuntime  *self,
                     GVariant     *options,
                     GError      **error)
 {
+  MaltRuntimePrivate *priv = malt_runtime_get_instance_private (self);
   GError *local_error = NULL;
   gboolean ready;
 
   g_return_val_if_fail (MALT_IS_RUNTIME (self), FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
+  priv->host.serving = g_thread_self ();
   ready = MALT_RUNTIME_GET_CLASS (self)->start (self, options, &local_error);
   if (!ready && local_error == NULL)
     {

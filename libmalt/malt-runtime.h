@@ -6,6 +6,7 @@
 #error "Only <malt.h> can be included directly."
 #endif
 
+#include "malt-request.h"
 #include "malt-types.h"
 
 G_BEGIN_DECLS
@@ -68,6 +69,46 @@ struct _MaltRuntimeClass
   gpointer padding[12];
 };
 
+/**
+ * MaltRuntimeHost: (skip)
+ * @call: begins with a call of a function of the program's, and finishes the request now or
+ *   later; `stalls` says that no other request begins before that.  On any thread.
+ * @wait: blocks until a word is TRUE or the cancellable, of which there may be none, is
+ *   cancelled, or the worker is about to end.  On any thread.  %NULL where nobody has to read
+ *   meanwhile.
+ * @wake: says that a word which @wait may wait for is TRUE now.  On any thread.
+ * @progress: tells how far a request has got.  On any thread.
+ * @output: tells what the code behind a request, or behind none, has printed, and gives whether it
+ *   did; if not, it is to be printed as usual.  On any thread.  %NULL where it is never wanted.
+ *
+ * What a runtime can ask of whoever drives it, on behalf of the code that it runs.
+ *
+ * Since: 1.0
+ */
+typedef struct
+{
+  void     (* call)     (MaltRequest   *request,
+                         gboolean       stalls,
+                         gpointer       user_data);
+  void     (* wait)     (const gint    *done,
+                         GCancellable  *cancellable,
+                         gpointer       user_data);
+  void     (* wake)     (const gint    *done,
+                         gpointer       user_data);
+  void     (* progress) (MaltRequest   *request,
+                         double         fraction,
+                         const char    *text,
+                         gpointer       user_data);
+  gboolean (* output)   (MaltRequest   *request,
+                         int            stream,
+                         gconstpointer  data,
+                         gsize          size,
+                         gpointer       user_data);
+
+  /*< private >*/
+  gpointer padding[8];
+} MaltRuntimeHost;
+
 MALT_AVAILABLE_IN_1_0
 MaltRuntime        *malt_runtime_new             (const char          *name,
                                                   gboolean             own_process,
@@ -98,5 +139,45 @@ MALT_AVAILABLE_IN_1_0
 void                malt_runtime_stop            (MaltRuntime         *self);
 MALT_AVAILABLE_IN_1_0
 gboolean            malt_runtime_has_unfinished  (MaltRuntime         *self);
+
+/* The manager, for the code that it runs */
+
+MALT_AVAILABLE_IN_1_0
+void                malt_runtime_set_host        (MaltRuntime           *self,
+                                                  const MaltRuntimeHost *host,
+                                                  gpointer               user_data,
+                                                  GDestroyNotify         destroy);
+MALT_AVAILABLE_IN_1_0
+GVariant           *malt_runtime_call_host       (MaltRuntime           *self,
+                                                  const char            *function,
+                                                  GVariant              *arguments,
+                                                  GVariant              *keywords,
+                                                  GCancellable          *cancellable,
+                                                  GError               **error);
+MALT_AVAILABLE_IN_1_0
+MaltRequest        *malt_runtime_begin_host_call (MaltRuntime           *self,
+                                                  const char            *function,
+                                                  GVariant              *arguments,
+                                                  GVariant              *keywords,
+                                                  MaltHostAnswer         answer,
+                                                  gpointer               user_data);
+MALT_AVAILABLE_IN_1_0
+void                malt_runtime_call_host_async (MaltRuntime           *self,
+                                                  const char            *function,
+                                                  GVariant              *arguments,
+                                                  GVariant              *keywords,
+                                                  GCancellable          *cancellable,
+                                                  GAsyncReadyCallback    callback,
+                                                  gpointer               user_data);
+MALT_AVAILABLE_IN_1_0
+GVariant           *malt_runtime_call_host_finish (MaltRuntime          *self,
+                                                  GAsyncResult          *result,
+                                                  GError               **error);
+MALT_AVAILABLE_IN_1_0
+gboolean            malt_runtime_report_output   (MaltRuntime           *self,
+                                                  MaltRequest           *request,
+                                                  int                    stream,
+                                                  gconstpointer          data,
+                                                  gsize                  size);
 
 G_END_DECLS

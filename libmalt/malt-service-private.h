@@ -11,9 +11,10 @@
 
 G_BEGIN_DECLS
 
-/* The service is in five files: its life in malt-service.c; the data road in
- * malt-service-read.c and -write.c; the control road in malt-service-control.c; and in
- * malt-service-wait.c how code of a worker waits for what comes on the data road. */
+/* The service is in six files: its life in malt-service.c; the data road in
+ * malt-service-read.c and -write.c; the control road in malt-service-control.c; in
+ * malt-service-wait.c how code of a worker waits for what comes on the data road; and in
+ * malt-service-host.c what it asks of the manager. */
 
 typedef struct _MaltService MaltService;
 
@@ -25,6 +26,8 @@ struct _MaltService
   MaltTransport   *control;
   gsize            max_body;
   gsize            max_value;      /* in the arena */
+  gboolean         may_speak;      /* the manager hears what is no answer */
+  guint            streams;        /* of which it wants the output as frames: bits 1 << descriptor */
   GThread         *serving_thread;
   int              turn_fd;        /* ends what the serving thread has the runtime wait for */
   int              idle_fd;        /* readable if `turn_fd` or that of the data is */
@@ -57,6 +60,9 @@ struct _MaltService
   GQueue           queued;         /* of MaltRequest, that came while others ran */
   GQueue           waiters;        /* of MaltServiceWaiter */
   gboolean         awaits_turn;    /* the serving thread waits for `turn_fd` */
+  guint64          last_host_id;   /* of a call of the manager's functions; also the write lock's */
+  GHashTable      *host_calls;     /* id → MaltRequest: those that have no answer yet */
+  GQueue           waiting_calls;  /* of WaitingCall, that may not be sent yet */
 };
 
 /* A thread in malt_service_wait(), on its stack. */
@@ -102,6 +108,12 @@ void         malt_service_send_frame      (MaltService        *self,
                                            guint64             id,
                                            gconstpointer       body,
                                            gsize               size);
+void         malt_service_write_frame_locked (MaltService     *self,
+                                           MaltFrameType       type,
+                                           guint16             flags,
+                                           guint64             id,
+                                           gconstpointer       body,
+                                           gsize               size);
 void         malt_service_send_bytes      (MaltService        *self,
                                            MaltFrameType       type,
                                            guint16             flags,
@@ -112,6 +124,14 @@ void         malt_service_adopt_request   (MaltService        *self,
 
 /* Control. */
 void         malt_service_run_control     (MaltService        *self);
+
+/* What code asks of the manager. */
+void         malt_service_be_host         (MaltService        *self);
+void         malt_service_take_answer     (MaltService        *self,
+                                           const MaltFrame    *frame,
+                                           gconstpointer       data,
+                                           GBytes             *body);
+void         malt_service_drop_calls      (MaltService        *self);
 
 /* Waiting: also for what is no part of the service, see malt-service-wait.c. */
 MaltService *malt_service_get             (void);

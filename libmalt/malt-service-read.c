@@ -9,7 +9,7 @@
 
 #include "malt-error.h"
 #include "malt-request-private.h"
-#include "wire/malt-large-value.h"
+#include "wire/malt-call-body.h"
 #include "wire/malt-limits.h"
 #include "wire/malt-message.h"
 
@@ -161,8 +161,6 @@ request_from_frame (MaltService     *self,
                     GBytes          *body)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) large_arguments = NULL;
-  gsize size = frame->length, rest;
   g_autoptr (GVariant) arguments = NULL;
   g_autoptr (GVariant) keywords = NULL;
   const char *name, *source;
@@ -173,29 +171,16 @@ request_from_frame (MaltService     *self,
   if ((frame->flags & MALT_FRAME_NO_REPLY) != 0)
     flags |= MALT_REQUEST_FLAGS_NO_REPLY;
 
-  if (frame->type == MALT_FRAME_CALL && (frame->flags & MALT_FRAME_IN_ARENA) != 0)
-    {
-      if (!malt_large_value_take (self->data->view, MALT_PEER_MANAGER, data, size, self->max_value,
-                                  &large_arguments, &rest, &error))
-        malt_service_fail ("%s", error->message);
-      if (!g_variant_type_is_tuple (g_variant_get_type (large_arguments)))
-        malt_service_fail ("the arguments of a call are of type %s instead of a tuple",
-              g_variant_get_type_string (large_arguments));
-      data = (const guint8 *) data + rest;
-      size -= rest;
-      body = NULL;
-    }
-
   if (frame->type == MALT_FRAME_CALL)
     {
-      if (!malt_message_read_call (data, size, body, &name, &arguments, &keywords, &error))
+      if (!malt_call_body_read (self->data->view, MALT_PEER_MANAGER, frame, data, body, self->max_value,
+                                &name, &arguments, &keywords, &error))
         malt_service_fail ("%s", error->message);
 
-      return malt_request_new_call (name, large_arguments != NULL ? large_arguments : arguments,
-                                    keywords, flags);
+      return malt_request_new_call (name, arguments, keywords, flags);
     }
 
-  if (!malt_message_read_eval (data, size, &name, &source, &error))
+  if (!malt_message_read_eval (data, frame->length, &name, &source, &error))
     malt_service_fail ("%s", error->message);
 
   return malt_request_new_eval (name, source, flags);
@@ -211,6 +196,11 @@ malt_service_take_frame (MaltService     *self,
 {
   MaltRequest *request;
 
+  if (frame->type == MALT_FRAME_HOST_VALUE || frame->type == MALT_FRAME_HOST_ERROR)
+    {
+      malt_service_take_answer (self, frame, data, body);
+      return NULL;
+    }
   if (frame->type != MALT_FRAME_CALL && frame->type != MALT_FRAME_EVAL)
     malt_service_fail ("a frame of type %s came where a request was due", malt_frame_type_name (frame->type));
   if (frame->id <= self->last_id)

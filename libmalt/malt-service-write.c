@@ -11,14 +11,14 @@
 
 /* The data road, to the manager. */
 
-/* Writes a frame, waiting for room.  On any thread. */
+/* Writes a frame, waiting for room.  On any thread, with the write lock. */
 void
-malt_service_send_frame (MaltService   *self,
-                         MaltFrameType  type,
-                         guint16        flags,
-                         guint64        id,
-                         gconstpointer  body,
-                         gsize          size)
+malt_service_write_frame_locked (MaltService   *self,
+                                 MaltFrameType  type,
+                                 guint16        flags,
+                                 guint64        id,
+                                 gconstpointer  body,
+                                 gsize          size)
 {
   g_autoptr (GError) error = NULL;
   MaltFrame frame = { .type = type, .flags = flags, .id = id, .length = (guint32) size };
@@ -28,14 +28,26 @@ malt_service_send_frame (MaltService   *self,
 
   malt_service_check_copy ();
   malt_frame_encode (&frame, header);
-  g_mutex_lock (&self->write_lock);
   while ((io = malt_frame_write (self->data, header, body, size, &done, &error)) == MALT_IO_AGAIN)
     malt_transport_await_room (self->data);
-  g_mutex_unlock (&self->write_lock);
 
   /* With the manager gone the control thread ends the process. */
   if (io == MALT_IO_FAILED)
     malt_service_fail ("%s", error->message);
+}
+
+/* The same, without the lock. */
+void
+malt_service_send_frame (MaltService   *self,
+                         MaltFrameType  type,
+                         guint16        flags,
+                         guint64        id,
+                         gconstpointer  body,
+                         gsize          size)
+{
+  g_mutex_lock (&self->write_lock);
+  malt_service_write_frame_locked (self, type, flags, id, body, size);
+  g_mutex_unlock (&self->write_lock);
 }
 
 /* Takes the body. */

@@ -180,6 +180,8 @@ say_hello (MaltService *self)
   g_variant_dict_lookup (&dictionary, "search-path", "^a&s", &search_path);
   g_variant_dict_lookup (&dictionary, "max-value-size", "t", &max_value_size);
   g_variant_dict_lookup (&dictionary, "ring", "b", &has_ring);
+  g_variant_dict_lookup (&dictionary, "host", "b", &self->may_speak);
+  g_variant_dict_lookup (&dictionary, "output", "u", &self->streams);
   options = g_variant_dict_lookup_value (&dictionary, "options", G_VARIANT_TYPE_VARDICT);
   if (name == NULL)
     malt_service_fail ("the hello names no runtime");
@@ -187,6 +189,8 @@ say_hello (MaltService *self)
   self->max_value = MIN (max_value_size, MALT_LIMIT_VALUE_SIZE);
 
   self->runtime = malt_runtime_new (name, TRUE, search_path, &error);
+  if (self->runtime != NULL)
+    malt_service_be_host (self);
   if (self->runtime == NULL || !malt_runtime_start (self->runtime, options, &error))
     {
       if (error->domain != MALT_ERROR && error->domain != G_IO_ERROR)
@@ -204,6 +208,7 @@ say_hello (MaltService *self)
   g_variant_dict_insert (&answer, "pid", "u", (guint32) getpid ());
   g_variant_dict_insert (&answer, "runtime", "s", name);
   g_variant_dict_insert (&answer, "ring", "b", has_ring);
+  g_variant_dict_insert (&answer, "host", "b", self->may_speak);
   said = g_variant_ref_sink (g_variant_dict_end (&answer));
   malt_service_send_bytes (self, MALT_FRAME_HELLO, 0, 0, g_variant_get_data_as_bytes (said));
 
@@ -289,6 +294,7 @@ serve (MaltService *self)
    * must not outlive it.  A manager that is there sees to that itself. */
   if (!was_asked_to_stop (self))
     malt_service_end_everything ();
+  malt_service_drop_calls (self);
   malt_runtime_stop (self->runtime);
   if (is_manager_gone (self))
     malt_service_end_everything ();

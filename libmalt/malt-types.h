@@ -50,6 +50,7 @@ typedef enum
  * @MALT_OUTPUT_DISCARD: nowhere; the end of it is still kept for
  *   [class@Malt.ExitInfo]
  * @MALT_OUTPUT_INHERIT: the worker writes to the manager's own stream
+ * @MALT_OUTPUT_SIGNAL: to those who listen to [signal@Malt.Worker::output]
  *
  * Where a worker's standard output or standard error goes.
  *
@@ -61,6 +62,7 @@ typedef enum
   MALT_OUTPUT_PIPE,
   MALT_OUTPUT_DISCARD,
   MALT_OUTPUT_INHERIT,
+  MALT_OUTPUT_SIGNAL,
 } MaltOutput;
 
 /**

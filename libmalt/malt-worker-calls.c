@@ -43,8 +43,10 @@ run_blocking (MaltWorker    *self,
   g_autoptr (MaltCall) call = NULL;
   GMainContext *blocked;
   GVariant *value;
+  MaltCall *outer;
 
-  if (cancellable != NULL && g_cancellable_set_error_if_cancelled (cancellable, error))
+  if ((cancellable != NULL && g_cancellable_set_error_if_cancelled (cancellable, error)) ||
+      !malt_exports_may_block (self, error))
     {
       malt_request_release (request);
       return NULL;
@@ -55,12 +57,21 @@ run_blocking (MaltWorker    *self,
   call->blocked = blocked = malt_worker_begin_blocking (self);
   if (attempt != NULL)
     call->waited_msec = attempt->waited_msec;
+  call->thread = malt_errands_here ();
+  outer = malt_errands_set_call (call);
 
   if (malt_call_begin (call, request, error))
     {
       malt_worker_invoke_request (self, request);
       if (waits)
-        klass->wait (self, request);
+        {
+          klass->wait (self, request);
+          while (G_UNLIKELY (!malt_request_is_done (request)))
+            {
+              malt_errands_run (call);
+              klass->wait (self, request);
+            }
+        }
 
       /* So that a request which the backend drops is seen to be dropped. */
       malt_request_release (request);
@@ -73,6 +84,7 @@ run_blocking (MaltWorker    *self,
         attempt->is_refused = TRUE;
     }
 
+  malt_errands_set_call (outer);
   if (blocked != NULL)
     malt_worker_end_blocking (blocked);
   value = malt_call_propagate (call, error);
@@ -343,11 +355,17 @@ static void
 set_running (MaltWorker *self)
 {
   MaltWorkerPrivate *priv = malt_worker_get_private (self);
+  gboolean has_exports;
 
   g_mutex_lock (&priv->calls_lock);
   if (priv->state == MALT_WORKER_STARTING)
     g_atomic_int_set (&priv->state, MALT_WORKER_RUNNING);
+  has_exports = priv->exports != NULL;
   g_mutex_unlock (&priv->calls_lock);
+
+  if (has_exports || malt_launcher_get_stdout (priv->launcher) == MALT_OUTPUT_SIGNAL ||
+      malt_launcher_get_stderr (priv->launcher) == MALT_OUTPUT_SIGNAL)
+    malt_worker_begin_listening (self);
 }
 
 static int

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "malt-call.h"
+#include "malt-errands.h"
 #include "malt-worker.h"
 
 G_BEGIN_DECLS
@@ -27,6 +28,7 @@ typedef struct
   GMainContext    *context;       /* in which the worker was made */
   GThread         *thread;        /* on which it was made */
   guint            generation;    /* of the process in which it was made; see malt-fork.c */
+  gpointer         home;          /* the same; see malt_errands_here() */
 
   GMutex           calls_lock;
 
@@ -35,6 +37,14 @@ typedef struct
   /* Guarded by calls_lock. */
   GQueue           calls;         /* of MaltCall, not owned, in order of submission */
   GQueue           stops;         /* of MaltStop, not owned */
+  guint64          last_id;       /* of a request */
+  MaltErrands      errands;
+  GHashTable      *exports;       /* name → MaltExport, both owned; NULL before the first */
+  gboolean         listens;       /* the backend was told to */
+  GHashTable      *progress;      /* what nobody has heard of yet: see malt-worker-events.c */
+  gsize            progress_size;
+  gsize            output_size;
+  gpointer         output_lost[2];
   MaltExitInfo    *exit_info;
   int              pid;
   GInputStream    *stdout_pipe;
@@ -55,6 +65,15 @@ typedef struct
 MaltWorkerPrivate *malt_worker_get_private         (MaltWorker   *self);
 gboolean           malt_worker_check_process       (MaltWorker   *self,
                                                     GError      **error);
+
+/* See malt-exports.c. */
+gboolean           malt_exports_may_block          (MaltWorker   *worker,
+                                                    GError      **error);
+
+/* See malt-worker-events.c. */
+void               malt_worker_add_events          (MaltWorkerClass
+                                                                 *klass);
+void               malt_worker_begin_listening     (MaltWorker   *self);
 
 void               malt_worker_invoke_request      (MaltWorker   *self,
                                                     MaltRequest  *request);

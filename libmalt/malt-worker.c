@@ -230,6 +230,9 @@ malt_worker_finalize (GObject *object)
 
   if (priv->end_destroy != NULL)
     priv->end_destroy (priv->end_data);
+  malt_errands_clear (MALT_WORKER (object));
+  g_clear_pointer (&priv->exports, g_hash_table_unref);
+  g_clear_pointer (&priv->progress, g_hash_table_unref);
   g_clear_object (&priv->launcher);
   g_clear_object (&priv->exit_info);
   g_clear_object (&priv->stdout_pipe);
@@ -305,6 +308,8 @@ malt_worker_class_init (MaltWorkerClass *klass)
   signals[SIGNAL_TERMINATED] =
     g_signal_new ("terminated", G_TYPE_FROM_CLASS (klass), G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL,
                   G_TYPE_NONE, 1, MALT_TYPE_EXIT_INFO);
+
+  malt_worker_add_events (klass);
 }
 
 static void
@@ -316,6 +321,7 @@ malt_worker_init (MaltWorker *self)
   priv->context = g_main_context_ref_thread_default ();
   priv->thread = g_thread_ref (g_thread_self ());
   priv->generation = malt_fork_get_generation ();
+  priv->home = malt_errands_here ();
 }
 
 /* Calling the virtual functions where they may be called. */
@@ -1102,6 +1108,7 @@ malt_worker_report_terminated (MaltWorker   *self,
       end_func (self, end_data);
       end_destroy (end_data);
     }
+  malt_errands_drop_calls (self);
 
   emit_terminated (self, exit_info);
 }

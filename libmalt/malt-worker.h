@@ -44,6 +44,28 @@ MALT_AVAILABLE_IN_1_0
 G_DECLARE_DERIVABLE_TYPE (MaltWorker, malt_worker, MALT, WORKER, GObject)
 
 /**
+ * MaltHostFunction:
+ * @request: what the worker's code asks for: its arguments are
+ *   [method@Malt.Request.get_arguments] and [method@Malt.Request.get_keywords]
+ * @user_data: what the function was exported with
+ *
+ * A function of the program that the code of a worker may call; see
+ * [method@Malt.Worker.export_function].
+ *
+ * It finishes the request with [method@Malt.Request.return_value],
+ * [method@Malt.Request.return_error] or [method@Malt.Request.return_exception]: before it
+ * returns, or later and on any thread, if it keeps a reference.  The worker's code waits for
+ * that.  A request that is dropped ends with an error.
+ *
+ * When a worker process ends, the cancellables of what it has called become cancelled
+ * ([method@Malt.Request.get_cancellable]); what is returned then is for nobody.
+ *
+ * Since: 1.0
+ */
+typedef void (* MaltHostFunction) (MaltRequest *request,
+                                   gpointer     user_data);
+
+/**
  * MaltWorkerClass:
  * @start: starts the worker, and finishes the request when it is ready or has
  *   failed.  The default finishes it at once.
@@ -59,7 +81,8 @@ G_DECLARE_DERIVABLE_TYPE (MaltWorker, malt_worker, MALT, WORKER, GObject)
  *   otherwise, the backend calls [method@Malt.Worker.report_terminated].
  * @any_thread: whether the functions of this class may be called on any thread; if
  *   not, they are called in the main context in which the worker was made.
- * @wait: (skip): blocks the calling thread until a request is done, reading replies
+ * @wait: (skip): blocks the calling thread until a request is done or
+ *   `malt_worker_has_errands()` says that the thread is wanted elsewhere, reading replies
  *   itself; %NULL to be waited for by the library.  Only with @any_thread.
  * @wake: (skip): makes @wait look again whether its request is done.
  * @post: (skip): takes on its way a call of which nobody is to hear, and gives whether it
@@ -70,6 +93,11 @@ G_DECLARE_DERIVABLE_TYPE (MaltWorker, malt_worker, MALT, WORKER, GObject)
  * @new_buffer: (skip): gives room for an argument, as `malt_worker_new_buffer()`
  *   does, or %NULL if it has none that is better than the program's own memory.  Only with
  *   @any_thread.
+ * @listen: (skip): has what the worker's code says of its own accord, such as calls of the
+ *   program's functions, be read in a main context from now on, also while no result is
+ *   awaited there.  %NULL if nobody has to read for that.  Only with @any_thread; called at most once,
+ *   while the worker runs, with the context in which it was made, which is there until the
+ *   worker is finalized.
  *
  * A backend implements these.  Only @submit and @kill have no default.
  *
@@ -105,9 +133,11 @@ struct _MaltWorkerClass
   GBytes * (* new_buffer) (MaltWorker *self,
                           gsize        size,
                           gpointer    *data);
+  void     (* listen)    (MaltWorker   *self,
+                          GMainContext *context);
 
   /*< private >*/
-  gpointer padding[10];
+  gpointer padding[9];
 };
 
 /* Calling */
@@ -179,6 +209,22 @@ GBytes         *malt_worker_new_buffer         (MaltWorker           *self,
                                                 gsize                 size,
                                                 gpointer             *data);
 
+MALT_AVAILABLE_IN_1_0
+guint64         malt_worker_get_last_request_id (MaltWorker          *self);
+
+/* Being called */
+
+MALT_AVAILABLE_IN_1_0
+void            malt_worker_export_function    (MaltWorker           *self,
+                                                const char           *name,
+                                                const GVariantType   *arguments_type,
+                                                MaltHostFunction      function,
+                                                gpointer              user_data,
+                                                GDestroyNotify        destroy);
+MALT_AVAILABLE_IN_1_0
+gboolean        malt_worker_unexport_function  (MaltWorker           *self,
+                                                const char           *name);
+
 /* Lifecycle */
 
 MALT_AVAILABLE_IN_1_0
@@ -236,6 +282,27 @@ MALT_AVAILABLE_IN_1_0
 void            malt_worker_set_pipes          (MaltWorker           *self,
                                                 GInputStream         *stdout_pipe,
                                                 GInputStream         *stderr_pipe);
+MALT_AVAILABLE_IN_1_0
+void            malt_worker_report_progress    (MaltWorker           *self,
+                                                MaltRequest          *request,
+                                                double                fraction,
+                                                const char           *text);
+MALT_AVAILABLE_IN_1_0
+void            malt_worker_report_output      (MaltWorker           *self,
+                                                MaltRequest          *request,
+                                                int                   stream,
+                                                GBytes               *bytes);
+MALT_AVAILABLE_IN_1_0
+gsize           malt_worker_get_unheard_output (MaltWorker           *self);
+MALT_AVAILABLE_IN_1_0
+void            malt_worker_handle_host_call   (MaltWorker           *self,
+                                                MaltRequest          *request,
+                                                gboolean              stalls);
+MALT_AVAILABLE_IN_1_0
+void            malt_worker_drop_host_call     (MaltWorker           *self,
+                                                MaltRequest          *request);
+MALT_AVAILABLE_IN_1_0
+gboolean        malt_worker_has_errands        (MaltWorker           *self);
 MALT_AVAILABLE_IN_1_0
 void            malt_worker_report_terminated  (MaltWorker           *self,
                                                 MaltExitInfo         *exit_info);

@@ -184,6 +184,66 @@ interrupt_current (MaltInprocessServer *self)
     malt_inprocess_server_interrupt (self, current);
 }
 
+/* What the code that runs asks of the program: the worker object hears it at once, and what
+ * it answers comes to the thread that waits without anybody's help. */
+
+static void
+host_answer_cb (MaltRequest *request,
+                GVariant    *value,
+                GError      *error,
+                gpointer     user_data)
+{
+  g_autoptr (MaltRequest) inner = user_data;
+  g_autoptr (GVariant) own_value = value;
+
+  if (error != NULL)
+    malt_request_return_error (inner, error);
+  else
+    malt_request_return_value (inner, value);
+}
+
+/* The program gets a request of its own, which it may drop, and keep when nobody waits any
+ * more. */
+static void
+host_call (MaltRequest *request,
+           gboolean     stalls,
+           gpointer     user_data)
+{
+  MaltInprocessServer *self = user_data;
+  g_autoptr (MaltWorker) worker = g_weak_ref_get (&self->worker);
+
+  if (worker != NULL)
+    {
+      g_autoptr (MaltRequest) outer = NULL;
+
+      outer = malt_request_new_host_call (malt_request_get_function (request),
+                                          malt_request_get_arguments (request),
+                                          malt_request_get_keywords (request),
+                                          host_answer_cb, g_object_ref (request));
+      malt_worker_handle_host_call (worker, outer, stalls);
+    }
+  else
+    malt_request_return_new_error (request, G_IO_ERROR, G_IO_ERROR_CLOSED, "the program has dropped this worker");
+}
+
+static void
+host_progress (MaltRequest *request,
+               double       fraction,
+               const char  *text,
+               gpointer     user_data)
+{
+  MaltInprocessServer *self = user_data;
+  g_autoptr (MaltWorker) worker = g_weak_ref_get (&self->worker);
+
+  if (worker != NULL)
+    malt_worker_report_progress (worker, request, fraction, text);
+}
+
+static const MaltRuntimeHost runtime_host = {
+  .call = host_call,
+  .progress = host_progress,
+};
+
 /* The thread. */
 
 static gboolean
@@ -194,7 +254,12 @@ start_runtime (MaltInprocessServer  *self,
 
   runtime = malt_runtime_new (self->runtime_name, FALSE,
                               (const char * const *) self->search_path, error);
-  if (runtime == NULL || !malt_runtime_start (runtime, self->options, error))
+  if (runtime == NULL)
+    return FALSE;
+
+  malt_runtime_set_host (runtime, &runtime_host, malt_inprocess_server_ref (self),
+                         (GDestroyNotify) malt_inprocess_server_unref);
+  if (!malt_runtime_start (runtime, self->options, error))
     return FALSE;
 
   g_mutex_lock (&self->lock);

@@ -58,9 +58,9 @@ check_launcher (MaltLauncher  *launcher,
     return refuse (error, "environment");
 
   /* What it prints is on the program's streams already. */
-  if (out == MALT_OUTPUT_PIPE || out == MALT_OUTPUT_DISCARD)
+  if (out == MALT_OUTPUT_PIPE || out == MALT_OUTPUT_DISCARD || out == MALT_OUTPUT_SIGNAL)
     return refuse (error, "standard output");
-  if (err == MALT_OUTPUT_PIPE || err == MALT_OUTPUT_DISCARD)
+  if (err == MALT_OUTPUT_PIPE || err == MALT_OUTPUT_DISCARD || err == MALT_OUTPUT_SIGNAL)
     return refuse (error, "standard error");
 
   if (options != NULL && g_variant_n_children (options) > 0)

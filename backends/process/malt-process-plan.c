@@ -6,6 +6,7 @@
 
 #include <dlfcn.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "malt-environment.h"
 #include "malt-limits.h"
@@ -215,6 +216,7 @@ check_directories (MaltLauncher  *launcher,
 static GVariant *
 make_hello (MaltLauncher  *launcher,
             gboolean       has_ring,
+            guint          streams,
             GError       **error)
 {
   const char * const *search_path = malt_launcher_get_search_path (launcher);
@@ -236,6 +238,9 @@ make_hello (MaltLauncher  *launcher,
   g_variant_dict_insert (&dictionary, "max-value-size", "t", malt_launcher_get_max_value_size (launcher));
   if (has_ring)
     g_variant_dict_insert (&dictionary, "ring", "b", TRUE);
+  g_variant_dict_insert (&dictionary, "host", "b", TRUE);
+  if (streams != 0)
+    g_variant_dict_insert (&dictionary, "output", "u", (guint32) streams);
   if (search_path != NULL)
     g_variant_dict_insert (&dictionary, "search-path", "^as", search_path);
   if (options != NULL)
@@ -264,6 +269,10 @@ malt_process_plan_new (MaltLauncher  *launcher,
 
   self->stdout_output = malt_launcher_get_stdout (launcher);
   self->stderr_output = malt_launcher_get_stderr (launcher);
+  if (self->stdout_output == MALT_OUTPUT_SIGNAL)
+    self->streams |= 1u << STDOUT_FILENO;
+  if (self->stderr_output == MALT_OUTPUT_SIGNAL)
+    self->streams |= 1u << STDERR_FILENO;
   self->max_value_size = malt_launcher_get_max_value_size (launcher);
   self->directory = g_strdup (malt_launcher_get_working_directory (launcher));
 
@@ -285,7 +294,7 @@ malt_process_plan_new (MaltLauncher  *launcher,
   if (self->environment == NULL)
     return NULL;
 
-  self->hello = make_hello (launcher, self->ring_size > 0, error);
+  self->hello = make_hello (launcher, self->ring_size > 0, self->streams, error);
   if (self->hello == NULL)
     return NULL;
 

@@ -21,6 +21,7 @@ typedef struct
   guint64     max_value_size;
   guint       ring_size;     /* bytes, 0 for none */
   guint       spin_limit;    /* microseconds */
+  guint       streams;       /* of which signals tell: bits 1 << descriptor */
   GVariant   *hello;         /* a{sv} */
 } MaltProcessPlan;
 

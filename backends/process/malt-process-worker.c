@@ -68,7 +68,14 @@ static void
 malt_process_worker_wait (MaltWorker  *worker,
                           MaltRequest *request)
 {
-  malt_connection_wait (malt_process_get_connection (MALT_PROCESS_WORKER (worker)->process), request);
+  malt_connection_wait (malt_process_get_connection (MALT_PROCESS_WORKER (worker)->process), worker, request);
+}
+
+static void
+malt_process_worker_listen (MaltWorker   *worker,
+                            GMainContext *context)
+{
+  malt_connection_listen (malt_process_get_connection (MALT_PROCESS_WORKER (worker)->process), context);
 }
 
 static void
@@ -112,7 +119,10 @@ static void
 malt_process_worker_finalize (GObject *object)
 {
   MaltProcessWorker *self = MALT_PROCESS_WORKER (object);
+  MaltConnection *connection = malt_process_get_connection (self->process);
 
+  if (connection != NULL)
+    malt_connection_unlisten (connection);
   malt_process_let_go (g_steal_pointer (&self->process));
 
   G_OBJECT_CLASS (malt_process_worker_parent_class)->finalize (object);
@@ -136,6 +146,7 @@ malt_process_worker_class_init (MaltProcessWorkerClass *klass)
   worker_class->wait = malt_process_worker_wait;
   worker_class->wake = malt_process_worker_wake;
   worker_class->post = malt_process_worker_post;
+  worker_class->listen = malt_process_worker_listen;
   worker_class->new_buffer = malt_process_worker_new_buffer;
 }
 

@@ -364,6 +364,8 @@ finish_start (MaltProcess *self,
               GVariant    *hello)
 {
   g_autoptr (MaltRequest) request = NULL;
+  g_autoptr (MaltWorker) worker = NULL;
+  gboolean may_speak = FALSE;
   GError *error = NULL;
 
   if (!hand_over_ring (self, hello, &error))
@@ -385,6 +387,10 @@ finish_start (MaltProcess *self,
       fail_start (self, error);
       return;
     }
+
+  worker = g_weak_ref_get (&self->worker);
+  g_variant_lookup (hello, "host", "b", &may_speak);
+  malt_connection_set_worker (self->connection, worker, may_speak, may_speak ? self->plan->streams : 0);
 
   detach (&self->hello_source);
   detach (&self->status_source);

@@ -7,12 +7,14 @@
 #include "malt-frame.h"
 #include "malt-id-table.h"
 #include "malt-large-value.h"
+#include "malt-message.h"
 
 G_BEGIN_DECLS
 
-/* A connection is in four files: its life in malt-connection.c, the data road in
- * malt-connection-read.c and -write.c, the control road in malt-connection-control.c.
- * See the first of them on how it works. */
+/* A connection is in five files: its life in malt-connection.c, the data road in
+ * malt-connection-read.c and -write.c, what a worker says of its own accord in
+ * malt-connection-host.c, the control road in malt-connection-control.c.  See the first of
+ * them on how it works. */
 
 struct _MaltConnection
 {
@@ -26,6 +28,9 @@ struct _MaltConnection
   gsize               max_value;      /* in an arena */
   guint               n_cpus;         /* that the manager may use */
   guint               generation;     /* of the process that reads; see malt-fork.c */
+  GWeakRef            worker;         /* who is told what is no reply */
+  gboolean            may_speak;      /* whether the worker may say such things */
+  guint               streams;        /* whose output it may send: bits 1 << descriptor */
   MaltConnectionLost  lost_func;
   GDestroyNotify      lost_destroy;
 
@@ -57,6 +62,11 @@ struct _MaltConnection
   GQueue              unsent;         /* of MaltOutgoing, not yet numbered */
   GHashTable         *unwanted;       /* MaltRequest, cancelled before it was submitted */
   GHashTable         *cancelled;      /* ids of unfinished ones that the worker may withdraw */
+  guint64             last_host_id;   /* of a call of the program's functions */
+  GHashTable         *host_calls;     /* id → MaltRequest, not owned: those that are not answered */
+  gsize               host_size;      /* bytes of their arguments */
+  guint               n_answers;      /* to such, in `output` */
+  gpointer            listener;       /* the MaltReplySource that reads at all times, not owned */
   GQueue              output;         /* of MaltOutgoing, to be written */
   gsize               output_size;    /* bytes in it */
   GPtrArray          *reply_sources;  /* of MaltReplySource */
@@ -79,6 +89,7 @@ typedef struct
   GBytes      *body;
   MaltLargeValue value;               /* that it says where to find, until it is numbered */
   gsize        sent;                  /* bytes of header and body that are gone */
+  gboolean     is_answer;             /* to a call of the program's functions */
 } MaltOutgoing;
 
 void      malt_outgoing_free                    (MaltOutgoing     *self);
@@ -98,7 +109,21 @@ void      malt_connection_wake_waiter_of        (MaltConnection   *self,
 void      malt_connection_wake_reader           (MaltConnection   *self);
 void      malt_connection_listen_locked         (MaltConnection   *self);
 
+MaltRequest *malt_connection_ref_unfinished     (MaltConnection   *self,
+                                                 guint64           id);
+
+/* What the worker says of its own accord. */
+gboolean  malt_connection_take_said             (MaltConnection   *self,
+                                                 const MaltFrame  *frame,
+                                                 gconstpointer     data,
+                                                 GBytes           *body,
+                                                 GError          **error);
+void      malt_connection_drop_host_calls       (MaltConnection   *self);
+
 /* Writing. */
+void      malt_connection_answer_locked         (MaltConnection   *self,
+                                                 MaltOutgoing     *outgoing,
+                                                 MaltMessage      *message);
 void      malt_connection_write_unsent_locked   (MaltConnection   *self);
 gboolean  malt_connection_withdraw_locked       (MaltConnection   *self,
                                                  MaltRequest      *request);

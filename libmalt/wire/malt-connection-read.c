@@ -197,6 +197,22 @@ give_role_back (MaltConnection *self)
 
 /* Replies. */
 
+/* A request that is under way, or %NULL. */
+MaltRequest *
+malt_connection_ref_unfinished (MaltConnection *self,
+                                guint64         id)
+{
+  MaltRequest *request;
+
+  g_mutex_lock (&self->lock);
+  request = malt_id_table_lookup (&self->unfinished, id);
+  if (request != NULL)
+    g_object_ref (request);
+  g_mutex_unlock (&self->lock);
+
+  return request;
+}
+
 /* Takes the request that a reply is for off the table. */
 static MaltRequest *
 take_unfinished (MaltConnection   *self,
@@ -309,11 +325,13 @@ read_replies (MaltConnection  *self,
                        "a frame of type withdrawn came on the data road");
           return MALT_IO_FAILED;
         }
-      if (!malt_connection_take_reply (self, &frame, data, body, error))
+      if (G_UNLIKELY (frame.type >= MALT_FRAME_HOST_CALL)
+            ? !malt_connection_take_said (self, &frame, data, body, error)
+            : !malt_connection_take_reply (self, &frame, data, body, error))
         return MALT_IO_FAILED;
 
       bytes += frame.length;
-      if (id != 0 && frame.id == id)
+      if (id != 0 && frame.id == id && frame.type < MALT_FRAME_HOST_CALL)
         break;
     }
 
@@ -443,10 +461,12 @@ poll_data (MaltConnection *self)
   malt_transport_disarm (self->transport, fds[0].revents != 0);
 }
 
-/* Blocks until the request is done, reading replies for everybody meanwhile.  Once
- * the connection is lost, the wait goes on until somebody ends the request. */
+/* Blocks until the request is done or the worker has an errand for this thread, reading
+ * replies for everybody meanwhile.  Once the connection is lost, the wait goes on until
+ * somebody ends the request. */
 void
 malt_connection_wait (MaltConnection *self,
+                      MaltWorker     *worker,
                       MaltRequest    *request)
 {
   Waiter waiter = { .request = request };
@@ -456,7 +476,7 @@ malt_connection_wait (MaltConnection *self,
   g_cond_init (&waiter.cond);
   g_mutex_lock (&self->lock);
 
-  while (!malt_request_is_done (request))
+  while (!malt_request_is_done (request) && !malt_worker_has_errands (worker))
     {
       g_autoptr (GError) error = NULL;
       MaltIo io;
@@ -477,11 +497,12 @@ malt_connection_wait (MaltConnection *self,
       do
         {
           io = read_replies (self, request, &error);
-          if (io == MALT_IO_AGAIN && !malt_request_is_done (request) &&
+          if (io == MALT_IO_AGAIN && !malt_request_is_done (request) && !malt_worker_has_errands (worker) &&
               !malt_transport_spin (self->transport))
             poll_data (self);
         }
-      while ((io == MALT_IO_DONE || io == MALT_IO_AGAIN) && !malt_request_is_done (request));
+      while ((io == MALT_IO_DONE || io == MALT_IO_AGAIN) && !malt_request_is_done (request) &&
+             !malt_worker_has_errands (worker));
 
       finish_read (self, io, error);
       g_mutex_lock (&self->lock);
@@ -679,4 +700,38 @@ malt_connection_await_reply_locked (MaltConnection *self,
   /* A context that runs in another thread may be asleep without our descriptor. */
   if (source->n_awaited++ == 0 && !g_main_context_is_owner (context))
     g_main_context_wakeup (context);
+}
+
+/* Has a main context read at all times, also when no reply is awaited there. */
+void
+malt_connection_listen (MaltConnection *self,
+                        GMainContext   *context)
+{
+  MaltReplySource *source;
+
+  g_mutex_lock (&self->lock);
+  if (self->listener == NULL && !self->lost)
+    {
+      source = find_reply_source_locked (self, context);
+      if (source == NULL)
+        source = add_reply_source_locked (self, context);
+      source->n_awaited++;
+      self->listener = source;
+      if (!g_main_context_is_owner (context))
+        g_main_context_wakeup (context);
+    }
+  g_mutex_unlock (&self->lock);
+}
+
+/* The context is about to go. */
+void
+malt_connection_unlisten (MaltConnection *self)
+{
+  MaltReplySource *source;
+
+  g_mutex_lock (&self->lock);
+  source = g_steal_pointer (&self->listener);
+  if (source != NULL)
+    source->n_awaited--;
+  g_mutex_unlock (&self->lock);
 }

@@ -7,6 +7,7 @@
 #include <glib-unix.h>
 #include <poll.h>
 
+#include "malt-call-body.h"
 #include "malt-debug.h"
 #include "malt-frame-writer.h"
 #include "malt-limits.h"
@@ -67,7 +68,10 @@ write_output_locked (MaltConnection *self)
       io = write_frame_locked (self, outgoing, g_bytes_get_data (outgoing->body, NULL));
       self->output_size -= outgoing->sent - before;
       if (io == MALT_IO_DONE)
-        malt_outgoing_free (g_queue_pop_head (&self->output));
+        {
+          self->n_answers -= outgoing->is_answer ? 1 : 0;
+          malt_outgoing_free (g_queue_pop_head (&self->output));
+        }
       else if (io == MALT_IO_AGAIN && !malt_transport_want_room (self->transport))
         io = MALT_IO_DONE;
       if (self->unsent.length > 0)
@@ -256,10 +260,29 @@ write_or_queue_locked (MaltConnection *self,
     {
       if (outgoing->body == NULL)
         outgoing->body = malt_message_take_bytes (message);
+      self->n_answers += outgoing->is_answer ? 1 : 0;
       queue_output_locked (self, g_memdup2 (outgoing, sizeof *outgoing));
     }
   else
     g_clear_pointer (&outgoing->body, g_bytes_unref);
+}
+
+/* Writes the answer to a call of the program's functions, in its turn: not behind requests
+ * that wait for the worker, as the worker waits for it.  Takes what @outgoing and @message
+ * hold. */
+void
+malt_connection_answer_locked (MaltConnection *self,
+                               MaltOutgoing   *outgoing,
+                               MaltMessage    *message)
+{
+  outgoing->frame.length = (guint32) (outgoing->body != NULL ? g_bytes_get_size (outgoing->body) : message->size);
+  malt_large_value_send (&outgoing->value);
+  malt_frame_encode (&outgoing->frame, outgoing->header);
+  outgoing->is_answer = TRUE;
+  MALT_DEBUG (WIRE, "%p: %s to call %" G_GUINT64_FORMAT ", %u bytes", (gpointer) self,
+              malt_frame_type_name (outgoing->frame.type), outgoing->frame.id, outgoing->frame.length);
+  write_or_queue_locked (self, outgoing, message);
+  outgoing->body = NULL;
 }
 
 void
@@ -274,32 +297,6 @@ malt_connection_write_unsent_locked (MaltConnection *self)
     }
 }
 
-/* Puts large arguments into the arena.  FALSE without an error if they are none, or there is
- * no room for them. */
-static gboolean
-write_large_call (MaltConnection  *self,
-                  const char      *function,
-                  GVariant        *arguments,
-                  GVariant        *keywords,
-                  MaltOutgoing    *outgoing,
-                  GError         **error)
-{
-  g_autoptr (GBytes) rest = NULL;
-
-  if (self->transport->arena == NULL || arguments == NULL ||
-      g_variant_get_size (arguments) < MALT_LARGE_VALUE_SIZE)
-    return FALSE;
-
-  rest = malt_message_new_call (function, NULL, keywords, self->max_body, error);
-  if (rest == NULL ||
-      !malt_large_value_put (&outgoing->value, self->transport->arena, MALT_PEER_WORKER, arguments,
-                             rest, self->max_value, &outgoing->body, error))
-    return FALSE;
-
-  outgoing->frame.flags |= MALT_FRAME_IN_ARENA;
-  return TRUE;
-}
-
 /* Serialises and checks a call: as @message, or, where large arguments are in the arena, as
  * the body of @outgoing. */
 static gboolean
@@ -311,19 +308,10 @@ write_call (MaltConnection  *self,
             MaltMessage     *message,
             GError         **error)
 {
-  GError *failure = NULL;
-
   outgoing->frame.type = MALT_FRAME_CALL;
-  if (write_large_call (self, function, arguments, keywords, outgoing, &failure))
-    {
-      *message = (MaltMessage) { .block = NULL };
-      return TRUE;
-    }
-  if (failure == NULL)
-    return malt_message_write_call (message, function, arguments, keywords, self->max_body, error);
-
-  g_propagate_error (error, failure);
-  return FALSE;
+  return malt_call_body_write (self->transport->arena, MALT_PEER_WORKER, function, arguments, keywords,
+                               self->max_body, self->max_value, &outgoing->frame, &outgoing->value,
+                               &outgoing->body, message, error);
 }
 
 static gboolean

@@ -85,6 +85,7 @@ malt_connection_close (MaltConnection *self)
   g_mutex_lock (&self->lock);
   self->lost = self->closed = TRUE;
   self->poller = NULL;
+  self->listener = NULL;
   sources = g_steal_pointer (&self->reply_sources);
   self->reply_sources = g_ptr_array_new_with_free_func ((GDestroyNotify) g_source_unref);
   if (self->control_source != NULL)
@@ -99,6 +100,7 @@ malt_connection_close (MaltConnection *self)
 
   for (i = 0; i < sources->len; i++)
     g_source_destroy (g_ptr_array_index (sources, i));
+  malt_connection_drop_host_calls (self);
 }
 
 static void
@@ -182,6 +184,8 @@ malt_connection_new (MaltTransport      *transport,
   self->lost_data = user_data;
   self->lost_destroy = destroy;
   malt_id_table_init (&self->unfinished);
+  g_weak_ref_init (&self->worker, NULL);
+  self->host_calls = g_hash_table_new (NULL, NULL);
   self->cancelled = g_hash_table_new (NULL, NULL);
   self->unwanted = g_hash_table_new_full (NULL, NULL, g_object_unref, NULL);
   self->reply_sources = g_ptr_array_new_with_free_func ((GDestroyNotify) g_source_unref);
@@ -190,6 +194,19 @@ malt_connection_new (MaltTransport      *transport,
   malt_connection_watch_room (self);
 
   return self;
+}
+
+/* Before the first request: whom to tell what the worker says of its own accord, whether the hello
+ * allows it such things, and of which streams (bits 1 << descriptor) it may send the output. */
+void
+malt_connection_set_worker (MaltConnection *self,
+                            MaltWorker     *worker,
+                            gboolean        may_speak,
+                            guint           streams)
+{
+  g_weak_ref_set (&self->worker, worker);
+  self->may_speak = may_speak;
+  self->streams = streams;
 }
 
 MaltConnection *
@@ -210,6 +227,8 @@ malt_connection_unref (MaltConnection *self)
   g_clear_pointer (&self->reader, malt_frame_reader_free);
   malt_id_table_foreach (&self->unfinished, drop_cb, NULL);
   malt_id_table_clear (&self->unfinished);
+  g_weak_ref_clear (&self->worker);
+  g_clear_pointer (&self->host_calls, g_hash_table_unref);
   g_clear_pointer (&self->cancelled, g_hash_table_unref);
   g_clear_pointer (&self->unwanted, g_hash_table_unref);
   g_clear_pointer (&self->reply_sources, g_ptr_array_unref);

@@ -24,6 +24,10 @@ MaltConnection *malt_connection_new       (MaltTransport       *transport,
                                            gpointer             user_data,
                                            GDestroyNotify       destroy,
                                            GError             **error);
+void            malt_connection_set_worker (MaltConnection     *self,
+                                           MaltWorker          *worker,
+                                           gboolean             may_speak,
+                                           guint                streams);
 MaltConnection *malt_connection_ref       (MaltConnection      *self);
 void            malt_connection_unref     (MaltConnection      *self);
 
@@ -38,7 +42,11 @@ GBytes         *malt_connection_new_buffer (MaltConnection     *self,
                                            gsize                size,
                                            gpointer            *data);
 void            malt_connection_wait      (MaltConnection      *self,
+                                           MaltWorker          *worker,
                                            MaltRequest         *request);
+void            malt_connection_listen    (MaltConnection      *self,
+                                           GMainContext        *context);
+void            malt_connection_unlisten  (MaltConnection      *self);
 void            malt_connection_wake      (MaltConnection      *self);
 void            malt_connection_cancel    (MaltConnection      *self,
                                            MaltRequest         *request);

@@ -25,6 +25,7 @@ typedef enum
 {
   ID_NONE,
   ID_REQUIRED,
+  ID_ANY,
 } IdRule;
 
 typedef struct
@@ -48,6 +49,11 @@ static const FrameRule rules[MALT_FRAME_N_TYPES] = {
   [MALT_FRAME_WITHDRAWN] = { "withdrawn", 0, ID_REQUIRED, 0 },
   [MALT_FRAME_INTERRUPT] = { "interrupt", MALT_FRAME_UP_TO, ID_REQUIRED, 0 },
   [MALT_FRAME_STOP]      = { "stop",      0, ID_NONE, 0 },
+  [MALT_FRAME_HOST_CALL]  = { "host-call",  MALT_FRAME_IN_ARENA | MALT_FRAME_STALLS, ID_REQUIRED, MALT_LIMIT_BODY_SIZE },
+  [MALT_FRAME_HOST_VALUE] = { "host-value", MALT_FRAME_IN_ARENA, ID_REQUIRED, MALT_LIMIT_BODY_SIZE },
+  [MALT_FRAME_HOST_ERROR] = { "host-error", 0, ID_REQUIRED, MALT_LIMIT_ERROR_TEXT + MALT_LIMIT_TRACEBACK + 4096 },
+  [MALT_FRAME_PROGRESS]   = { "progress",   0, ID_REQUIRED, MALT_LIMIT_PROGRESS_TEXT + 128 },
+  [MALT_FRAME_OUTPUT]     = { "output",     MALT_FRAME_STDERR, ID_ANY, MALT_LIMIT_OUTPUT_FRAME },
   [MALT_FRAME_RING]      = { "ring",      0, ID_NONE, 16, .min_descriptors = 2, .max_descriptors = 4 },
 };
 
@@ -134,7 +140,7 @@ malt_frame_decode (const guint8   header[MALT_FRAME_HEADER_SIZE],
   else if (version != MALT_PROTOCOL_VERSION)
     *reason = g_strdup_printf ("a frame is of protocol version %u instead of %u",
                                version, MALT_PROTOCOL_VERSION);
-  else if (type == 0 || type >= MALT_FRAME_N_TYPES)
+  else if (type >= MALT_FRAME_N_TYPES || rules[type].name == NULL)
     *reason = g_strdup_printf ("a frame is of the unknown type %u", type);
   else
     {
@@ -143,7 +149,7 @@ malt_frame_decode (const guint8   header[MALT_FRAME_HEADER_SIZE],
       if ((flags & ~rule->flags) != 0)
         *reason = g_strdup_printf ("a frame of type %s has the unknown flags 0x%04x",
                                    rule->name, flags & ~rule->flags);
-      else if ((rule->id == ID_REQUIRED) != (id != 0))
+      else if (rule->id != ID_ANY && (rule->id == ID_REQUIRED) != (id != 0))
         *reason = g_strdup_printf ("a frame of type %s has the request id %" G_GUINT64_FORMAT,
                                    rule->name, id);
       else if (length > rule->max_length)
@@ -167,5 +173,5 @@ malt_frame_decode (const guint8   header[MALT_FRAME_HEADER_SIZE],
 const char *
 malt_frame_type_name (guint8 type)
 {
-  return type > 0 && type < MALT_FRAME_N_TYPES ? rules[type].name : "unknown";
+  return type < MALT_FRAME_N_TYPES && rules[type].name != NULL ? rules[type].name : "unknown";
 }

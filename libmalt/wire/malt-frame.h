@@ -26,6 +26,11 @@ typedef enum
   MALT_FRAME_INTERRUPT, /* to the worker, control road */
   MALT_FRAME_STOP,      /* to the worker, control road */
   MALT_FRAME_RING,      /* to the worker, after its hello: go on there */
+  MALT_FRAME_HOST_CALL = 16, /* to the manager: a function of the program's is called */
+  MALT_FRAME_HOST_VALUE, /* to the worker: how that ended */
+  MALT_FRAME_HOST_ERROR, /* to the worker: how that ended */
+  MALT_FRAME_PROGRESS,  /* to the manager: how far a request has got */
+  MALT_FRAME_OUTPUT,    /* to the manager: what its code has printed */
   MALT_FRAME_N_TYPES
 } MaltFrameType;
 
@@ -36,6 +41,10 @@ enum
   MALT_FRAME_NO_REPLY = 1 << 1,
   /* Of a call or a value: its arguments, or itself, are in the arena. */
   MALT_FRAME_IN_ARENA = 1 << 3,
+  /* Of a call of the program's functions: no request begins before it is answered. */
+  MALT_FRAME_STALLS   = 1 << 4,
+  /* Of output: it is that of standard error. */
+  MALT_FRAME_STDERR   = 1 << 5,
   /* Of an interrupt: whatever runs now, but no request that is later than this. */
   MALT_FRAME_UP_TO    = 1 << 2,
 };

@@ -14,6 +14,7 @@
 #define EVAL_TYPE    "(mss)"
 #define VALUE_TYPE   "v"
 #define ERROR_TYPE   "(yumsmsms)" /* domain, code, type, message, traceback */
+#define PROGRESS_TYPE "(ds)"
 #define NOTHING_TYPE "mv"
 #define EMPTY_TYPE   "()"
 
@@ -546,12 +547,11 @@ read_variant_of_type (gconstpointer   data,
   return scan (data, size, type, error) ? slice (data, NULL, type, 0, size) : NULL;
 }
 
-/* Gives the failure that the body tells of, or %NULL with @error set when the body
- * itself is wrong. */
-GError *
-malt_message_read_error (gconstpointer   data,
-                         gsize           size,
-                         GError        **error)
+static GError *
+read_error (gconstpointer   data,
+            gsize           size,
+            gboolean        any_code,
+            GError        **error)
 {
   g_autoptr (GVariant) variant = read_variant_of_type (data, size, ERROR_TYPE, error);
   guchar domain;
@@ -564,7 +564,9 @@ malt_message_read_error (gconstpointer   data,
     return NULL;
 
   g_variant_get (variant, ERROR_TYPE, &domain, &code, &type, &message, &traceback);
-  if (!is_code_allowed (domain, code))
+  if (any_code ? domain > DOMAIN_IO || code > (domain == DOMAIN_IO ? (guint32) G_IO_ERROR_NO_SUCH_DEVICE
+                                                                   : (guint32) MALT_ERROR_NOT_FOUND)
+               : !is_code_allowed (domain, code))
     {
       g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
                    "an error is of the unknown domain %u or code %u", domain, code);
@@ -575,6 +577,58 @@ malt_message_read_error (gconstpointer   data,
     return malt_remote_error_new ((MaltError) code, type, message, traceback);
 
   return g_error_new_literal (G_IO_ERROR, (int) code, message != NULL ? message : "");
+}
+
+/* Gives the failure that the body tells of, or %NULL with @error set when the body
+ * itself is wrong. */
+GError *
+malt_message_read_error (gconstpointer   data,
+                         gsize           size,
+                         GError        **error)
+{
+  return read_error (data, size, FALSE, error);
+}
+
+GError *
+malt_message_read_host_error (gconstpointer   data,
+                              gsize           size,
+                              GError        **error)
+{
+  return read_error (data, size, TRUE, error);
+}
+
+GBytes *
+malt_message_new_progress (double      fraction,
+                           const char *text)
+{
+  g_autofree char *cut_text = malt_text_cut (text, MALT_LIMIT_PROGRESS_TEXT);
+  g_autoptr (GVariant) body = g_variant_ref_sink (g_variant_new (PROGRESS_TYPE, fraction, cut_text));
+
+  return g_variant_get_data_as_bytes (body);
+}
+
+gboolean
+malt_message_read_progress (gconstpointer   data,
+                            gsize           size,
+                            double         *fraction,
+                            char          **text,
+                            GError        **error)
+{
+  g_autoptr (GVariant) variant = read_variant_of_type (data, size, PROGRESS_TYPE, error);
+
+  if (variant == NULL)
+    return FALSE;
+
+  g_variant_get_child (variant, 0, "d", fraction);
+  if (*fraction != -1 && !(*fraction >= 0 && *fraction <= 1))
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                   "progress is said to be %g, which is neither from 0 to 1 nor -1", *fraction);
+      return FALSE;
+    }
+
+  g_variant_get_child (variant, 1, "s", text);
+  return TRUE;
 }
 
 GVariant *

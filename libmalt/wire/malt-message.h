@@ -74,6 +74,17 @@ GError   *malt_message_read_error       (gconstpointer   data,
                                          gsize           size,
                                          GError        **error);
 
+/* The same of a program's function, which may fail with any code that there is. */
+GError   *malt_message_read_host_error  (gconstpointer   data,
+                                         gsize           size,
+                                         GError        **error);
+/* The text is a copy. */
+gboolean  malt_message_read_progress    (gconstpointer   data,
+                                         gsize           size,
+                                         double         *fraction,
+                                         char          **text,
+                                         GError        **error);
+
 GVariant *malt_message_read_dictionary  (gconstpointer   data,
                                          gsize           size,
                                          GError        **error);
@@ -85,5 +96,7 @@ GBytes   *malt_message_new_call         (const char     *function,
                                          gsize           max_size,
                                          GError        **error);
 GBytes   *malt_message_new_error        (const GError   *failure);
+GBytes   *malt_message_new_progress     (double          fraction,
+                                         const char     *text);
 
 G_END_DECLS

@@ -58,6 +58,23 @@ static const struct
   { "control-reply", "*value*control road*" },
   { "control-withdrawn", "*type withdrawn answers request 1, which nobody cancelled*" },
   { "control-text", "*" },
+  { "host-call-unasked", "*may not send a frame of type host-call now*" },
+  { "says-host-value", "*may not send a frame of type host-value now*" },
+  { "says-host-call-0", "*type host-call has the request id 0*" },
+  { "says-host-call-body", "*a body is not valid*" },
+  { "says-host-call-arguments", "*the arguments of a call are of type x instead of a tuple*" },
+  { "says-host-call-no-name", "*has no name*" },
+  { "says-host-call-arena", "*in an arena, and there is none*" },
+  { "says-host-call-flags", "*unknown flags 0x0002*" },
+  { "says-host-call-length", "*type host-call has a body of 4294967280 bytes (limit *)*" },
+  { "says-host-call-twice", "*call 1 of * may not be made: its number is not greater*" },
+  { "says-host-call-flood", "*call * of * may not be made: too many are not yet answered*" },
+  { "says-progress-unknown", "*progress is about request 1001, which is not under way*" },
+  { "says-progress-fraction", "*progress is said to be 1.5*" },
+  { "says-progress-nan", "*progress is said to be *nan*" },
+  { "says-progress-text", "*a body is not valid*" },
+  { "says-progress-length", "*type progress has a body of 100000 bytes (limit *)*" },
+  { "says-output-unasked", "*output came for descriptor 1, for which nobody has asked*" },
 };
 
 static void
@@ -91,6 +108,32 @@ await_end (MaltWorker *worker)
 
   malt_worker_stop (worker, MALT_TIMEOUT_NONE, MALT_TIMEOUT_NONE, NULL, &error);
   g_assert_no_error (error);
+}
+
+static void
+keep (MaltRequest *request,
+      gpointer     user_data)
+{
+  g_ptr_array_add (user_data, g_object_ref (request));
+}
+
+/* One more than may be unanswered. */
+static void
+test_too_many_calls (void)
+{
+  g_autoptr (MaltWorker) worker = spawn_rubbish ("says-host-call-65");
+  g_autoptr (GPtrArray) kept = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autoptr (GError) error = NULL;
+  guint i;
+
+  malt_worker_export_function (worker, "f", NULL, keep, kept, NULL);
+  g_assert_null (malt_worker_remote_call_fetch (worker, "g", NULL, NULL, MALT_TIMEOUT_NONE, NULL, &error));
+  test_assert_error (error, MALT_ERROR, MALT_ERROR_PROTOCOL, "*call 65 of * may not be made: too many*");
+
+  /* The answers of those that have begun are for nobody. */
+  g_assert_cmpuint (kept->len, <=, 64);
+  for (i = 0; i < kept->len; i++)
+    malt_request_return_value (g_ptr_array_index (kept, i), NULL);
 }
 
 /* The first answer counts, the second breaks the protocol. */
@@ -421,6 +464,16 @@ test_to_worker_order (void)
 
   raw_start (&raw);
   raw_hello (&raw);
+  raw_send_variant (raw.data, MALT_FRAME_HOST_VALUE, 1, g_variant_new_variant (g_variant_new_int64 (1)));
+  raw_expect_exit (&raw, "*host-value answers call 1, which is not under way*");
+
+  raw_start (&raw);
+  raw_hello (&raw);
+  raw_send_variant (raw.data, MALT_FRAME_PROGRESS, 1, g_variant_new ("(ds)", 0.5, ""));
+  raw_expect_exit (&raw, "*progress came where a request was due*");
+
+  raw_start (&raw);
+  raw_hello (&raw);
   raw_send_frame (raw.control, MALT_FRAME_EVAL, 1, NULL, 0);
   raw_expect_exit (&raw, "*eval came on the control road*");
 
@@ -537,6 +590,7 @@ main (int argc, char **argv)
 
   test_case_add_once ("from-worker/replies", test_replies);
   test_case_add_once ("from-worker/answers-twice", test_answers_twice);
+  test_case_add_once ("from-worker/too-many-calls", test_too_many_calls);
   test_case_add_once ("from-worker/half-a-frame", test_half_a_frame);
   test_case_add_once ("from-worker/whole-frame", test_whole_frame);
   test_case_add_once ("from-worker/closes", test_closes);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <math.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,13 +89,15 @@ put_frame (MaltFrameType  type,
 }
 
 static GVariant *
-hello_body (void)
+hello_body (const char *mode)
 {
   GVariantBuilder builder;
 
   g_variant_builder_init (&builder, G_VARIANT_TYPE_VARDICT);
   g_variant_builder_add (&builder, "{sv}", "pid", g_variant_new_uint32 ((guint32) getpid ()));
   g_variant_builder_add (&builder, "{sv}", "runtime", g_variant_new_string ("native"));
+  if (g_str_has_prefix (mode, "says-"))
+    g_variant_builder_add (&builder, "{sv}", "host", g_variant_new_boolean (TRUE));
   return g_variant_builder_end (&builder);
 }
 
@@ -221,10 +224,72 @@ exit_traced (void)
   _exit (read (ready[0], &done, 1) == 1 ? 0 : 6);
 }
 
+/* A call of a function of the program's. */
+static GVariant *
+host_call_body (void)
+{
+  return g_variant_new_parsed ("('f', <(int64 1,)>, @a{sv} {})");
+}
+
+/* What a worker says of its own accord, in wrong ways. */
+static gboolean
+speak_wrongly (const char *mode,
+               guint64     id)
+{
+  guint64 i;
+
+  if (strcmp (mode, "host-call-unasked") == 0)
+    put_frame (MALT_FRAME_HOST_CALL, 1, host_call_body ());
+  else if (strcmp (mode, "says-host-value") == 0)
+    put_frame (MALT_FRAME_HOST_VALUE, 1, value_body ());
+  else if (strcmp (mode, "says-host-call-0") == 0)
+    put_frame (MALT_FRAME_HOST_CALL, 0, host_call_body ());
+  else if (strcmp (mode, "says-host-call-body") == 0)
+    put_body (MALT_FRAME_HOST_CALL, 1, "\001\002\003", 3, 3);
+  else if (strcmp (mode, "says-host-call-arguments") == 0)
+    put_frame (MALT_FRAME_HOST_CALL, 1, g_variant_new_parsed ("('f', <int64 1>, @a{sv} {})"));
+  else if (strcmp (mode, "says-host-call-no-name") == 0)
+    put_frame (MALT_FRAME_HOST_CALL, 1, g_variant_new_parsed ("('', <()>, @a{sv} {})"));
+  else if (strcmp (mode, "says-host-call-arena") == 0)
+    put_spoiled (MALT_FRAME_HOST_CALL, 1, 6, MALT_FRAME_IN_ARENA);
+  else if (strcmp (mode, "says-host-call-flags") == 0)
+    put_spoiled (MALT_FRAME_HOST_CALL, 1, 6, MALT_FRAME_NO_REPLY);
+  else if (strcmp (mode, "says-host-call-length") == 0)
+    put_body (MALT_FRAME_HOST_CALL, 1, "", 0, 0xfffffff0);
+  else if (strcmp (mode, "says-host-call-twice") == 0)
+    for (i = 2; i > 0; i--)
+      put_frame (MALT_FRAME_HOST_CALL, i, host_call_body ());
+  else if (strcmp (mode, "says-host-call-flood") == 0)
+    for (i = 1; ; i++)
+      put_frame (MALT_FRAME_HOST_CALL, i, host_call_body ());
+  else if (strcmp (mode, "says-host-call-65") == 0)
+    for (i = 1; i <= 65; i++)
+      put_frame (MALT_FRAME_HOST_CALL, i, host_call_body ());
+  else if (strcmp (mode, "says-progress-unknown") == 0)
+    put_frame (MALT_FRAME_PROGRESS, id + 1000, g_variant_new ("(ds)", 0.5, ""));
+  else if (strcmp (mode, "says-progress-fraction") == 0)
+    put_frame (MALT_FRAME_PROGRESS, id, g_variant_new ("(ds)", 1.5, ""));
+  else if (strcmp (mode, "says-progress-nan") == 0)
+    put_frame (MALT_FRAME_PROGRESS, id, g_variant_new ("(ds)", NAN, ""));
+  else if (strcmp (mode, "says-progress-text") == 0)
+    put_body (MALT_FRAME_PROGRESS, id, "\0\0\0\0\0\0\0\0\377", 10, 10);
+  else if (strcmp (mode, "says-progress-length") == 0)
+    put_body (MALT_FRAME_PROGRESS, id, "", 0, 100000);
+  else if (strcmp (mode, "says-output-unasked") == 0)
+    put_body (MALT_FRAME_OUTPUT, id, "text", 4, 4);
+  else
+    return FALSE;
+
+  return TRUE;
+}
+
 static void
 break_reply (const char *mode,
              guint64     id)
 {
+  if (speak_wrongly (mode, id))
+    return;
+
   if (strcmp (mode, "magic") == 0)
     put_spoiled (MALT_FRAME_VALUE, id, 0, 'M');
   else if (strcmp (mode, "version") == 0)
@@ -257,7 +322,7 @@ break_reply (const char *mode,
   else if (strcmp (mode, "error-domain") == 0)
     put_frame (MALT_FRAME_ERROR, id, g_variant_new ("(yumsmsms)", 9, 0, NULL, "?", NULL));
   else if (strcmp (mode, "second-hello") == 0)
-    put_frame (MALT_FRAME_HELLO, 0, hello_body ());
+    put_frame (MALT_FRAME_HELLO, 0, hello_body (mode));
   else if (strcmp (mode, "request") == 0)
     put_frame (MALT_FRAME_EVAL, id, g_variant_new ("(mss)", NULL, "1 + 1"));
   else if (strcmp (mode, "descriptor-count") == 0)
@@ -314,7 +379,7 @@ main (int argc, char **argv)
   get_frame ();
   if (in_reply || !break_hello (mode))
     {
-      put_frame (MALT_FRAME_HELLO, 0, hello_body ());
+      put_frame (MALT_FRAME_HELLO, 0, hello_body (in_reply ? mode + strlen ("reply:") : mode));
       break_reply (mode + (in_reply ? strlen ("reply:") : 0), get_frame ().id);
     }
 

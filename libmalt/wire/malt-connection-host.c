@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "malt-connection-private.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "malt-call-body.h"
+#include "malt-debug.h"
+#include "malt-limits.h"
+
+/* What a worker says of its own accord, and not as the answer to a request: that its code
+ * calls a function of the program's, how far it has got, and what it prints.
+ *
+ * It is told to the worker object, which sees to it that the program hears of it in its own
+ * time.  So all of this runs in the reader's role, and none of the program's code here. */
+
+/* The answer to a call of the program's functions, to be. */
+typedef struct
+{
+  MaltConnection *connection; /* owned */
+  guint64         id;
+  gsize           size;       /* of the arguments */
+} HostCall;
+
+static gsize
+size_of (GVariant *value)
+{
+  return value != NULL ? g_variant_get_size (value) : 0;
+}
+
+/* FALSE with an error if the value cannot cross. */
+static gboolean
+write_value (MaltConnection  *self,
+             GVariant        *value,
+             MaltOutgoing    *outgoing,
+             MaltMessage     *message,
+             GError         **error)
+{
+  GError *failure = NULL;
+
+  outgoing->frame.type = MALT_FRAME_HOST_VALUE;
+  if (self->transport->arena != NULL && value != NULL && g_variant_get_size (value) >= MALT_LARGE_VALUE_SIZE &&
+      malt_large_value_put (&outgoing->value, self->transport->arena, MALT_PEER_WORKER, value, NULL,
+                            self->max_value, &outgoing->body, &failure))
+    {
+      outgoing->frame.flags = MALT_FRAME_IN_ARENA;
+      return TRUE;
+    }
+  if (failure == NULL)
+    return malt_message_write_value (message, value, self->max_body, error);
+
+  g_propagate_error (error, failure);
+  return FALSE;
+}
+
+/* How it ended, on whatever thread; after the worker's end it is of no interest any more. */
+static void
+answer_cb (MaltRequest *request,
+           GVariant    *value,
+           GError      *error,
+           gpointer     user_data)
+{
+  HostCall *call = user_data;
+  MaltConnection *self = call->connection;
+  g_autoptr (GVariant) own_value = value;
+  g_autoptr (GError) own_error = error;
+  MaltOutgoing outgoing = { .frame.id = call->id };
+  MaltMessage message;
+  message.block = NULL;
+  if (own_error != NULL || !write_value (self, own_value, &outgoing, &message, &own_error))
+    {
+      outgoing.frame.type = MALT_FRAME_HOST_ERROR;
+      outgoing.body = malt_message_new_error (own_error);
+    }
+
+  g_mutex_lock (&self->lock);
+  if (g_hash_table_remove (self->host_calls, GSIZE_TO_POINTER (call->id)))
+    {
+      self->host_size -= call->size;
+      malt_connection_answer_locked (self, &outgoing, &message);
+    }
+  g_mutex_unlock (&self->lock);
+
+  g_clear_pointer (&outgoing.body, g_bytes_unref);
+  malt_large_value_clear (&outgoing.value);
+  malt_message_clear (&message);
+  malt_connection_unref (self);
+  g_free (call);
+}
+
+/* Enters a call into the table.  FALSE with an error if the worker may not make it; @refused
+ * is set if it may, but is to be told to wait. */
+static gboolean
+enter (MaltConnection   *self,
+       const MaltFrame  *frame,
+       MaltRequest      *request,
+       gsize             size,
+       gboolean         *refused,
+       GError          **error)
+{
+  const char *reason = NULL;
+
+  g_mutex_lock (&self->lock);
+  if (frame->id <= self->last_host_id)
+    reason = "its number is not greater than that of the last";
+  /* What was answered but could not be sent counts, or a worker that reads nothing would have
+   * ever more answers pile up. */
+  else if (g_hash_table_size (self->host_calls) + self->n_answers >= MALT_LIMIT_HOST_CALLS)
+    reason = "too many are not yet answered";
+  else
+    {
+      *refused = self->host_size > 0 && size > MALT_LIMIT_HOST_ARGUMENTS - MIN (self->host_size, MALT_LIMIT_HOST_ARGUMENTS);
+      self->last_host_id = frame->id;
+      self->host_size += size;
+      g_hash_table_insert (self->host_calls, GSIZE_TO_POINTER (frame->id), request);
+    }
+  g_mutex_unlock (&self->lock);
+
+  if (reason == NULL)
+    return TRUE;
+
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+               "call %" G_GUINT64_FORMAT " of a function of the program's may not be made: %s", frame->id, reason);
+  return FALSE;
+}
+
+static gboolean
+take_host_call (MaltConnection   *self,
+                const MaltFrame  *frame,
+                gconstpointer     data,
+                GBytes           *body,
+                GError          **error)
+{
+  g_autoptr (GVariant) arguments = NULL;
+  g_autoptr (GVariant) keywords = NULL;
+  g_autoptr (MaltRequest) request = NULL;
+  g_autoptr (MaltWorker) worker = NULL;
+  const char *function;
+  gboolean refused = FALSE;
+  HostCall *call;
+  gsize size;
+
+  if (!malt_call_body_read (self->transport->view, MALT_PEER_WORKER, frame, data, body, self->max_value,
+                            &function, &arguments, &keywords, error))
+    return FALSE;
+  if (*function == '\0')
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                           "a function of the program's is called that has no name");
+      return FALSE;
+    }
+
+  size = size_of (arguments) + size_of (keywords);
+  call = g_new (HostCall, 1);
+  *call = (HostCall) { malt_connection_ref (self), frame->id, size };
+  request = malt_request_new_host_call (function, arguments, keywords, answer_cb, call);
+  if (!enter (self, frame, request, size, &refused, error))
+    return FALSE; /* the request is dropped, and its answer with it */
+
+  MALT_DEBUG (WIRE, "%p: %s %" G_GUINT64_FORMAT " of '%s'", (gpointer) self,
+              malt_frame_type_name (frame->type), frame->id, function);
+
+  worker = g_weak_ref_get (&self->worker);
+  if (refused)
+    malt_request_return_new_error (request, G_IO_ERROR, G_IO_ERROR_BUSY,
+                                   "calls with large arguments are under way already (limit %u bytes)",
+                                   MALT_LIMIT_HOST_ARGUMENTS);
+  else if (worker != NULL)
+    malt_worker_handle_host_call (worker, request, (frame->flags & MALT_FRAME_STALLS) != 0);
+  else
+    malt_request_return_new_error (request, G_IO_ERROR, G_IO_ERROR_CLOSED, "the program has dropped this worker");
+
+  return TRUE;
+}
+
+static gboolean
+take_progress (MaltConnection   *self,
+               const MaltFrame  *frame,
+               gconstpointer     data,
+               GError          **error)
+{
+  g_autoptr (MaltRequest) request = malt_connection_ref_unfinished (self, frame->id);
+  g_autoptr (MaltWorker) worker = NULL;
+  g_autofree char *text = NULL;
+  double fraction;
+
+  if (request == NULL)
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                   "a frame of type progress is about request %" G_GUINT64_FORMAT ", which is not under way",
+                   frame->id);
+      return FALSE;
+    }
+  if (!malt_message_read_progress (data, frame->length, &fraction, &text, error))
+    return FALSE;
+
+  worker = g_weak_ref_get (&self->worker);
+  if (worker != NULL)
+    malt_worker_report_progress (worker, request, fraction, text);
+  return TRUE;
+}
+
+/* The body is what was printed, as it is. */
+static gboolean
+take_output (MaltConnection   *self,
+             const MaltFrame  *frame,
+             gconstpointer     data,
+             GBytes           *body,
+             GError          **error)
+{
+  int stream = (frame->flags & MALT_FRAME_STDERR) != 0 ? STDERR_FILENO : STDOUT_FILENO;
+  g_autoptr (MaltRequest) request = NULL;
+  g_autoptr (MaltWorker) worker = NULL;
+  g_autoptr (GBytes) bytes = NULL;
+
+  if ((self->streams & 1u << stream) == 0)
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                   "a frame of type output came for descriptor %d, for which nobody has asked", stream);
+      return FALSE;
+    }
+
+  if (frame->id != 0)
+    {
+      request = malt_connection_ref_unfinished (self, frame->id);
+      if (request == NULL)
+        {
+          g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                       "a frame of type output is about request %" G_GUINT64_FORMAT ", which is not under way",
+                       frame->id);
+          return FALSE;
+        }
+    }
+
+  worker = g_weak_ref_get (&self->worker);
+  bytes = body != NULL ? g_bytes_ref (body) : g_bytes_new (data, frame->length);
+  if (worker != NULL)
+    malt_worker_report_output (worker, request, stream, bytes);
+  return TRUE;
+}
+
+/* In the reader's role.  @body keeps @data, or is %NULL where they are only lent. */
+gboolean
+malt_connection_take_said (MaltConnection   *self,
+                           const MaltFrame  *frame,
+                           gconstpointer     data,
+                           GBytes           *body,
+                           GError          **error)
+{
+  if (self->may_speak)
+    switch (frame->type)
+      {
+      case MALT_FRAME_HOST_CALL:
+        return take_host_call (self, frame, data, body, error);
+      case MALT_FRAME_PROGRESS:
+        return take_progress (self, frame, data, error);
+      case MALT_FRAME_OUTPUT:
+        return take_output (self, frame, data, body, error);
+      default:
+        break;
+      }
+
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+               "a worker may not send a frame of type %s now", malt_frame_type_name (frame->type));
+  return FALSE;
+}
+
+/* The worker is dead, and waits for no answers any more. */
+void
+malt_connection_drop_host_calls (MaltConnection *self)
+{
+  g_autoptr (MaltWorker) worker = g_weak_ref_get (&self->worker);
+  g_autoptr (GPtrArray) requests = g_ptr_array_new_with_free_func (g_object_unref);
+  GHashTableIter iter;
+  gpointer request;
+  guint i;
+
+  /* One whose last reference is just going waits for the lock to say so. */
+  g_mutex_lock (&self->lock);
+  g_hash_table_iter_init (&iter, self->host_calls);
+  while (g_hash_table_iter_next (&iter, NULL, &request))
+    g_ptr_array_add (requests, g_object_ref (request));
+  g_hash_table_remove_all (self->host_calls);
+  self->host_size = 0;
+  g_mutex_unlock (&self->lock);
+
+  for (i = 0; worker != NULL && i < requests->len; i++)
+    malt_worker_drop_host_call (worker, g_ptr_array_index (requests, i));
+}
