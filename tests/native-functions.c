@@ -794,3 +794,185 @@ MALT_FUNCTION (nested)
 
   return g_variant_new_int64 (1 + g_variant_get_int64 (value));
 }
+
+/* The manager's functions, and progress */
+
+/* (sv), a function of the manager's and its arguments, a tuple → what it gives */
+MALT_FUNCTION (host)
+{
+  g_autoptr (GVariant) host_arguments = NULL;
+  const char *name;
+
+  if (!check (arguments, "(sv)", error))
+    return NULL;
+
+  g_variant_get (arguments, "(&sv)", &name, &host_arguments);
+  return malt_request_call_host (request, name, host_arguments, malt_request_get_keywords (request), error);
+}
+
+/* The same → as; how it failed: domain, code, type and message */
+MALT_FUNCTION (host_error)
+{
+  g_autoptr (GError) failure = NULL;
+  g_autoptr (GVariant) value = malt_function_host (request, arguments, cancellable, user_data, &failure);
+  g_autofree char *type = NULL;
+  g_autofree char *message = NULL;
+  const char *strings[5] = { NULL };
+  char code[16];
+
+  if (value != NULL)
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_FAILED, "it did not fail");
+      return NULL;
+    }
+
+  type = malt_remote_error_dup_type (failure);
+  message = malt_remote_error_dup_message (failure);
+  g_snprintf (code, sizeof code, "%d", failure->code);
+  strings[0] = failure->domain == MALT_ERROR ? "malt" : failure->domain == G_IO_ERROR ? "io" : "?";
+  strings[1] = code;
+  strings[2] = type != NULL ? type : "";
+  strings[3] = message != NULL ? message : failure->message;
+  return g_variant_new_strv (strings, -1);
+}
+
+static void
+host_later_cb (GObject      *source,
+               GAsyncResult *result,
+               gpointer      user_data)
+{
+  g_autoptr (MaltRequest) request = user_data;
+  GError *error = NULL;
+  g_autoptr (GVariant) value = malt_request_call_host_finish (request, result, &error);
+
+  if (value != NULL)
+    malt_request_return_value (request, value);
+  else
+    malt_request_return_error (request, error);
+}
+
+/* As host, but it does not hold up the next call */
+MALT_FUNCTION (host_later)
+{
+  g_autoptr (GVariant) host_arguments = NULL;
+  const char *name;
+
+  if (!check (arguments, "(sv)", error))
+    return NULL;
+
+  g_variant_get (arguments, "(&sv)", &name, &host_arguments);
+  malt_request_defer (request);
+  malt_request_call_host_async (request, name, host_arguments, NULL, host_later_cb, g_object_ref (request));
+  return NULL;
+}
+
+typedef struct
+{
+  MaltRequest *request;
+  const char  *name;
+  gint64       first;
+  gint64       count;
+  gint64       sum;
+  GError      *error;
+} HostThread;
+
+static gpointer
+host_thread (gpointer data)
+{
+  HostThread *self = data;
+
+  for (gint64 i = 0; i < self->count && self->error == NULL; i++)
+    {
+      g_autoptr (GVariant) value = malt_request_call_host (self->request, self->name,
+                                                           g_variant_new ("(x)", self->first + i), NULL, &self->error);
+
+      if (value != NULL)
+        self->sum += g_variant_get_int64 (value);
+    }
+
+  return NULL;
+}
+
+/* (sxx), a function of the manager's of (x), how many threads, how often each of them: calls
+ * it with 0, 1, … → x, the sum of what it gives */
+MALT_FUNCTION (host_in_threads)
+{
+  HostThread threads[64] = { 0 };
+  GThread *handles[G_N_ELEMENTS (threads)];
+  const char *name;
+  gint64 n_threads, count, sum = 0;
+
+  if (!check (arguments, "(sxx)", error))
+    return NULL;
+
+  g_variant_get (arguments, "(&sxx)", &name, &n_threads, &count);
+  n_threads = MIN (n_threads, (gint64) G_N_ELEMENTS (threads));
+  for (gint64 i = 0; i < n_threads; i++)
+    {
+      threads[i] = (HostThread) { request, name, i * count, count, 0, NULL };
+      handles[i] = g_thread_new ("host", host_thread, &threads[i]);
+    }
+  for (gint64 i = 0; i < n_threads; i++)
+    {
+      g_thread_join (handles[i]);
+      sum += threads[i].sum;
+      if (threads[i].error != NULL && (error == NULL || *error == NULL))
+        g_propagate_error (error, g_steal_pointer (&threads[i].error));
+      g_clear_error (&threads[i].error);
+    }
+
+  return error != NULL && *error != NULL ? NULL : g_variant_new_int64 (sum);
+}
+
+static void
+ignore_cb (GObject      *source,
+           GAsyncResult *result,
+           gpointer      user_data)
+{
+  g_autoptr (GVariant) value = malt_request_call_host_finish (MALT_REQUEST (source), result, NULL);
+}
+
+/* (sx), a function of the manager's without arguments, and how often: begins to call it, and
+ * does not wait for what it gives */
+MALT_FUNCTION (host_begin)
+{
+  const char *name;
+  gint64 count;
+
+  if (!check (arguments, "(sx)", error))
+    return NULL;
+
+  g_variant_get (arguments, "(&sx)", &name, &count);
+  for (; count > 0; count--)
+    malt_request_call_host_async (request, name, NULL, NULL, ignore_cb, NULL);
+  return NULL;
+}
+
+/* (ds), what to say of its progress → the same */
+MALT_FUNCTION (progress)
+{
+  const char *text;
+  double fraction;
+
+  if (!check (arguments, "(ds)", error))
+    return NULL;
+
+  g_variant_get (arguments, "(d&s)", &fraction, &text);
+  malt_request_report_progress (request, fraction, text);
+  return g_variant_ref (arguments);
+}
+
+/* (x), how many steps, of each of which it tells */
+MALT_FUNCTION (progress_steps)
+{
+  if (!check (arguments, "(x)", error))
+    return NULL;
+
+  for (gint64 i = 1; i <= number (arguments, 0); i++)
+    {
+      g_autofree char *text = g_strdup_printf ("step %" G_GINT64_FORMAT, i);
+
+      malt_request_report_progress (request, (double) i / (double) number (arguments, 0), text);
+    }
+  return NULL;
+}

@@ -12,6 +12,7 @@
 #include "malt-python-interpreter.h"
 #include "malt-python-interrupt.h"
 #include "malt-python-loop.h"
+#include "malt-python-malt.h"
 #include "malt-python-name.h"
 #include "malt-python-options.h"
 #include "malt-python-output.h"
@@ -72,7 +73,18 @@ malt_python_start (MaltPython  *self,
 
   self->context = g_main_context_ref_thread_default ();
 
-  return malt_python_interpreter_enter (self, &parsed, error);
+  if (!malt_python_interpreter_enter (self, &parsed, error))
+    return FALSE;
+
+  malt_python_gil_take (self);
+  if (!malt_python_malt_begin (self, error))
+    {
+      malt_python_interpreter_leave (self);
+      return FALSE;
+    }
+  malt_python_gil_leave (self);
+
+  return TRUE;
 }
 
 /* What a request is to do, up to its end or its first await.  %NULL with an exception or
@@ -210,6 +222,7 @@ malt_python_stop (MaltPython *self)
   malt_python_tasks_drop (self, "the worker was stopped");
   malt_python_loop_close (self);
   malt_python_output_flush ();
+  malt_python_malt_end (self);
   if (self->own_process)
     {
       malt_python_sources_forget ();

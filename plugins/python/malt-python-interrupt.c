@@ -204,6 +204,43 @@ malt_python_import (MaltPython *self,
   return module;
 }
 
+/* What runs now may be waiting in the library, where no signal is looked at.  Whoever
+ * cancels what the wait ends with runs nothing but our own handler. */
+static void
+break_wait_locked (MaltPython *self)
+{
+  if (self->waiting != NULL)
+    g_cancellable_cancel (self->waiting);
+}
+
+/* The serving thread begins to wait, or ends with %NULL.  FALSE, with an exception, if it was
+ * interrupted.  GIL held. */
+gboolean
+malt_python_set_waiting (MaltPython   *self,
+                         GCancellable *waiting)
+{
+  gboolean signalled, hit;
+
+  g_mutex_lock (&self->lock);
+  self->waiting = waiting;
+  signalled = self->signalled;
+  hit = signalled && !self->own_process && PyThreadState_Get ()->async_exc != NULL;
+  if (hit)
+    PyThreadState_SetAsyncExc (self->thread_ident, NULL);
+  g_mutex_unlock (&self->lock);
+
+  if (hit)
+    {
+      PyErr_SetNone (PyExc_KeyboardInterrupt);
+      return FALSE;
+    }
+
+  /* See drop_signal(). */
+  if (signalled && self->own_process)
+    syscall (SYS_getpid);
+  return PyErr_CheckSignals () == 0;
+}
+
 typedef struct
 {
   MaltPython  *python;
@@ -227,6 +264,7 @@ raise_thread (gpointer data)
       self->signalled |= !self->shielded;
       if (!self->shielded)
         PyThreadState_SetAsyncExc (self->thread_ident, PyExc_KeyboardInterrupt);
+      break_wait_locked (self);
     }
   else if (raise_->request != NULL)
     {
@@ -256,6 +294,7 @@ signal_locked (MaltPython *self)
       self->signalled |= !self->shielded;
       if (!self->shielded)
         pthread_kill (self->thread, SIGINT);
+      break_wait_locked (self);
       return;
     }
 

@@ -13,6 +13,8 @@ gboolean malt_python_run_end   (MaltPython    *self,
 void     malt_python_run_enter (MaltPython    *self,
                                 MaltPythonRun *run);
 
+gboolean  malt_python_set_waiting  (MaltPython   *self,
+                                    GCancellable *waiting);
 gboolean  malt_python_shield_begin (MaltPython *self);
 gboolean  malt_python_shield_end   (MaltPython *self);
 PyObject *malt_python_import       (MaltPython *self,

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "malt-python-answer.h"
+#include "malt-python-host.h"
 #include "malt-python-interrupt.h"
 #include "malt-python-loop.h"
 #include "malt-python-output.h"
@@ -382,7 +383,8 @@ malt_python_task_ask_locked (MaltPython  *python,
   return TRUE;
 }
 
-/* Cancels what was asked for.  GIL held, in the loop. */
+/* Cancels what was asked for, and sets the futures of what was answered.  GIL held, in the
+ * loop. */
 void
 malt_python_tasks_deliver (MaltPython *python)
 {
@@ -408,13 +410,15 @@ malt_python_tasks_deliver (MaltPython *python)
       g_mutex_unlock (&python->lock);
 
       if (self == NULL)
-        return;
+        break;
 
       result = task != NULL ? PyObject_CallMethod (task, "cancel", NULL) : NULL;
       if (result == NULL)
         PyErr_Clear ();
       Py_XDECREF (result);
     }
+
+  malt_python_host_deliver (python);
 }
 
 /* Ends all requests that await, and their coroutines.  GIL held. */

@@ -47,6 +47,7 @@ struct _MaltPython
   PyObject      *loop;         /* the asyncio loop; %NULL until something awaits */
   PyObject      *loop_stop;    /* its stop() */
   int            loop_fd;      /* the descriptor that stops it, or -1 outside of wait() */
+  GQueue         host_calls;   /* of MaltPythonHostCall, that coroutines await */
   MaltPythonRun  background;   /* running while the loop runs, between requests' steps */
 
   int            wake_fd;      /* eventfd: tasks in asked */
@@ -65,6 +66,9 @@ struct _MaltPython
   GHashTable    *tasks;        /* MaltRequest → MaltPythonTask (owned): suspended coroutines */
   GQueue         order;        /* the same, in the order in which they began */
   GQueue         asked;        /* those that are to be cancelled by the serving thread */
+  GQueue         host_answers; /* of MaltPythonHostCall: what their loop is to hear of */
+  gboolean       host_ended;   /* nobody awaits any any more */
+  GCancellable  *waiting;      /* not owned: what ends the wait that the serving thread is in */
 };
 
 G_END_DECLS

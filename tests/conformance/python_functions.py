@@ -7,6 +7,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 _stored = None
@@ -190,3 +191,50 @@ def nested(depth):
                                      Malt.TIMEOUT_DEFAULT, None)
     worker.stop(-1, -1, None)
     return 1 + GLib.Variant.unpack(value)
+
+
+def host(name, arguments, **keywords):
+    return malt.host[name](*arguments, **keywords)
+
+
+def host_error(name, arguments):
+    try:
+        malt.host[name](*arguments)
+    except malt.HostError as error:
+        domain = {"MaltError": "malt", "g-io-error-quark": "io"}.get(error.domain, "?")
+        return [domain, str(error.code), error.type or "", error.message]
+
+
+async def host_later(name, arguments):
+    return await malt.host_async[name](*arguments)
+
+
+def host_in_threads(name, n_threads, count):
+    results = []
+
+    def run(first):
+        results.append(sum(malt.host[name](first + i) for i in range(count)))
+
+    threads = [threading.Thread(target=run, args=(i * count,)) for i in range(n_threads)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(results)
+
+
+_begun = []
+
+
+async def host_begin(name, count):
+    _begun.extend(malt.host_async[name]() for _ in range(count))
+
+
+def progress(fraction, text):
+    malt.progress(fraction if fraction >= 0 else None, text)
+    return fraction, text
+
+
+def progress_steps(count):
+    for i in range(1, count + 1):
+        malt.progress(i / count, f"step {i}")

@@ -34,6 +34,7 @@ static const struct
   { "mock", NULL, TEST_NEEDS_CONVERSION, "the mock has no language" },
   { "mock", NULL, TEST_NEEDS_RUNTIME, "the mock has no runtime" },
   { "mock", NULL, TEST_NEEDS_NESTING, "the mock runs no code" },
+  { "mock", NULL, TEST_NEEDS_HOST, "the mock runs no code" },
   { NULL, "native", TEST_NEEDS_EVAL, "C has no source to evaluate" },
   { NULL, "native", TEST_NEEDS_BREAKABLE, "C code is asked to give up, and cannot be broken off" },
   { NULL, "native", TEST_NEEDS_EXCEPTIONS, "C has no exceptions" },

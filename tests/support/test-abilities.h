@@ -22,6 +22,7 @@ typedef enum
   TEST_NEEDS_EXACT       = 1 << 9,  /* every GVariant type stays what it is */
   TEST_NEEDS_RUNTIME     = 1 << 10, /* a loadable runtime */
   TEST_NEEDS_NESTING     = 1 << 11, /* the worker's code can have workers itself */
+  TEST_NEEDS_HOST        = 1 << 12, /* its code can call functions of the program */
 } TestNeeds;
 
 typedef struct

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "malt-python-malt.h"
+
+#include "malt-python-host.h"
+
+/* The module `malt`, by which code that runs in a worker uses what the library has for it.
+ * It is there without being imported, as a name that everybody may hide. */
+
+static __thread MaltPython *current;
+
+MaltPython *
+malt_python_current (void)
+{
+  return current;
+}
+
+static struct PyModuleDef module_def = {
+  PyModuleDef_HEAD_INIT,
+  .m_name = "malt",
+  .m_doc = "What the code of a worker can use of libmalt.",
+  .m_size = -1,
+};
+
+static PyObject *
+new_module (void)
+{
+  g_autoptr (PyObject) module = PyModule_Create (&module_def);
+
+  if (module == NULL || !malt_python_host_add (module))
+    return NULL;
+
+  return g_steal_pointer (&module);
+}
+
+/* The application may have a module of that name. */
+static gboolean
+install (void)
+{
+  PyObject *modules = PyImport_GetModuleDict ();
+  PyObject *builtins = PyEval_GetBuiltins ();
+  g_autoptr (PyObject) module = NULL;
+
+  if (PyDict_GetItemString (modules, "malt") != NULL)
+    return TRUE;
+
+  module = new_module ();
+  if (module == NULL || PyDict_SetItemString (modules, "malt", module) < 0)
+    return FALSE;
+
+  return PyDict_GetItemString (builtins, "malt") != NULL || PyDict_SetItemString (builtins, "malt", module) == 0;
+}
+
+/* On the serving thread, with the GIL. */
+gboolean
+malt_python_malt_begin (MaltPython  *self,
+                        GError     **error)
+{
+  current = self;
+  malt_python_host_begin (self);
+  if (install ())
+    return TRUE;
+
+  PyErr_Clear ();
+  g_set_error_literal (error, MALT_ERROR, MALT_ERROR_START, "cannot make the module 'malt'");
+  return FALSE;
+}
+
+void
+malt_python_malt_end (MaltPython *self)
+{
+  malt_python_host_end (self);
+  current = NULL;
+}
