@@ -130,6 +130,12 @@ call_host (MaltRequest *request,
                                      "the manager of this worker has no functions that could be called");
       return;
     }
+  if (malt_service_is_copy ())
+    {
+      malt_request_return_new_error (request, MALT_ERROR, MALT_ERROR_NOT_SUPPORTED,
+                                     "a forked copy of a worker cannot call functions of the manager's");
+      return;
+    }
   if (g_atomic_int_get (&self->ended))
     {
       malt_request_return_new_error (request, G_IO_ERROR, G_IO_ERROR_CLOSED,
@@ -245,7 +251,7 @@ report_progress (MaltRequest *request,
   MaltService *self = user_data;
   g_autoptr (GBytes) body = NULL;
 
-  if (!self->may_speak || g_atomic_int_get (&self->ended))
+  if (!self->may_speak || g_atomic_int_get (&self->ended) || malt_service_is_copy ())
     return;
 
   body = malt_message_new_progress (fraction, text);
@@ -267,7 +273,7 @@ report_output (MaltRequest   *request,
   const guint8 *bytes = data;
   gsize n;
 
-  if ((self->streams & 1u << stream) == 0 || g_atomic_int_get (&self->ended))
+  if ((self->streams & 1u << stream) == 0 || g_atomic_int_get (&self->ended) || malt_service_is_copy ())
     return FALSE;
 
   if (request != NULL && (malt_request_get_flags (request) & MALT_REQUEST_FLAGS_NO_REPLY) != 0)

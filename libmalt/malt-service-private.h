@@ -80,6 +80,7 @@ typedef struct
 void         malt_service_fail            (const char         *format,
                                            ...) G_GNUC_PRINTF (1, 2) G_GNUC_NORETURN;
 void         malt_service_end_everything  (void) G_GNUC_NORETURN;
+gboolean     malt_service_is_copy         (void);
 void         malt_service_check_copy      (void);
 
 /* Reading. */

@@ -42,8 +42,9 @@
 /* The process that serves; see malt-fork.c. */
 static guint generation;
 
-static gboolean
-is_copy (void)
+/* Whether this is a copy of the worker that its code has forked, and no worker. */
+gboolean
+malt_service_is_copy (void)
 {
   return generation != malt_fork_get_generation ();
 }
@@ -62,7 +63,7 @@ end_group_afterwards (void)
   siginfo_t child;
   sigset_t all;
 
-  if (is_copy () || getpgrp () != getpid () ||
+  if (malt_service_is_copy () || getpgrp () != getpid () ||
       waitid (P_ALL, 0, &child, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
     return;
 
@@ -100,7 +101,7 @@ malt_service_fail (const char *format,
 void
 malt_service_check_copy (void)
 {
-  if (G_UNLIKELY (is_copy ()))
+  if (G_UNLIKELY (malt_service_is_copy ()))
     malt_service_fail ("a forked copy of the worker came back from the code that made it, and ends here");
 }
 

@@ -50,7 +50,8 @@ typedef enum
  * @MALT_OUTPUT_DISCARD: nowhere; the end of it is still kept for
  *   [class@Malt.ExitInfo]
  * @MALT_OUTPUT_INHERIT: the worker writes to the manager's own stream
- * @MALT_OUTPUT_SIGNAL: to those who listen to [signal@Malt.Worker::output]
+ * @MALT_OUTPUT_SIGNAL: to those who listen to [signal@Malt.Worker::output], with the call
+ *   whose code has printed it where that is known
  *
  * Where a worker's standard output or standard error goes.
  *

@@ -147,7 +147,7 @@ stream_init (Stream     *stream,
   stream->context = g_main_context_new ();
   stream->read_end = ends[0];
   stream->write_end = ends[1];
-  stream->pump = malt_output_pump_new (ends[0], target, mode, pid, stream->context, &error);
+  stream->pump = malt_output_pump_new (ends[0], target, mode, pid, NULL, stream->context, &error);
   g_assert_no_error (error);
   g_assert_nonnull (stream->pump);
 }

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 
+#include "malt-bar.h"
 #include "malt-json-write.h"
 #include "malt-output.h"
 
@@ -47,7 +48,10 @@ malt_run (MaltLauncher *launcher,
     }
   else
     {
+      MaltBar *bar = malt_bar_new (malt_session_get_worker (session));
+
       value = function (session, user_data, &error);
+      malt_bar_free (bar);
       if (value == NULL)
         status = malt_report_call_error (error);
       else if (!malt_print_value (value))

@@ -38,6 +38,7 @@ struct _MaltOutputPump
   MaltOutput  mode;
   int         pid;
   guint64     id;
+  GWeakRef    worker; /* who is told, with MALT_OUTPUT_SIGNAL */
 
   /* Owned by the context's thread. */
   int       fd;     /* -1 after the end */
@@ -74,6 +75,7 @@ malt_output_pump_unref (MaltOutputPump *self)
 
   if (self->fd >= 0)
     close (self->fd);
+  g_weak_ref_clear (&self->worker);
   g_string_free (self->line, TRUE);
   g_free (self->tail);
   g_mutex_clear (&self->lock);
@@ -220,6 +222,22 @@ complete_line (MaltOutputPump *self)
   self->open = FALSE;
 }
 
+/* Tells the worker object, and so those who listen to it. */
+static void
+tell (MaltOutputPump *self,
+      const char     *data,
+      gsize           size)
+{
+  g_autoptr (MaltWorker) worker = g_weak_ref_get (&self->worker);
+  g_autoptr (GBytes) bytes = NULL;
+
+  if (worker == NULL)
+    return;
+
+  bytes = g_bytes_new (data, size);
+  malt_worker_report_output (worker, NULL, self->target, bytes);
+}
+
 static void
 end_stream (MaltOutputPump *self)
 {
@@ -259,6 +277,8 @@ read_block (MaltOutputPump *self)
   keep_tail (self, block, (gsize) n);
   if (self->mode == MALT_OUTPUT_FORWARD)
     forward (self, block, (gsize) n);
+  else if (self->mode == MALT_OUTPUT_SIGNAL)
+    tell (self, block, (gsize) n);
 
   return (gsize) n;
 }
@@ -322,13 +342,14 @@ static GSourceFuncs pump_source_funcs = {
 };
 
 /* Starts to read fd, which has to be non-blocking and is taken over, in the context.  The
- * mode is MALT_OUTPUT_FORWARD, to the manager's STDOUT_FILENO or STDERR_FILENO, or
- * MALT_OUTPUT_DISCARD.  It fails with MALT_ERROR_START. */
+ * mode is MALT_OUTPUT_FORWARD, to the manager's STDOUT_FILENO or STDERR_FILENO,
+ * MALT_OUTPUT_SIGNAL, of @worker, or MALT_OUTPUT_DISCARD.  It fails with MALT_ERROR_START. */
 MaltOutputPump *
 malt_output_pump_new (int            fd,
                       int            target,
                       MaltOutput     mode,
                       int            pid,
+                      MaltWorker    *worker,
                       GMainContext  *context,
                       GError       **error)
 {
@@ -336,7 +357,7 @@ malt_output_pump_new (int            fd,
   MaltOutputPump *self;
   GSource *source;
 
-  g_assert (mode == MALT_OUTPUT_FORWARD || mode == MALT_OUTPUT_DISCARD);
+  g_assert (mode == MALT_OUTPUT_FORWARD || mode == MALT_OUTPUT_SIGNAL || mode == MALT_OUTPUT_DISCARD);
   g_assert (target == STDOUT_FILENO || target == STDERR_FILENO);
 
   if (mode == MALT_OUTPUT_FORWARD && !malt_output_writer_start (error))
@@ -353,6 +374,7 @@ malt_output_pump_new (int            fd,
   self->mode = mode;
   self->pid = pid;
   self->fd = fd;
+  g_weak_ref_init (&self->worker, worker);
   self->line = g_string_new (NULL);
 
   source = g_source_new (&pump_source_funcs, sizeof (PumpSource));

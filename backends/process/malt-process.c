@@ -738,6 +738,7 @@ spawn (MaltProcess  *self,
  * descriptor, which is -1 if there is none. */
 static gboolean
 take_stream (MaltProcess     *self,
+             MaltWorker      *worker,
              int              fd,
              int              target,
              MaltOutput       output,
@@ -754,7 +755,7 @@ take_stream (MaltProcess     *self,
       return TRUE;
     }
 
-  *pump = malt_output_pump_new (fd, target, output, (int) self->pid, malt_get_library_context (), error);
+  *pump = malt_output_pump_new (fd, target, output, (int) self->pid, worker, malt_get_library_context (), error);
   return *pump != NULL;
 }
 
@@ -772,13 +773,13 @@ take_streams (MaltProcess  *self,
   if (self->plan->stderr_output == MALT_OUTPUT_PIPE && stderr_fd != -1)
     self->stderr_fd = fcntl (stderr_fd, F_DUPFD_CLOEXEC, 0);
 
-  if (!take_stream (self, stdout_fd, STDOUT_FILENO, self->plan->stdout_output,
+  if (!take_stream (self, worker, stdout_fd, STDOUT_FILENO, self->plan->stdout_output,
                     &self->stdout_pump, &stdout_pipe, error))
     {
       close_fd (&stderr_fd);
       return FALSE;
     }
-  if (!take_stream (self, stderr_fd, STDERR_FILENO, self->plan->stderr_output,
+  if (!take_stream (self, worker, stderr_fd, STDERR_FILENO, self->plan->stderr_output,
                     &self->stderr_pump, &stderr_pipe, error))
     return FALSE;
 

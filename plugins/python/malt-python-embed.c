@@ -77,6 +77,7 @@ malt_python_start (MaltPython  *self,
     return FALSE;
 
   malt_python_gil_take (self);
+  malt_python_output_tell (self);
   if (!malt_python_malt_begin (self, error))
     {
       malt_python_interpreter_leave (self);

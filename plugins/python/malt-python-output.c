@@ -2,34 +2,82 @@
 
 #include "malt-python-output.h"
 
+#include <unistd.h>
+
+#include "malt-python-host.h"
+
 /* Standard output and standard error.
  *
  * What a request has printed is written out before the request ends.  To ask Python's
  * streams to do that takes longer than most requests, so where the interpreter is ours
  * they are made such that one can tell whether anything was printed at all: text goes
  * on to their buffers at once (write_through), and the buffers, which are of a class of
- * ours, note that they were given something. */
+ * ours, note that they were given something.
+ *
+ * There the manager can be told of which request it is, if it wants to hear that; then
+ * nothing is written. */
 
 typedef struct
 {
   const char *name;          /* in sys */
   PyObject   *name_object;   /* the same */
+  int         fd;
   PyObject   *text;          /* the stream as it was made here, or %NULL */
+  PyObject   *buffer;        /* its buffer, not owned */
+  gboolean    is_told;       /* the manager wants to be told */
 } Stream;
 
 /* All guarded by the GIL. */
-static Stream streams[] = { { "stdout", NULL, NULL }, { "stderr", NULL, NULL } };
+static Stream streams[] = {
+  { "stdout", NULL, STDOUT_FILENO, NULL, NULL, FALSE },
+  { "stderr", NULL, STDERR_FILENO, NULL, NULL, FALSE },
+};
 static PyObject *sys_names;       /* the dictionary of the module */
 static PyObject *buffer_class;
 static PyObject *write_method;    /* of its base class */
 static PyObject *write_through;   /* the descriptor of the attribute of that name */
 static gboolean  is_written;      /* a buffer was given something since the last flush */
 
+/* Whether the manager was told what is written. */
+static gboolean
+tell (const Stream     *self,
+      const Py_buffer  *data)
+{
+  MaltPython *python;
+  MaltRequest *request = malt_python_host_current_request (&python);
+  gboolean was_told;
+
+  if (python == NULL)
+    return FALSE;
+
+  Py_BEGIN_ALLOW_THREADS
+  was_told = malt_runtime_report_output (python->runtime, request, self->fd, data->buf, (gsize) data->len);
+  Py_END_ALLOW_THREADS
+
+  return was_told;
+}
+
 static PyObject *
 buffer_write (PyObject *self,
               PyObject *data)
 {
   PyObject *args[] = { self, data };
+  Py_buffer view;
+  gboolean was_told;
+  Py_ssize_t size;
+  gsize i;
+
+  for (i = 0; i < G_N_ELEMENTS (streams); i++)
+    if (G_UNLIKELY (streams[i].is_told) && streams[i].buffer == self)
+      {
+        if (PyObject_GetBuffer (data, &view, PyBUF_SIMPLE) < 0)
+          return NULL;
+        was_told = tell (&streams[i], &view);
+        size = view.len;
+        PyBuffer_Release (&view);
+        if (was_told)
+          return PyLong_FromSsize_t (size);
+      }
 
   is_written = TRUE;
   return PyObject_Vectorcall (write_method, args, 2, NULL);
@@ -104,7 +152,18 @@ remake (Stream   *self,
     return FALSE;
 
   self->text = g_steal_pointer (&text);
+  self->buffer = buffer; /* which it keeps */
   return TRUE;
+}
+
+/* Has the manager told of what is printed, if it wants to be.  GIL held. */
+void
+malt_python_output_tell (MaltPython *self)
+{
+  gsize i;
+
+  for (i = 0; i < G_N_ELEMENTS (streams); i++)
+    streams[i].is_told = self->own_process && malt_runtime_report_output (self->runtime, NULL, streams[i].fd, "", 0);
 }
 
 /* Makes the streams.  Once, where the interpreter is ours.  GIL held.  If something goes
@@ -198,6 +257,7 @@ malt_python_output_end (void)
   for (i = 0; i < G_N_ELEMENTS (streams); i++)
     {
       Py_CLEAR (streams[i].text);
+      streams[i].buffer = NULL;
       Py_CLEAR (streams[i].name_object);
     }
   Py_CLEAR (sys_names);

@@ -7,6 +7,7 @@
 G_BEGIN_DECLS
 
 void malt_python_output_begin (void);
+void malt_python_output_tell  (MaltPython *self);
 void malt_python_output_flush (void);
 void malt_python_output_end   (void);
 

@@ -2,7 +2,9 @@
 
 """malt eval and malt call on a terminal: Ctrl-C, and text that would act on it."""
 
+import os
 import subprocess
+import tempfile
 import time
 import unittest
 
@@ -65,6 +67,39 @@ class CtrlC(unittest.TestCase):
                                   '  except KeyboardInterrupt:\n    pass')
         terminal.process.kill()
         self.assert_dead(pid)
+
+
+class Bar(unittest.TestCase):
+    SOURCE = 'malt.progress(0.5, "half\\nway \x1b[31m"); 42'
+
+    def test_drawn_and_erased(self):
+        with Terminal([MALT, 'eval', self.SOURCE], make_env()) as terminal:
+            status, text = terminal.finish()
+        self.assertEqual(status, 0)
+        self.assertEqual(text, '\r\x1b[K[###############...............]  50 % half way \\x1b[31m'
+                               '\r\x1b[K42\n')
+
+    def test_unknown(self):
+        with Terminal([MALT, 'eval', 'malt.progress(None, "busy"); 1'],
+                      make_env()) as terminal:
+            self.assertEqual(terminal.finish(), (0, '\r\x1b[Kbusy\r\x1b[K1\n'))
+
+    def test_call(self):
+        source = 'def f():\n  malt.progress(1)\n'
+        with tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, 'slow.py'), 'w', encoding='utf-8') as file:
+                file.write(source)
+            with Terminal([MALT, 'call', '-p', folder, 'slow.f'], make_env()) as terminal:
+                status, text = terminal.finish()
+        self.assertEqual(status, 0)
+        self.assertIn('100 %', text)
+        self.assertTrue(text.endswith('\r\x1b[K'), text)
+
+    def test_no_terminal(self):
+        with Terminal([MALT, 'eval', self.SOURCE], make_env(), stderr=subprocess.PIPE) as terminal:
+            self.assertEqual(terminal.process.stderr.read(), b'')
+            self.assertEqual(terminal.finish(), (0, '42\n'))
+            terminal.process.stderr.close()
 
 
 class Escapes(unittest.TestCase):

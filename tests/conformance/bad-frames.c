@@ -26,6 +26,8 @@ spawn_rubbish (const char *mode)
 
   malt_launcher_set_program (launcher, program);
   malt_launcher_set_stderr (launcher, MALT_OUTPUT_DISCARD);
+  if (g_str_has_prefix (mode, "says-output") && !g_str_has_suffix (mode, "unasked"))
+    malt_launcher_set_stdout (launcher, MALT_OUTPUT_SIGNAL);
   malt_launcher_setenv (launcher, "RUBBISH", full_mode);
   worker = malt_launcher_spawn (launcher, NULL, &error);
   g_assert_no_error (error);
@@ -74,6 +76,8 @@ static const struct
   { "says-progress-nan", "*progress is said to be *nan*" },
   { "says-progress-text", "*a body is not valid*" },
   { "says-progress-length", "*type progress has a body of 100000 bytes (limit *)*" },
+  { "says-output-unknown", "*output is about request 1001, which is not under way*" },
+  { "says-output-length", "*type output has a body of 65537 bytes (limit 65536)*" },
   { "says-output-unasked", "*output came for descriptor 1, for which nobody has asked*" },
 };
 

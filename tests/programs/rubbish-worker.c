@@ -275,6 +275,10 @@ speak_wrongly (const char *mode,
     put_body (MALT_FRAME_PROGRESS, id, "\0\0\0\0\0\0\0\0\377", 10, 10);
   else if (strcmp (mode, "says-progress-length") == 0)
     put_body (MALT_FRAME_PROGRESS, id, "", 0, 100000);
+  else if (strcmp (mode, "says-output-unknown") == 0)
+    put_body (MALT_FRAME_OUTPUT, id + 1000, "text", 4, 4);
+  else if (strcmp (mode, "says-output-length") == 0)
+    put_body (MALT_FRAME_OUTPUT, 0, "", 0, 65537);
   else if (strcmp (mode, "says-output-unasked") == 0)
     put_body (MALT_FRAME_OUTPUT, id, "text", 4, 4);
   else
