@@ -613,8 +613,9 @@ test_deadline (TestCase *self)
 
   host_init (&host, self);
   export (self, "keep", NULL, keep, &host);
+  test_case_assert_usable (self);
   g_assert_null (malt_worker_remote_call_fetch (self->worker, test_case_function (self, "host"),
-                                                host_arguments ("keep", g_variant_new ("()")), NULL, 100, NULL, &error));
+                                                host_arguments ("keep", g_variant_new ("()")), NULL, 1500, NULL, &error));
   g_assert_error (error, MALT_ERROR, MALT_ERROR_TIMEOUT);
   g_assert_cmpint (host.n_calls, ==, 1);
   test_case_assert_usable (self);
