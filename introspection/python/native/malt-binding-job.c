@@ -60,22 +60,34 @@ get_variant (PyObject *object)
   return PyObject_TypeCheck (object, malt_binding.variant_type) ? pyg_pointer_get (object, GVariant) : NULL;
 }
 
+/* Sets the name of the function; @first becomes the arguments that come before the caller's, or
+ * stays %NULL.  FALSE with an exception set. */
 static gboolean
-set_function (MaltBindingJob *self,
-              PyObject       *worker,
-              PyObject       *function)
+set_function (MaltBindingJob  *self,
+              PyObject        *worker,
+              PyObject        *function,
+              PyObject       **first)
 {
-  g_autoptr (PyObject) name = NULL;
+  g_autoptr (PyObject) found = NULL;
+  PyObject *name, *arguments;
 
   if (PyUnicode_Check (function))
-    name = Py_NewRef (function);
-  else if (PyCallable_Check (function))
-    name = PyObject_CallFunctionObjArgs (malt_binding.find_function, worker, function, NULL);
-  else
-    PyErr_Format (PyExc_TypeError, "the function has to be a name or a callable, not '%s'",
-                  Py_TYPE (function)->tp_name);
-  if (name == NULL)
+    {
+      self->function = dup_text (function, "the name of the function");
+      return self->function != NULL;
+    }
+  if (!PyCallable_Check (function))
+    {
+      PyErr_Format (PyExc_TypeError, "the function has to be a name or a callable, not '%s'",
+                    Py_TYPE (function)->tp_name);
+      return FALSE;
+    }
+
+  found = PyObject_CallFunctionObjArgs (malt_binding.find_function, worker, function, NULL);
+  if (found == NULL || !PyArg_ParseTuple (found, "UO!", &name, &PyTuple_Type, &arguments))
     return FALSE;
+  if (PyTuple_GET_SIZE (arguments) > 0)
+    *first = Py_NewRef (arguments);
 
   self->function = dup_text (name, "the name of the function");
   return self->function != NULL;
@@ -99,6 +111,36 @@ take_converted (GVariant **to,
   return FALSE;
 }
 
+/* FALSE with an exception set. */
+static gboolean
+convert_arguments (MaltBindingJob   *self,
+                   PyObject         *worker,
+                   PyObject         *first,
+                   PyObject *const  *arguments,
+                   Py_ssize_t        n_arguments,
+                   MaltPythonValues  how)
+{
+  Py_ssize_t n_first = first != NULL ? PyTuple_GET_SIZE (first) : 0;
+  g_autofree PyObject **all = NULL;
+  GError *error = NULL;
+  GVariant *value;
+
+  if (n_first + n_arguments == 0)
+    return TRUE;
+
+  if (n_first > 0)
+    {
+      all = g_new (PyObject *, n_first + n_arguments);
+      memcpy (all, &PyTuple_GET_ITEM (first, 0), sizeof *all * (gsize) n_first);
+      if (n_arguments > 0)
+        memcpy (all + n_first, arguments, sizeof *all * (gsize) n_arguments);
+      arguments = all;
+    }
+
+  value = malt_python_arguments_to_variant (arguments, n_first + n_arguments, n_first, how | self->values, &error);
+  return take_converted (&self->arguments, value, error, worker);
+}
+
 /* @keywords is a dictionary, or %NULL.  @how says how arguments are converted beside what
  * the worker says.  FALSE with an exception set; the job is to be cleared in any case. */
 gboolean
@@ -110,23 +152,17 @@ malt_binding_job_init_call (MaltBindingJob   *self,
                             PyObject         *keywords,
                             MaltPythonValues  how)
 {
+  g_autoptr (PyObject) first = NULL;
   GError *error = NULL;
   GVariant *value;
 
-  if (!init (self, worker) || !set_function (self, worker, function))
+  if (!init (self, worker) || !set_function (self, worker, function, &first) ||
+      !convert_arguments (self, worker, first, arguments, n_arguments, how))
     return FALSE;
-
-  how |= self->values;
-  if (n_arguments > 0)
-    {
-      value = malt_python_arguments_to_variant (arguments, n_arguments, how, &error);
-      if (!take_converted (&self->arguments, value, error, worker))
-        return FALSE;
-    }
 
   if (keywords != NULL && PyDict_GET_SIZE (keywords) > 0)
     {
-      value = malt_python_keywords_to_variant (keywords, how, &error);
+      value = malt_python_keywords_to_variant (keywords, how | self->values, &error);
       if (!take_converted (&self->keywords, value, error, worker))
         return FALSE;
     }
@@ -158,17 +194,22 @@ malt_binding_job_init_eval (MaltBindingJob *self,
 static gboolean
 set_arguments (MaltBindingJob   *self,
                PyObject         *worker,
+               PyObject         *first,
                PyObject         *arguments,
                MaltPythonValues  how)
 {
   GVariant *variant = get_variant (arguments);
   g_autoptr (PyObject) sequence = NULL;
-  GError *error = NULL;
 
   if (arguments == Py_None)
-    return TRUE;
+    return convert_arguments (self, worker, first, NULL, 0, how);
   if (variant != NULL)
     {
+      if (first != NULL)
+        {
+          PyErr_SetString (PyExc_TypeError, "a function that is sent as source takes no GLib.Variant as its arguments");
+          return FALSE;
+        }
       self->arguments = g_variant_ref (variant);
       return TRUE;
     }
@@ -183,9 +224,7 @@ set_arguments (MaltBindingJob   *self,
   sequence = PySequence_Tuple (arguments);
   if (sequence == NULL)
     return FALSE;
-  variant = malt_python_arguments_to_variant (&PyTuple_GET_ITEM (sequence, 0), PyTuple_GET_SIZE (sequence),
-                                              how | self->values, &error);
-  return take_converted (&self->arguments, variant, error, worker);
+  return convert_arguments (self, worker, first, &PyTuple_GET_ITEM (sequence, 0), PyTuple_GET_SIZE (sequence), how);
 }
 
 static gboolean
@@ -232,6 +271,7 @@ malt_binding_job_parse (MaltBindingJob   *self,
                         MaltPythonValues  how)
 {
   PyObject *worker, *function, *arguments, *keywords, *module, *source, *seconds, *cancellable;
+  g_autoptr (PyObject) first = NULL;
   int no_value = FALSE;
 
   *self = (MaltBindingJob) { 0 };
@@ -244,8 +284,8 @@ malt_binding_job_parse (MaltBindingJob   *self,
       if (!malt_binding_job_init_eval (self, worker, module, source))
         return FALSE;
     }
-  else if (!init (self, worker) || !set_function (self, worker, function) ||
-           !set_arguments (self, worker, arguments, how) || !set_keywords (self, worker, keywords, how))
+  else if (!init (self, worker) || !set_function (self, worker, function, &first) ||
+           !set_arguments (self, worker, first, arguments, how) || !set_keywords (self, worker, keywords, how))
     return FALSE;
 
   self->no_value = no_value;

@@ -16,7 +16,7 @@ typedef struct
   PyTypeObject *worker_type;   /* Malt.Worker */
   PyTypeObject *variant_type;  /* GLib.Variant */
   PyObject     *make_error;    /* (domain, code, message, worker, details) → exception */
-  PyObject     *find_function; /* (worker, callable) → name */
+  PyObject     *find_function; /* (worker, callable) → (name, arguments that come first) */
   PyObject     *future_type;   /* what submit() gives */
   PyObject     *get_values;    /* (worker) → how values cross, MaltPythonValues */
 } MaltBinding;

@@ -917,10 +917,12 @@ malt_python_to_variant (PyObject          *object,
   return value;
 }
 
-/* The same for the positional arguments of a call, which become a tuple. */
+/* The same for the positional arguments of a call, which become a tuple.  The first
+ * @n_hidden are none that the caller knows of, but what its function refers to. */
 GVariant *
 malt_python_arguments_to_variant (PyObject *const   *arguments,
                                   Py_ssize_t         n_arguments,
+                                  Py_ssize_t         n_hidden,
                                   MaltPythonValues   how,
                                   GError           **error)
 {
@@ -943,9 +945,12 @@ malt_python_arguments_to_variant (PyObject *const   *arguments,
         value = convert_whole (&self, arguments[i], &depth);
       if (value == NULL)
         {
-          g_autofree char *number = g_strdup_printf ("%" G_GSSIZE_FORMAT, (gssize) i + 1);
+          g_autofree char *number = g_strdup_printf ("%" G_GSSIZE_FORMAT, (gssize) (i + 1 - n_hidden));
 
-          prepend (&self, "argument", number);
+          if (i < n_hidden)
+            prepend (&self, "what the function", "refers to");
+          else
+            prepend (&self, "argument", number);
           break;
         }
       values[n++] = value;

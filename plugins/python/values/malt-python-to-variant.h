@@ -11,6 +11,7 @@ GVariant *malt_python_to_variant           (PyObject          *object,
                                             GError           **error);
 GVariant *malt_python_arguments_to_variant (PyObject *const   *arguments,
                                             Py_ssize_t         n_arguments,
+                                            Py_ssize_t         n_hidden,
                                             MaltPythonValues   how,
                                             GError           **error);
 GVariant *malt_python_keywords_to_variant  (PyObject          *keywords,

@@ -16,7 +16,7 @@ from gi.repository import GLib, Gio
 
 from ..module import get_introspection_module
 from ..overrides import override
-from ._malt import _native, aio, errors, futures, launching
+from ._malt import _native, aio, errors, functions, futures, launching
 
 _Malt = get_introspection_module('Malt')
 
@@ -343,7 +343,7 @@ class CallOptions:
 __all__ += ['AsyncResult', 'CallOptions']
 
 _native.init(worker_type=Worker, variant_type=GLib.Variant, make_error=errors.make,
-             find_function=launching.find_function, future_type=futures.Future,
+             find_function=functions.find, future_type=futures.Future,
              get_values=launching.get_values)
 os.register_at_fork(before=_native.before_fork,
                     after_in_parent=functools.partial(_native.after_fork, False),

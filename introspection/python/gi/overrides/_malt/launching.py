@@ -121,7 +121,3 @@ def get_values(worker):
         values = _OBJECTS
     return values | (_VIEWS if options.get('buffers') == 'view' else 0)
 
-
-def find_function(worker, function):
-    """The name by which a worker can call a Python function."""
-    raise TypeError('functions are called by their names')
