@@ -195,6 +195,25 @@ def malt(build_root, peer, runtime, sections, timeout=60, every_round=True, **en
     return Participant(name, 'malt', prepare, timeout, every_round)
 
 
+def python_manager(build_root, peer, *arguments):
+    """A program in Python, with the binding of a build tree."""
+    build_root = pathlib.Path(build_root)
+
+    def prepare(_builder):
+        binding = build_root / 'introspection' / 'python'
+        if not (binding / 'gi' / 'overrides' / 'Malt.py').exists():
+            raise Skip(f'no Python binding in {build_root}')
+        paths = [build_root / folder for folder in ('backends/process', 'plugins/python')]
+        return ['/usr/bin/python3', HERE / 'python_manager.py', peer, *arguments], {
+            'GI_TYPELIB_PATH': str(build_root / 'libmalt'),
+            'LD_LIBRARY_PATH': str(build_root / 'libmalt'),
+            'MALT_MODULE_PATH': ':'.join(str(path) for path in paths),
+            'PYTHONPATH': str(binding),
+        }
+
+    return Participant(peer, 'malt', prepare, 60, True)
+
+
 def everybody(build_root):
     """All participants, in the order in which they run."""
     return [
@@ -204,6 +223,8 @@ def everybody(build_root):
         malt(build_root, 'malt-native-nospin', 'native', ['calls'], MALT_SPIN='0'),
         malt(build_root, 'malt-native-socket', 'native', ['calls', 'bytes'], MALT_RING='0'),
         malt(build_root, 'malt-python', 'python', ['eval', 'calls', 'bytes', 'starts', 'idle']),
+        python_manager(build_root, 'malt-python-manager'),
+        python_manager(build_root, 'malt-python-manager-in-place', 'view'),
         Participant('gdbus', 'peer', c_program('gdbus_p2p', 'gio-2.0')),
         Participant('zmq', 'peer', c_program('zmq_peer', 'libzmq')),
         Participant('capnp', 'peer', capnp),

@@ -40,6 +40,7 @@ ROWS = {row.name: row for row in [
     Row('fetch_1MB_us', '1 MB from the worker', ('raw-memcpy-warm', 'fetch_1MB_us')),
     Row('fetch_50MB_ms', '50 MB from the worker', WARM_COPY),
     Row('send_50MB_ms', '50 MB to the worker', WARM_COPY),
+    Row('numpy_50MB_ms', '50 MB array of NumPy there and back'),
     Row('spawn_ms', 'start, to the first result', START),
     Row('stop_ms', 'stop of an idle worker', ('raw-exec-gio', 'stop_ms')),
     Row('idle_worker_pss_kb', 'memory of an idle worker', ('raw-exec-gio', 'idle_worker_pss_kb')),
@@ -95,6 +96,25 @@ class Sum:
         return ' + '.join(f'{factor:g} × {peer}' for factor, (peer, _) in self.parts)
 
 
+class Strictest:
+    """Several aims, of which the strictest counts: the least of times, the most of rates."""
+
+    def __init__(self, pick, *aims):
+        self.pick = pick
+        self.aims = aims
+
+    def resolve(self, figures):
+        limits = [limit for limit in (aim.resolve(figures) for aim in self.aims) if limit is not None]
+        return self.pick(limits) if limits else None
+
+    def describe(self, row):
+        return ', '.join(aim.describe(row) for aim in self.aims)
+
+
+def times_peers(pick, factor, row, *peers):
+    return Strictest(pick, *[Sum((factor, (peer, row))) for peer in peers])
+
+
 AIMS = {
     ('malt-native', 'noop_sync_us'): Value(1.0),
     ('malt-native', 'noop_after_idle_us'): Value(12),
@@ -119,6 +139,13 @@ AIMS = {
     ('malt-native', 'idle_worker_pss_kb'): Value(3200),
     ('malt-native', 'idle_manager_wakeups_hz'): Value(0),
     ('malt-native', 'idle_worker_wakeups_hz'): Value(0),
+    ('malt-python-manager', 'noop_sync_us'): Strictest(
+        min, Sum((1, ('py-pipe-spawn', 'noop_sync_us'))),
+        times_peers(min, 0.2, 'noop_sync_us', 'py-executor', 'py-execnet')),
+    ('malt-python-manager', 'pipelined_calls_per_s'):
+        times_peers(max, 5, 'pipelined_calls_per_s', 'py-executor', 'py-execnet'),
+    ('malt-python-manager', 'numpy_50MB_ms'):
+        times_peers(min, 0.2, 'numpy_50MB_ms', 'py-pipe-spawn', 'py-executor', 'py-execnet'),
     ('malt-python', 'idle_manager_wakeups_hz'): Value(0),
     ('malt-python', 'idle_worker_wakeups_hz'): Value(0),
     **{('malt-native', f'many_{kind}_cpu_{n}_us'): Sum((1.2, ('malt-native', f'many_{kind}_cpu_1_us')))

@@ -273,22 +273,10 @@ get_bytes (GVariant         *value,
            gsize             size,
            MaltPythonValues  how)
 {
-  PyObject *copy;
-
   if ((how & MALT_PYTHON_VALUES_VIEWS) != 0)
     return malt_python_view_new_bytes (value, data, size);
 
-  copy = PyByteArray_FromStringAndSize (NULL, (Py_ssize_t) size);
-  if (copy != NULL)
-    {
-      char *to = PyByteArray_AS_STRING (copy);
-
-      Py_BEGIN_ALLOW_THREADS
-      memcpy (to, data, size);
-      Py_END_ALLOW_THREADS
-    }
-
-  return copy;
+  return malt_python_bytearray_new (data, size);
 }
 
 /* An array of NumPy; its memory is NumPy's own if it is a copy, which can be had in large

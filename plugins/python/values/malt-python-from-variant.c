@@ -126,7 +126,7 @@ from_array (GVariant          *value,
     {
     case 'y':
       data = g_variant_get_fixed_array (value, &n, 1);
-      return PyBytes_FromStringAndSize (data, (Py_ssize_t) n);
+      return malt_python_bytes_new (data, n);
     case 'b':
       data = g_variant_get_fixed_array (value, &n, 1);
       return list_from_boolean (data, n);

@@ -2,6 +2,60 @@
 
 #include "malt-python-object.h"
 
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* From here on the first use of memory costs more than to copy into it, unless its pages are
+ * large ones. */
+#define LARGE_SIZE (4 * 1024 * 1024)
+
+/* Copies into an object that nobody else knows yet. */
+static void
+fill (char          *to,
+      gconstpointer  data,
+      gsize          size)
+{
+  guintptr page = (guintptr) sysconf (_SC_PAGESIZE);
+  guintptr begin = ((guintptr) to + page - 1) & ~(page - 1);
+
+  if (size < LARGE_SIZE)
+    {
+      if (size > 0)
+        memcpy (to, data, size);
+      return;
+    }
+
+  /* Advice only. */
+  madvise ((gpointer) begin, ((guintptr) to + size - begin) & ~(page - 1), MADV_HUGEPAGE);
+
+  Py_BEGIN_ALLOW_THREADS
+  memcpy (to, data, size);
+  Py_END_ALLOW_THREADS
+}
+
+PyObject *
+malt_python_bytes_new (gconstpointer data,
+                       gsize         size)
+{
+  PyObject *bytes = PyBytes_FromStringAndSize (NULL, (Py_ssize_t) size);
+
+  if (bytes != NULL)
+    fill (PyBytes_AS_STRING (bytes), data, size);
+  return bytes;
+}
+
+PyObject *
+malt_python_bytearray_new (gconstpointer data,
+                           gsize         size)
+{
+  PyObject *bytes = PyByteArray_FromStringAndSize (NULL, (Py_ssize_t) size);
+
+  if (bytes != NULL)
+    fill (PyByteArray_AS_STRING (bytes), data, size);
+  return bytes;
+}
+
 #if PY_VERSION_HEX >= 0x030c0000
 
 PyObject *

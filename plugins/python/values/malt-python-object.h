@@ -25,6 +25,11 @@ typedef enum
   MALT_PYTHON_VALUES_IMPORT = 1 << 5, /* from GVariant: modules that are named are imported */
 } MaltPythonValues;
 
+PyObject *malt_python_bytes_new      (gconstpointer data,
+                                      gsize         size);
+PyObject *malt_python_bytearray_new  (gconstpointer data,
+                                      gsize         size);
+
 /* An exception that is taken out of the thread state: a normalised object with its
  * traceback, or %NULL. */
 PyObject *malt_python_take_exception (void);

@@ -66,7 +66,10 @@ def main():
 
     bench_rate(peer, "pipelined_calls_per_s", pipelined, N)
     bench_rate(peer, "fire_and_forget_per_s", forget, N)
-    data_rows(peer, lambda func, arg: w.call(func.__name__, arg))
+    # It sends bytes, and no arrays.
+    data_rows(peer, lambda func, arg: w.call(func.__name__, arg),
+              lambda call, numbers: type(numbers)(numbers.shape, numbers.dtype,
+                                                  call(py_work.echo, numbers.tobytes())))
 
     # evaluating source text instead of calling something known
     bench("py-execnet-exec", "noop_sync_us",

@@ -62,10 +62,17 @@ def pipe_peer(peer, ctx):
     return start
 
 
-def data_rows(peer, call):
+def echo_numbers(call, numbers):
+    return call(py_work.echo, numbers)
+
+
+def data_rows(peer, call, echo_numbers=echo_numbers):
     small, big = py_work.array(SIZE_64K), py_work.array(SIZE_50M)
     bench(peer, "echo_64KB_us", lambda: touch(call(py_work.echo, small)), k=5, budget=0.4)
     bench(peer, "fetch_1MB_us", lambda: touch(call(py_work.array, SIZE_1M)), k=2, budget=0.4)
+    numbers = py_work.numbers(SIZE_50M)
+    if numbers is not None:
+        bench(peer, "numpy_50MB_ms", lambda: echo_numbers(call, numbers)[-1], max_n=10, min_n=2)
     bench(peer, "fetch_50MB_ms", lambda: touch(call(py_work.array, SIZE_50M)), max_n=10)
     bench(peer, "send_50MB_ms", lambda: call(py_work.length, big), max_n=10)
 

@@ -15,6 +15,15 @@ def array(size):
     return _arrays[size]
 
 
+def numbers(size):
+    """An array of NumPy of that many bytes, or None if there is no NumPy."""
+    try:
+        import numpy
+    except ImportError:
+        return None
+    return numpy.frombuffer(array(size), 'f8').copy()
+
+
 def inc(x):
     return x + 1
 
