@@ -22,6 +22,7 @@ SHOWN = {
     'native-runtime.md': ['native-module.c', 'self-worker.c'],
     'pools.md': ['pool.c'],
     'protocol.md': ['protocol-worker.py'],
+    'python-binding.md': ['python-asyncio.py'],
     'writing-a-backend.md': ['command-backend.c', 'python-backend.py'],
     'writing-a-runtime.md': ['rpn-runtime.c'],
 }
@@ -156,6 +157,10 @@ print(worker.get_exit_info().to_string())
         printed = run(sys.executable, os.path.join(EXAMPLES, 'python-backend.py')).splitlines()
         self.assertEqual(printed[:2] + printed[-1:], ['3.0', 'at last', 'was stopped'])
         self.assertIn('TypeError', printed[2])
+
+    def test_python_asyncio(self):
+        printed = run(sys.executable, os.path.join(EXAMPLES, 'python-asyncio.py'))
+        self.assertEqual(printed, 'a worker was killed by signal 6 (Aborted)\n17984 primes below 200000\n')
 
     def test_protocol(self):
         printed = self.run_python(f'''
