@@ -4,6 +4,7 @@
 
 import gc
 import math
+import pickle
 import sys
 import threading
 import unittest
@@ -108,7 +109,7 @@ class Calls(WorkerTest):
     def test_call(self):
         self.assertEqual(self.worker.call('math.factorial', 20), math.factorial(20))
         self.assertEqual(self.worker.call('sorted', [3, 1, 2], reverse=True), [3, 2, 1])
-        self.assertIsNone(self.worker.call('print'))
+        self.assertIsNone(self.worker.call('time.sleep', 0))
 
     def test_keywords_are_the_functions(self):
         self.worker.eval('def keywords(*args, **kwargs): return args, kwargs')
@@ -169,6 +170,23 @@ class Calls(WorkerTest):
             with self.subTest(function=function), self.assertRaises(kind):
                 self.worker.call(function, *arguments)
         self.assertEqual(self.worker.eval('1'), 1)
+
+    def test_errors_are_pickled_and_copied(self):
+        for source in 'int("x")', '__import__("threading").Lock()':
+            with self.assertRaises(Malt.Error) as caught:
+                self.worker.eval(source)
+            error = caught.exception
+            other = pickle.loads(pickle.dumps(error))
+            self.assertIs(type(other), type(error))
+            self.assertEqual((str(other), other.message, other.code, other.worker_name),
+                             (str(error), error.message, error.code, error.worker_name))
+            self.assertIsNone(other.worker)
+
+    def test_the_enumeration_is_still_there(self):
+        self.assertEqual(Malt.Error.TERMINATED, 1)
+        self.assertEqual(Malt.Error(2).value_nick, 'start')
+        self.assertEqual(Malt.Error('text').message, 'text')
+        self.assertEqual(GLib.Error.new_literal(Malt.error_quark(), 'text', Malt.Error.START).code, 2)
 
     def test_an_uncaught_exception_shows_the_remote_traceback(self):
         done = run_python("Malt.Worker(runtime='python').eval('def f(): return 1 / 0\\nf()')", check=False)

@@ -13,6 +13,8 @@ import unittest
 
 from binding import PATIENCE, interrupts_python
 
+HANGS = os.path.join(os.environ['MALT_BUILD_ROOT'], 'tests', 'programs', 'hangs')
+
 PRELUDE = '''
 import asyncio, os, signal, sys, threading, time
 import gi
@@ -221,6 +223,32 @@ try:
 except KeyboardInterrupt:
     print([worker.call('abs', i) for i in range(3)])
 ''' + CHECK), 'ready\n[0, 1, 2]\ngoes on 1\n')
+
+    def test_start(self):
+        self.assertEqual(self.run_program(f'''
+try:
+    os.write(1, b'ready\\n')
+    Malt.Worker(runtime='example', program={HANGS!r})
+except KeyboardInterrupt:
+    print('started')
+''' + CHECK), 'ready\nstarted\ngoes on 1\n')
+
+    def test_stop(self):
+        # Nothing but SIGKILL ends this one, after the two times 15 s of stop().
+        self.assertEqual(self.run_program("""
+worker.eval('import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); signal.signal(signal.SIGTERM, signal.SIG_IGN)')
+worker.submit_eval('import os, time; os.write(1, b"ready\\\\n"); time.sleep(600)')
+begin = time.monotonic()
+try:
+    with worker:
+        try:
+            time.sleep(600)
+        except KeyboardInterrupt:
+            os.write(1, b'ready\\n')
+            raise
+except KeyboardInterrupt:
+    print(time.monotonic() - begin < 14)
+""", 2), 'ready\nTrue\n')
 
     def test_repl(self):
         pid, terminal = pty.fork()

@@ -18,7 +18,7 @@ run (MaltBindingJob *job,
   /* What was submitted before is to begin before. */
   malt_binding_submit_flush ();
 
-  malt_binding_wait_begin (&wait, job->worker);
+  malt_binding_wait_begin (&wait, job->worker, NULL);
   Py_BEGIN_ALLOW_THREADS
   malt_binding_wait_enter (&wait);
   value = malt_binding_job_run (job, &error);

@@ -292,6 +292,27 @@ malt_binding_job_parse (MaltBindingJob   *self,
   return malt_binding_job_set_limits (self, seconds, cancellable);
 }
 
+/* A new reference to the object behind a Gio.Cancellable, %NULL for None.  FALSE with an
+ * exception set. */
+gboolean
+malt_binding_get_cancellable (PyObject      *object,
+                              GCancellable **cancellable)
+{
+  *cancellable = NULL;
+  if (object == Py_None)
+    return TRUE;
+
+  if (!g_type_is_a (pyg_type_from_object ((PyObject *) Py_TYPE (object)), G_TYPE_CANCELLABLE))
+    {
+      PyErr_Clear ();
+      PyErr_Format (PyExc_TypeError, "the cancellable has to be a Gio.Cancellable, not '%s'", Py_TYPE (object)->tp_name);
+      return FALSE;
+    }
+
+  *cancellable = G_CANCELLABLE (g_object_ref (pygobject_get (object)));
+  return TRUE;
+}
+
 /* The deadline in seconds, None for the launcher's; and a Gio.Cancellable or None.  FALSE
  * with an exception set. */
 gboolean
@@ -314,21 +335,7 @@ malt_binding_job_set_limits (MaltBindingJob *self,
       self->timeout_msec = number < MALT_TIMEOUT_NONE / 1000 ? (int) ceil (number * 1000) : MALT_TIMEOUT_NONE;
     }
 
-  if (cancellable != Py_None)
-    {
-      GType type = pyg_type_from_object ((PyObject *) Py_TYPE (cancellable));
-
-      if (!g_type_is_a (type, G_TYPE_CANCELLABLE))
-        {
-          PyErr_Clear ();
-          PyErr_Format (PyExc_TypeError, "the cancellable has to be a Gio.Cancellable, not '%s'",
-                        Py_TYPE (cancellable)->tp_name);
-          return FALSE;
-        }
-      self->cancellable = G_CANCELLABLE (g_object_ref (pygobject_get (cancellable)));
-    }
-
-  return TRUE;
+  return malt_binding_get_cancellable (cancellable, &self->cancellable);
 }
 
 /* With the GIL or without. */

@@ -99,10 +99,13 @@ signalled_cb (int          fd,
   g_mutex_lock (&wait_lock);
   if (waiting != NULL && waiting->serial == serial)
     {
-      if (waiting->n_presses++ == 0)
+      if (waiting->worker == NULL)
+        g_cancellable_cancel (waiting->cancellable);
+      else if (waiting->n_presses == 0)
         malt_worker_interrupt (waiting->worker);
       else
         malt_worker_kill (waiting->worker, SIGKILL);
+      waiting->n_presses++;
     }
   g_mutex_unlock (&wait_lock);
 
@@ -201,16 +204,19 @@ take_fd (void)
   return is_foreign ? before : -1;
 }
 
-/* Before a thread waits for the worker.  With the GIL. */
+/* Before a thread waits for the worker; or for something else that the cancellable breaks
+ * off.  With the GIL. */
 void
 malt_binding_wait_begin (MaltBindingWait *self,
-                         MaltWorker      *worker)
+                         MaltWorker      *worker,
+                         GCancellable    *cancellable)
 {
   self->active = pipe_fds[0] >= 0 && PyThread_get_thread_ident () == main_thread;
   if (!self->active)
     return;
 
   self->worker = worker;
+  self->cancellable = cancellable;
   self->n_presses = 0;
   self->outer_fd = take_fd ();
 }

@@ -70,6 +70,8 @@ gboolean  malt_binding_job_init_eval (MaltBindingJob *self,
 gboolean  malt_binding_job_parse     (MaltBindingJob   *self,
                                       PyObject         *args,
                                       MaltPythonValues  how);
+gboolean  malt_binding_get_cancellable (PyObject      *object,
+                                        GCancellable **cancellable);
 gboolean  malt_binding_job_set_limits (MaltBindingJob *self,
                                        PyObject       *seconds,
                                        PyObject       *cancellable);
@@ -99,6 +101,12 @@ PyObject *malt_binding_run           (PyObject *module,
 PyObject *malt_binding_do            (PyObject *module,
                                       PyObject *args);
 
+/* malt-binding-lifecycle.c */
+PyObject *malt_binding_spawn         (PyObject *module,
+                                      PyObject *args);
+PyObject *malt_binding_stop          (PyObject *module,
+                                      PyObject *args);
+
 /* malt-binding-signal.c */
 
 /* A wait for a worker, on the stack of the thread that waits. */
@@ -110,7 +118,8 @@ struct _MaltBindingWait
   int              outer_fd;  /* where signals were announced before */
 
   /* Guarded by the lock of the waits, once it was entered. */
-  MaltWorker      *worker;    /* the caller keeps it */
+  MaltWorker      *worker;    /* (nullable): what runs there is interrupted; the caller keeps it */
+  GCancellable    *cancellable; /* (nullable): is cancelled instead; the caller keeps it */
   MaltBindingWait *outer;     /* the wait in which this one takes place */
   guint64          serial;
   guint            n_presses; /* how often Ctrl-C was pressed */
@@ -118,7 +127,8 @@ struct _MaltBindingWait
 
 gboolean malt_binding_signals_init   (void);
 void     malt_binding_wait_begin     (MaltBindingWait *self,
-                                      MaltWorker      *worker);
+                                      MaltWorker      *worker,
+                                      GCancellable    *cancellable);
 void     malt_binding_wait_enter     (MaltBindingWait *self);
 void     malt_binding_wait_leave     (MaltBindingWait *self);
 gboolean malt_binding_wait_end       (MaltBindingWait *self,

@@ -111,14 +111,12 @@ class Launcher(_Malt.Launcher):
 Launcher = override(Launcher)
 __all__.append('Launcher')
 
-_spawn_blocking = _translate(_Malt.Launcher.spawn)
 _spawn_finish = _translate(_Malt.Launcher.spawn_finish)
 
 
 def _spawn(launcher, cancellable):
-    _native.check_process()
     with launching.prepared(launcher):
-        worker = _spawn_blocking(launcher, cancellable)
+        worker = _native.spawn(launcher, cancellable)
     _native.note_worker(worker)
     return worker
 
@@ -169,7 +167,12 @@ class Worker(_Malt.Worker):
         return self
 
     def __exit__(self, *exception):
-        self.stop()
+        try:
+            self.stop()
+        except BaseException:
+            # Ctrl-C, or one that cannot be stopped.
+            self.kill()
+            raise
 
     async def __aenter__(self):
         return self
@@ -205,8 +208,7 @@ class Worker(_Malt.Worker):
 
     def stop(self, exit_timeout_msec=-1, term_timeout_msec=-1, cancellable=None):
         """Ask the worker to end, and see to it that it does; a Malt.StopResult."""
-        _native.check_process()
-        return _stop(self, exit_timeout_msec, term_timeout_msec, cancellable)
+        return _Malt.StopResult(_native.stop(self, exit_timeout_msec, term_timeout_msec, cancellable))
 
     def stop_async(self, exit_timeout_msec=-1, term_timeout_msec=-1, cancellable=None, callback=None, *user_data):
         """The same without waiting; with a callback as GIO does it, else an awaitable."""
@@ -269,7 +271,6 @@ class Worker(_Malt.Worker):
 Worker = override(Worker)
 __all__.append('Worker')
 
-_stop = _translate(_Malt.Worker.stop)
 Worker.stop_finish = _translate(_Malt.Worker.stop_finish)
 
 

@@ -9,6 +9,7 @@ import linecache
 import sys
 import threading
 import types
+import weakref
 
 from . import _native
 
@@ -69,10 +70,14 @@ class _Sent:
         _native.do(worker, 'builtins.exec', (_HELPER, {}), None, None, None, None, None, False)
 
 
+# Not an attribute of the worker: PyGObject would have to watch all references to it.
+_by_worker = weakref.WeakKeyDictionary()
+
+
 def _sent(worker):
-    sent = worker.__dict__.get('_malt_sent')
+    sent = _by_worker.get(worker)
     if sent is None:
-        sent = worker._malt_sent = _Sent(worker)
+        sent = _by_worker[worker] = _Sent(worker)
     return sent
 
 
