@@ -149,7 +149,8 @@ convert_arguments (MaltPython  *self,
   g_autoptr (GError) error = NULL;
   GVariant *arguments, *named = NULL;
 
-  arguments = malt_python_arguments_to_variant (PySequence_Fast_ITEMS (args), PyTuple_GET_SIZE (args), how, &error);
+  arguments = malt_python_arguments_to_variant (PySequence_Fast_ITEMS (args), PyTuple_GET_SIZE (args), 0, how,
+                                                &error);
   if (arguments != NULL)
     arguments = g_variant_take_ref (arguments);
   if (arguments != NULL && keywords != NULL && PyDict_GET_SIZE (keywords) > 0)
