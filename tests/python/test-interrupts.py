@@ -165,7 +165,8 @@ except KeyboardInterrupt:
     def test_main_loop_that_waits(self):
         self.assertEqual(self.run_program('''
 loop = GLib.MainLoop()
-worker.remote_eval_async(None, SLEEP, -1, None, lambda *arguments: None)
+# When the loop runs: PyGObject loses a signal that comes while it is about to.
+GLib.idle_add(lambda: worker.remote_eval_async(None, SLEEP, -1, None, lambda *arguments: None))
 try:
     loop.run()
 except KeyboardInterrupt:
