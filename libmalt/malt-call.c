@@ -84,6 +84,7 @@ malt_call_unref (MaltCall *self)
   if (self->owns_worker)
     g_object_unref (self->worker);
   g_clear_pointer (&self->value, g_variant_unref);
+  g_clear_object (&self->channel);
   g_clear_error (&self->error);
   g_cond_clear (&self->done_cond);
   if (!malt_spares_give (&spares, self, g_free))
@@ -165,6 +166,11 @@ malt_call_respond (MaltRequest *request,
     malt_ladder_leave_deadline (self);
   if (self->keeps_request && !malt_request_is_disposing (request))
     spent = g_object_ref (request);
+  if (G_UNLIKELY (self->kind == MALT_REQUEST_KIND_CHANNEL) && malt_request_get_channel (request) != NULL)
+    {
+      self->channel = g_object_ref (malt_request_get_channel (request));
+      malt_worker_add_channel (self->worker, self->channel);
+    }
 
   g_mutex_lock (&priv->calls_lock);
   g_queue_unlink (&priv->calls, &self->link);

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include "malt-channel.h"
 #include "malt-delivery.h"
 #include "malt-request.h"
 #include "malt-result.h"
@@ -56,6 +57,7 @@ struct _MaltCall
   gboolean         is_awaited;
   gboolean         is_free;        /* its thread blocks, and runs errands meanwhile */
   GVariant        *value;          /* until it is done, and then the caller's */
+  MaltChannel     *channel;        /* owned; the same */
   GError          *error;
   MaltRequest     *spent;          /* owned, to be used again; the same */
 

@@ -11,6 +11,8 @@ GError *malt_error_with_worker    (GError       *error,
 GError *malt_error_new_terminated (const char   *worker_name,
                                    MaltExitInfo *exit_info,
                                    gboolean      under_way);
+GError *malt_error_new_ended      (const char   *worker_name,
+                                   MaltExitInfo *exit_info);
 GError *malt_error_new_rung       (GQuark        domain,
                                    int           code,
                                    MaltRung      rung,

@@ -137,11 +137,11 @@ malt_error_with_worker (GError     *error,
   return error;
 }
 
-/* @under_way: whether the request was under way when the worker ended. */
-GError *
-malt_error_new_terminated (const char   *worker_name,
-                           MaltExitInfo *exit_info,
-                           gboolean      under_way)
+static GError *
+new_terminated (const char   *worker_name,
+                MaltExitInfo *exit_info,
+                gboolean      under_way,
+                const char   *when)
 {
   gboolean breach = malt_exit_info_get_kind (exit_info) == MALT_EXIT_KIND_CONNECTION_LOST &&
                     malt_exit_info_get_reason (exit_info) != NULL;
@@ -149,15 +149,31 @@ malt_error_new_terminated (const char   *worker_name,
   MaltErrorPrivate *priv;
   GError *error;
 
-  error = g_error_new (MALT_ERROR,
-                       under_way && breach ? MALT_ERROR_PROTOCOL : MALT_ERROR_TERMINATED,
-                       "%s %s%s", worker_name, how,
-                       under_way ? " while the call was under way" : " before the call");
+  error = g_error_new (MALT_ERROR, under_way && breach ? MALT_ERROR_PROTOCOL : MALT_ERROR_TERMINATED,
+                       "%s %s%s", worker_name, how, when);
   priv = malt_error_get_private (error);
   priv->worker = g_strdup (worker_name);
   priv->exit_info = g_object_ref (exit_info);
 
   return error;
+}
+
+/* @under_way: whether the request was under way when the worker ended. */
+GError *
+malt_error_new_terminated (const char   *worker_name,
+                           MaltExitInfo *exit_info,
+                           gboolean      under_way)
+{
+  return new_terminated (worker_name, exit_info, under_way,
+                         under_way ? " while the call was under way" : " before the call");
+}
+
+/* The same for a channel. */
+GError *
+malt_error_new_ended (const char   *worker_name,
+                      MaltExitInfo *exit_info)
+{
+  return new_terminated (worker_name, exit_info, TRUE, "");
 }
 
 /* An error that says how far up the ladder a call had to be pushed. */

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include "malt-channel.h"
 #include "malt-request.h"
 
 G_BEGIN_DECLS
@@ -29,6 +30,10 @@ MaltRequest *malt_request_new_eval      (const char            *module,
                                          const char            *source,
                                          MaltRequestFlags       flags);
 
+MaltRequest *malt_request_new_channel   (const char            *module,
+                                         const char            *expression,
+                                         MaltRequestFlags       flags);
+
 void         malt_request_set_responder (MaltRequest           *self,
                                          MaltRequestResponder   responder,
                                          gpointer               user_data);
@@ -49,6 +54,9 @@ guint64      malt_request_get_serial    (MaltRequest           *self);
 void         malt_request_release       (MaltRequest           *self);
 gboolean     malt_request_has_runtime   (MaltRequest           *self);
 gboolean     malt_request_is_disposing  (MaltRequest           *self);
+
+/* For the responder of one that was finished with a channel. */
+MaltChannel *malt_request_get_channel   (MaltRequest           *self);
 
 gboolean     malt_request_abandon       (MaltRequest           *self);
 gboolean     malt_request_is_withdrawn  (MaltRequest           *self);

@@ -42,7 +42,7 @@ struct _MaltRequest
   /* Immutable once it is submitted. */
   MaltRequestKind       kind;
   MaltRequestFlags      flags;
-  char                 *function;  /* of a call; else the source of an evaluation */
+  char                 *function;  /* of a call; else the source of an evaluation, or of a channel */
   char                 *module;
   GVariant             *arguments; /* NULL if there are none */
   GVariant             *keywords;
@@ -56,6 +56,7 @@ struct _MaltRequest
   gboolean              is_host_call; /* made by the worker's code, for the program */
   guint64               serial;    /* the number by which signals of the worker name it, or 0 */
   MaltRuntime          *owner;     /* (owned) that it was given to, from then on */
+  MaltChannel          *channel;   /* owned by whoever finishes it, for the responder */
 
   gboolean              disposing; /* owned by whoever drops the last reference */
 
@@ -126,9 +127,10 @@ malt_request_leave_runtime (MaltRequest *self)
 /* Finishes the request, unless somebody has been faster.  Takes value and error, of which
  * there may be neither where nobody waits. */
 static void
-malt_request_complete (MaltRequest *self,
-                       GVariant    *value,
-                       GError      *error)
+malt_request_complete_with_channel (MaltRequest *self,
+                                    GVariant    *value,
+                                    MaltChannel *channel,
+                                    GError      *error)
 {
   MaltRequestResponder responder;
 
@@ -139,6 +141,7 @@ malt_request_complete (MaltRequest *self,
       responder = g_steal_pointer (&self->responder);
       if (responder != NULL)
         {
+          self->channel = channel;
           responder (self, value, error, self->responder_data);
           return;
         }
@@ -148,6 +151,14 @@ malt_request_complete (MaltRequest *self,
 
   g_clear_pointer (&value, g_variant_unref);
   g_clear_error (&error);
+}
+
+static void
+malt_request_complete (MaltRequest *self,
+                       GVariant    *value,
+                       GError      *error)
+{
+  malt_request_complete_with_channel (self, value, NULL, error);
 }
 
 /* Ends it if nobody has.  Nobody but the caller has a reference, but others may still take
@@ -365,6 +376,24 @@ malt_request_new_host_call (const char     *function,
   return self;
 }
 
+MaltRequest *
+malt_request_new_channel (const char       *module,
+                          const char       *expression,
+                          MaltRequestFlags  flags)
+{
+  MaltRequest *self = malt_request_new (MALT_REQUEST_KIND_CHANNEL, flags, expression);
+
+  self->module = g_strdup (module);
+
+  return self;
+}
+
+MaltChannel *
+malt_request_get_channel (MaltRequest *self)
+{
+  return self->channel;
+}
+
 void
 malt_request_set_responder (MaltRequest          *self,
                             MaltRequestResponder  responder,
@@ -460,6 +489,7 @@ malt_request_describe (MaltRequest *self)
       return g_strdup (self->function);
 
     case MALT_REQUEST_KIND_EVAL:
+    case MALT_REQUEST_KIND_CHANNEL:
       end = self->function;
       while (*end != '\0' && *end != '\n' && g_utf8_pointer_to_offset (self->function, end) < 60)
         end = g_utf8_next_char (end);
@@ -591,8 +621,8 @@ malt_request_get_module (MaltRequest *self)
  *
  * Gets the source that is to be evaluated.
  *
- * Returns: (nullable): the source in UTF-8, or %NULL if the request is not an
- *   evaluation
+ * Returns: (nullable): the source in UTF-8, or %NULL if the request is neither an
+ *   evaluation nor for a channel
  *
  * Since: 1.0
  */
@@ -601,7 +631,7 @@ malt_request_get_source (MaltRequest *self)
 {
   g_return_val_if_fail (is_request (self), NULL);
 
-  return self->kind == MALT_REQUEST_KIND_EVAL ? self->function : NULL;
+  return self->kind == MALT_REQUEST_KIND_EVAL || self->kind == MALT_REQUEST_KIND_CHANNEL ? self->function : NULL;
 }
 
 /**
@@ -820,7 +850,7 @@ malt_request_is_deferred (MaltRequest *self)
  * @value: (nullable): the value; if it is floating, it is taken.  %NULL is nothing
  *
  * Finishes the request with a value.  On any thread; does not block, and runs no code
- * of the caller's.
+ * of the caller's.  A request for a channel fails with `MALT_ERROR_SERIALIZATION` then.
  *
  * Since: 1.0
  */
@@ -830,7 +860,59 @@ malt_request_return_value (MaltRequest *self,
 {
   g_return_if_fail (is_request (self));
 
+  if (self->kind == MALT_REQUEST_KIND_CHANNEL)
+    {
+      g_autoptr (GVariant) own = value != NULL ? g_variant_ref_sink (value) : NULL;
+
+      malt_request_return_new_error (self, MALT_ERROR, MALT_ERROR_SERIALIZATION,
+                                     "the expression gave %s%s instead of a channel",
+                                     own != NULL ? "a value of type " : "nothing",
+                                     own != NULL ? g_variant_get_type_string (own) : "");
+      return;
+    }
+
   malt_request_complete (self, value != NULL ? g_variant_ref_sink (value) : g_variant_ref (get_nothing ()), NULL);
+}
+
+/**
+ * malt_request_return_channel:
+ * @self: a request
+ * @channel: the channel
+ *
+ * Finishes a request for a channel, [method@Malt.Worker.open_channel], with that.  On any
+ * thread; does not block, and runs no code of the caller's.
+ *
+ * Another request fails with `MALT_ERROR_SERIALIZATION` then, because a channel is not a
+ * value.
+ *
+ * ```c
+ * static MaltChannel *numbers;
+ *
+ * MALT_FUNCTION (open_numbers)
+ * {
+ *   if (numbers == NULL)
+ *     numbers = malt_channel_new (100);
+ *   malt_request_return_channel (request, numbers);
+ *   return NULL;
+ * }
+ * ```
+ *
+ * Since: 1.0
+ */
+void
+malt_request_return_channel (MaltRequest *self,
+                             MaltChannel *channel)
+{
+  g_return_if_fail (is_request (self));
+  g_return_if_fail (MALT_IS_CHANNEL (channel));
+
+  if (self->kind == MALT_REQUEST_KIND_CHANNEL)
+    malt_request_complete_with_channel (self, g_variant_ref (get_nothing ()), channel, NULL);
+  else if ((self->flags & (MALT_REQUEST_FLAGS_NO_VALUE | MALT_REQUEST_FLAGS_NO_REPLY)) != 0)
+    malt_request_return_value (self, NULL);
+  else
+    malt_request_return_new_error (self, MALT_ERROR, MALT_ERROR_SERIALIZATION,
+                                   "a channel cannot be a value; it has to be opened");
 }
 
 /* What a runtime reports is what code in the worker did: only the manager says that a

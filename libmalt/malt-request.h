@@ -73,6 +73,9 @@ MALT_AVAILABLE_IN_1_0
 void              malt_request_return_value     (MaltRequest      *self,
                                                  GVariant         *value);
 MALT_AVAILABLE_IN_1_0
+void              malt_request_return_channel   (MaltRequest      *self,
+                                                 MaltChannel      *channel);
+MALT_AVAILABLE_IN_1_0
 void              malt_request_return_error     (MaltRequest      *self,
                                                  GError           *error);
 MALT_AVAILABLE_IN_1_0

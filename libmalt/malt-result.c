@@ -27,6 +27,7 @@ struct _MaltResult
 
   /* Owned by the thread that runs the context, or has taken the result from there. */
   GVariant            *value;
+  MaltChannel         *channel;
   GError              *error;
   gboolean             is_set;
 
@@ -71,6 +72,7 @@ malt_result_clear (MaltResult *self)
   g_clear_object (&self->source);
   g_clear_pointer (&self->context, g_main_context_unref);
   g_clear_pointer (&self->value, g_variant_unref);
+  g_clear_object (&self->channel);
   g_clear_error (&self->error);
 }
 
@@ -184,6 +186,14 @@ malt_result_return_later (MaltResult *self,
   malt_deliver (&self->delivery, self->context);
 }
 
+/* What comes of it is a channel, which is taken. */
+void
+malt_result_set_channel (MaltResult  *self,
+                         MaltChannel *channel)
+{
+  self->channel = channel;
+}
+
 /* Hands out what came of it, once. */
 GVariant *
 malt_result_finish (GAsyncResult  *result,
@@ -203,4 +213,14 @@ malt_result_finish (GAsyncResult  *result,
     g_propagate_error (error, g_steal_pointer (&self->error));
 
   return g_steal_pointer (&self->value);
+}
+
+MaltChannel *
+malt_result_finish_channel (GAsyncResult  *result,
+                            MaltWorker    *worker,
+                            GError       **error)
+{
+  g_autoptr (GVariant) value = malt_result_finish (result, worker, error);
+
+  return value != NULL ? g_steal_pointer (&MALT_RESULT (result)->channel) : NULL;
 }

@@ -4,6 +4,9 @@
 
 #include <gio/gio.h>
 
+#include "malt-channel.h"
+#include "malt-worker.h"
+
 G_BEGIN_DECLS
 
 #define MALT_TYPE_RESULT (malt_result_get_type ())
@@ -20,8 +23,13 @@ void          malt_result_return        (MaltResult           *self,
 void          malt_result_return_later  (MaltResult           *self,
                                          GVariant             *value,
                                          GError               *error);
+void          malt_result_set_channel   (MaltResult           *self,
+                                         MaltChannel          *channel);
 GVariant     *malt_result_finish        (GAsyncResult         *result,
                                          gpointer              source,
+                                         GError              **error);
+MaltChannel  *malt_result_finish_channel (GAsyncResult        *result,
+                                         MaltWorker           *worker,
                                          GError              **error);
 
 G_END_DECLS

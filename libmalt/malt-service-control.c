@@ -8,6 +8,7 @@
 
 #include "malt-debug.h"
 #include "malt-request-private.h"
+#include "malt-service-channels.h"
 #include "wire/malt-frame-writer.h"
 
 /* The control road. */
@@ -184,6 +185,12 @@ malt_service_run_control (MaltService *self)
           break;
         case MALT_FRAME_STOP:
           stop (self);
+          break;
+        case MALT_FRAME_CREDIT:
+        case MALT_FRAME_PROBE:
+        case MALT_FRAME_WANT:
+        case MALT_FRAME_RETURN:
+          malt_service_control_channel (self, &frame);
           break;
         default:
           malt_service_fail ("a frame of type %s came on the control road", malt_frame_type_name (frame.type));

@@ -14,7 +14,8 @@ G_BEGIN_DECLS
 /* The service is in six files: its life in malt-service.c; the data road in
  * malt-service-read.c and -write.c; the control road in malt-service-control.c; in
  * malt-service-wait.c how code of a worker waits for what comes on the data road; and in
- * malt-service-host.c what it asks of the manager. */
+ * malt-service-host.c what it asks of the manager; its channels are in
+ * malt-service-channels.c. */
 
 typedef struct _MaltService MaltService;
 
@@ -120,6 +121,12 @@ void         malt_service_send_bytes      (MaltService        *self,
                                            guint16             flags,
                                            guint64             id,
                                            GBytes             *body);
+gboolean     malt_service_send_value      (MaltService        *self,
+                                           MaltFrameType       type,
+                                           guint64             id,
+                                           GVariant           *value,
+                                           gsize              *size,
+                                           GError            **error);
 void         malt_service_adopt_request   (MaltService        *self,
                                            MaltRequest        *request);
 

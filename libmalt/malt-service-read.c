@@ -9,6 +9,7 @@
 
 #include "malt-error.h"
 #include "malt-request-private.h"
+#include "malt-service-channels.h"
 #include "wire/malt-call-body.h"
 #include "wire/malt-limits.h"
 #include "wire/malt-message.h"
@@ -183,7 +184,8 @@ request_from_frame (MaltService     *self,
   if (!malt_message_read_eval (data, frame->length, &name, &source, &error))
     malt_service_fail ("%s", error->message);
 
-  return malt_request_new_eval (name, source, flags);
+  return frame->type == MALT_FRAME_OPEN ? malt_request_new_channel (name, source, flags)
+                                        : malt_request_new_eval (name, source, flags);
 }
 
 /* Acts on a frame that was read; if it is a request gives that, (transfer full), which has
@@ -196,13 +198,24 @@ malt_service_take_frame (MaltService     *self,
 {
   MaltRequest *request;
 
-  if (frame->type == MALT_FRAME_HOST_VALUE || frame->type == MALT_FRAME_HOST_ERROR)
+  switch (frame->type)
     {
+    case MALT_FRAME_CALL:
+    case MALT_FRAME_EVAL:
+    case MALT_FRAME_OPEN:
+      break;
+    case MALT_FRAME_ITEM:
+    case MALT_FRAME_CLOSE:
+    case MALT_FRAME_LEAVE:
+      malt_service_take_channel_frame (self, frame, data, body);
+      return NULL;
+    case MALT_FRAME_HOST_VALUE:
+    case MALT_FRAME_HOST_ERROR:
       malt_service_take_answer (self, frame, data, body);
       return NULL;
+    default:
+      malt_service_fail ("a frame of type %s came where a request was due", malt_frame_type_name (frame->type));
     }
-  if (frame->type != MALT_FRAME_CALL && frame->type != MALT_FRAME_EVAL)
-    malt_service_fail ("a frame of type %s came where a request was due", malt_frame_type_name (frame->type));
   if (frame->id <= self->last_id)
     malt_service_fail ("request %" G_GUINT64_FORMAT " came after request %" G_GUINT64_FORMAT,
                        frame->id, self->last_id);

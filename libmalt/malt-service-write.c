@@ -5,6 +5,7 @@
 #include "malt-service-private.h"
 
 #include "malt-request-private.h"
+#include "malt-service-channels.h"
 #include "wire/malt-frame-writer.h"
 #include "wire/malt-large-value.h"
 #include "wire/malt-message.h"
@@ -77,10 +78,11 @@ allocate (gsize     size,
 /* Puts a large value into the arena and sends where it is.  FALSE without an error if it is
  * none, or there is no room for it. */
 static gboolean
-send_large_value (MaltService  *self,
-                  guint64       id,
-                  GVariant     *value,
-                  GError      **error)
+send_large_value (MaltService    *self,
+                  MaltFrameType   type,
+                  guint64         id,
+                  GVariant       *value,
+                  GError        **error)
 {
   MaltArena *arena = self->data->arena;
   MaltLargeValue large;
@@ -91,22 +93,28 @@ send_large_value (MaltService  *self,
     return FALSE;
 
   malt_large_value_send (&large);
-  malt_service_send_bytes (self, MALT_FRAME_VALUE, MALT_FRAME_IN_ARENA, id, body);
+  malt_service_send_bytes (self, type, MALT_FRAME_IN_ARENA, id, body);
   return TRUE;
 }
 
-/* Takes nothing; FALSE with an error if the value cannot cross. */
-static gboolean
-send_value (MaltService  *self,
-            guint64       id,
-            GVariant     *value,
-            GError      **error)
+/* Takes nothing, and tells the size of what it has sent; FALSE with an error if the value
+ * cannot cross. */
+gboolean
+malt_service_send_value (MaltService    *self,
+                         MaltFrameType   type,
+                         guint64         id,
+                         GVariant       *value,
+                         gsize          *size,
+                         GError        **error)
 {
   g_autoptr (GError) failure = NULL;
   MaltMessage message;
 
-  if (send_large_value (self, id, value, &failure))
-    return TRUE;
+  if (send_large_value (self, type, id, value, &failure))
+    {
+      *size = g_variant_get_size (value);
+      return TRUE;
+    }
   if (failure != NULL)
     {
       g_propagate_error (error, g_steal_pointer (&failure));
@@ -116,7 +124,8 @@ send_value (MaltService  *self,
   if (!malt_message_write_value (&message, value, self->max_body, error))
     return FALSE;
 
-  malt_service_send_frame (self, MALT_FRAME_VALUE, 0, id, message.data, message.size);
+  *size = message.size;
+  malt_service_send_frame (self, type, 0, id, message.data, message.size);
   malt_message_clear (&message);
   return TRUE;
 }
@@ -131,7 +140,9 @@ respond (MaltRequest *request,
   MaltService *self = user_data;
   g_autoptr (GVariant) own_value = value;
   g_autoptr (GError) own_error = error;
+  MaltChannel *channel = malt_request_get_channel (request);
   guint64 id = malt_request_get_id (request);
+  gsize size;
 
   g_mutex_lock (&self->lock);
   malt_id_table_steal (&self->unfinished, id);
@@ -143,7 +154,10 @@ respond (MaltRequest *request,
   if ((malt_request_get_flags (request) & MALT_REQUEST_FLAGS_NO_VALUE) != 0)
     g_clear_pointer (&own_value, g_variant_unref);
 
-  if (own_error == NULL && send_value (self, id, own_value, &own_error))
+  if (channel != NULL)
+    malt_service_answer_channel (self, id, channel);
+  if (channel != NULL ||
+      (own_error == NULL && malt_service_send_value (self, MALT_FRAME_VALUE, id, own_value, &size, &own_error)))
     return;
 
   malt_service_send_bytes (self, MALT_FRAME_ERROR, 0, id, malt_message_new_error (own_error));

@@ -114,6 +114,8 @@ typedef enum
  * @MALT_REQUEST_KIND_START: the worker is to start
  * @MALT_REQUEST_KIND_CALL: a function is to be called
  * @MALT_REQUEST_KIND_EVAL: source is to be evaluated
+ * @MALT_REQUEST_KIND_CHANNEL: source, whose value is a channel, is to be evaluated, and the
+ *   channel returned with [method@Malt.Request.return_channel]
  *
  * What a request asks for.
  *
@@ -124,6 +126,7 @@ typedef enum
   MALT_REQUEST_KIND_START,
   MALT_REQUEST_KIND_CALL,
   MALT_REQUEST_KIND_EVAL,
+  MALT_REQUEST_KIND_CHANNEL,
 } MaltRequestKind;
 
 /**
@@ -201,6 +204,7 @@ typedef enum /*< flags >*/
   MALT_POOL_SHUTDOWN_FLAGS_STOP_RUNNING = 1 << 1,
 } MaltPoolShutdownFlags;
 
+typedef struct _MaltChannel  MaltChannel;
 typedef struct _MaltExitInfo MaltExitInfo;
 typedef struct _MaltLauncher MaltLauncher;
 typedef struct _MaltModule   MaltModule;

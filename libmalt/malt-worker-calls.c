@@ -16,9 +16,9 @@
 
 /* Running a request. */
 
-static int
-timeout_of_call (MaltWorker *self,
-                 int         timeout_msec)
+int
+malt_worker_timeout_of_call (MaltWorker *self,
+                             int         timeout_msec)
 {
   MaltWorkerPrivate *priv = malt_worker_get_private (self);
 
@@ -28,12 +28,13 @@ timeout_of_call (MaltWorker *self,
   return timeout_msec < 0 ? MALT_TIMEOUT_NONE : timeout_msec;
 }
 
-/* Runs the request and blocks until it is done.  Takes the request.  The attempt is that
- * of a pool, or NULL. */
+/* Runs the request and blocks until it is done.  Takes the request.  If it is one for a
+ * channel, gives that in @channel.  The attempt is that of a pool, or NULL. */
 static GVariant *
 run_blocking (MaltWorker    *self,
               MaltRequest   *request,
               int            timeout_msec,
+              MaltChannel  **channel,
               GCancellable  *cancellable,
               MaltAttempt   *attempt,
               GError       **error)
@@ -87,10 +88,23 @@ run_blocking (MaltWorker    *self,
   malt_errands_set_call (outer);
   if (blocked != NULL)
     malt_worker_end_blocking (blocked);
+  if (channel != NULL)
+    *channel = g_steal_pointer (&call->channel);
   value = malt_call_propagate (call, error);
   if (attempt != NULL)
     attempt->rung = call->rung;
   return value;
+}
+
+GVariant *
+malt_worker_run_blocking (MaltWorker    *self,
+                          MaltRequest   *request,
+                          int            timeout_msec,
+                          MaltChannel  **channel,
+                          GCancellable  *cancellable,
+                          GError       **error)
+{
+  return run_blocking (self, request, timeout_msec, channel, cancellable, NULL, error);
 }
 
 static void
@@ -103,6 +117,7 @@ deliver_result (MaltDelivery *delivery)
 
   /* Before the callback, which may begin the next. */
   value = malt_call_propagate (call, &error);
+  malt_result_set_channel (result, g_steal_pointer (&call->channel));
   malt_call_unref (call);
   malt_result_return (result, value, error);
 }
@@ -116,12 +131,12 @@ deliver_to_owner (MaltDelivery *delivery)
 }
 
 /* Runs the request and gives the result when it is done.  Takes request and result. */
-static void
-run_async (MaltWorker   *self,
-           MaltRequest  *request,
-           int           timeout_msec,
-           GCancellable *cancellable,
-           MaltResult   *result)
+void
+malt_worker_run_async (MaltWorker   *self,
+                       MaltRequest  *request,
+                       int           timeout_msec,
+                       GCancellable *cancellable,
+                       MaltResult   *result)
 {
   GError *error = NULL;
   MaltCall *call;
@@ -282,8 +297,8 @@ submit_blocking (MaltWorker    *self,
   if (request == NULL)
     return NULL;
 
-  return run_blocking (self, request, timeout_of_call (self, timeout_msec),
-                       cancellable, NULL, error);
+  return malt_worker_run_blocking (self, request, malt_worker_timeout_of_call (self, timeout_msec), NULL,
+                                   cancellable, error);
 }
 
 /* Takes request, result and error. */
@@ -296,7 +311,7 @@ submit_async (MaltWorker   *self,
               GError       *error)
 {
   if (request != NULL)
-    run_async (self, request, timeout_of_call (self, timeout_msec), cancellable, result);
+    malt_worker_run_async (self, request, malt_worker_timeout_of_call (self, timeout_msec), cancellable, result);
   else
     malt_result_return_later (result, NULL, error);
 }
@@ -312,7 +327,7 @@ malt_worker_attempt (MaltWorker    *self,
                      MaltAttempt   *attempt,
                      GError       **error)
 {
-  return run_blocking (self, request, timeout_msec, cancellable, attempt, error);
+  return run_blocking (self, request, timeout_msec, NULL, cancellable, attempt, error);
 }
 
 /* The same without blocking: the call is handed to @func in @context, which somebody always
@@ -384,8 +399,8 @@ malt_worker_start_blocking (MaltWorker    *self,
 {
   g_autoptr (GVariant) value = NULL;
 
-  value = run_blocking (self, malt_request_new_start (), timeout_of_start (self),
-                        cancellable, NULL, error);
+  value = malt_worker_run_blocking (self, malt_request_new_start (), timeout_of_start (self), NULL,
+                                    cancellable, error);
   if (value != NULL)
     set_running (self);
 
@@ -398,8 +413,8 @@ malt_worker_start_async (MaltWorker          *self,
                          GAsyncReadyCallback  callback,
                          gpointer             user_data)
 {
-  run_async (self, malt_request_new_start (), timeout_of_start (self), cancellable,
-             malt_result_new (self, malt_worker_start_async, callback, user_data));
+  malt_worker_run_async (self, malt_request_new_start (), timeout_of_start (self), cancellable,
+                         malt_result_new (self, malt_worker_start_async, callback, user_data));
 }
 
 gboolean

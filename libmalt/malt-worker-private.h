@@ -45,6 +45,10 @@ typedef struct
   gsize            progress_size;
   gsize            output_size;
   gpointer         output_lost[2];
+  GPtrArray       *channels;      /* of MaltChannelCore, that are told when the worker ends;
+                                     NULL if there were none */
+  guint            n_channels;    /* how many there may be before those are dropped that need
+                                     not be told */
   MaltExitInfo    *exit_info;
   int              pid;
   GInputStream    *stdout_pipe;
@@ -88,6 +92,8 @@ void               malt_worker_invoke_stop         (MaltWorker   *self,
 void               malt_worker_invoke_kill         (MaltWorker   *self,
                                                     int           signum,
                                                     GMainContext *context);
+void               malt_worker_add_channel         (MaltWorker   *self,
+                                                    MaltChannel  *channel);
 void               malt_worker_wake                (MaltWorker   *self,
                                                     MaltRequest  *request);
 GMainContext      *malt_worker_begin_blocking      (MaltWorker   *self);
@@ -124,6 +130,22 @@ gboolean           malt_worker_attempt_async       (MaltWorker           *self,
                                                     GMainContext         *context,
                                                     void               (* func) (MaltCall *call),
                                                     gpointer              owner);
+void               malt_worker_end_channels        (MaltWorker   *self,
+                                                    const GError *error);
+void               malt_worker_drop_channels       (MaltWorker   *self);
+GVariant          *malt_worker_run_blocking        (MaltWorker           *self,
+                                                    MaltRequest          *request,
+                                                    int                   timeout_msec,
+                                                    MaltChannel         **channel,
+                                                    GCancellable         *cancellable,
+                                                    GError              **error);
+void               malt_worker_run_async           (MaltWorker           *self,
+                                                    MaltRequest          *request,
+                                                    int                   timeout_msec,
+                                                    GCancellable         *cancellable,
+                                                    MaltResult           *result);
+int                malt_worker_timeout_of_call     (MaltWorker           *self,
+                                                    int                   timeout_msec);
 
 gboolean           malt_worker_start_blocking      (MaltWorker           *self,
                                                     GCancellable         *cancellable,

@@ -214,7 +214,10 @@ malt_worker_dispose (GObject *object)
   /* On its way to another thread this takes a reference, and the object lives that bit
    * longer. */
   if (alive)
-    malt_worker_invoke_stop (self, NULL);
+    {
+      malt_worker_drop_channels (self);
+      malt_worker_invoke_stop (self, NULL);
+    }
 
   G_OBJECT_CLASS (malt_worker_parent_class)->dispose (object);
 }
@@ -239,6 +242,7 @@ malt_worker_finalize (GObject *object)
   g_clear_object (&priv->stderr_pipe);
   g_clear_pointer (&priv->context, g_main_context_unref);
   g_clear_pointer (&priv->thread, g_thread_unref);
+  g_clear_pointer (&priv->channels, g_ptr_array_unref);
   g_mutex_clear (&priv->calls_lock);
 
   G_OBJECT_CLASS (malt_worker_parent_class)->finalize (object);
@@ -1056,6 +1060,7 @@ malt_worker_report_terminated (MaltWorker   *self,
   MaltWorkerEndFunc end_func;
   GDestroyNotify end_destroy;
   gpointer end_data;
+  g_autoptr (GError) failure = NULL;
   MaltStop *stop;
   GList *link;
   guint i;
@@ -1092,6 +1097,8 @@ malt_worker_report_terminated (MaltWorker   *self,
 
   for (i = 0; i < calls->len; i++)
     malt_call_abandon (g_ptr_array_index (calls, i), malt_error_new_terminated (name, exit_info, TRUE));
+  failure = malt_error_new_ended (name, exit_info);
+  malt_worker_end_channels (self, failure);
 
   for (;;)
     {

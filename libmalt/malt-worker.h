@@ -205,6 +205,26 @@ GVariant       *malt_worker_remote_eval_finish (MaltWorker           *self,
                                                 GError              **error);
 
 MALT_AVAILABLE_IN_1_0
+MaltChannel    *malt_worker_open_channel       (MaltWorker           *self,
+                                                const char           *module,
+                                                const char           *expression,
+                                                int                   timeout_msec,
+                                                GCancellable         *cancellable,
+                                                GError              **error);
+MALT_AVAILABLE_IN_1_0
+void            malt_worker_open_channel_async (MaltWorker           *self,
+                                                const char           *module,
+                                                const char           *expression,
+                                                int                   timeout_msec,
+                                                GCancellable         *cancellable,
+                                                GAsyncReadyCallback   callback,
+                                                gpointer              user_data);
+MALT_AVAILABLE_IN_1_0
+MaltChannel    *malt_worker_open_channel_finish (MaltWorker          *self,
+                                                GAsyncResult         *result,
+                                                GError              **error);
+
+MALT_AVAILABLE_IN_1_0
 GBytes         *malt_worker_new_buffer         (MaltWorker           *self,
                                                 gsize                 size,
                                                 gpointer             *data);

@@ -8,6 +8,7 @@
 #include "malt-version-macros.h"
 #include "malt-types.h"
 #include "malt-enum-types.h"
+#include "malt-channel.h"
 #include "malt-error.h"
 #include "malt-exit-info.h"
 #include "malt-function.h"

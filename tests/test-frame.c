@@ -43,9 +43,6 @@ test_round_trip (void)
       guint8 header[MALT_FRAME_HEADER_SIZE];
       g_autofree char *reason = NULL;
 
-      if (type > MALT_FRAME_RING && type < MALT_FRAME_HOST_CALL) /* there are none */
-        continue;
-
       malt_frame_encode (&in, header);
       g_assert_true (malt_frame_decode (header, &out, &reason));
       g_assert_null (reason);
@@ -78,7 +75,7 @@ static const Refusal refusals[] = {
   { "type-zero", { 0, 0, 1, 0, 0 }, -1, 0,
     "a frame is of the unknown type 0" },
   { "type-beyond", { MALT_FRAME_N_TYPES, 0, 1, 0, 0 }, -1, 0,
-    "a frame is of the unknown type 21" },
+    "a frame is of the unknown type 28" },
   { "flags", { MALT_FRAME_CALL, 0x8001, 1, 0, 0 }, -1, 0,
     "a frame of type call has the unknown flags 0x8000" },
   { "flags-of-another", { MALT_FRAME_VALUE, MALT_FRAME_NO_REPLY, 1, 0, 0 }, -1, 0,

@@ -366,6 +366,7 @@ finish_start (MaltProcess *self,
   g_autoptr (MaltRequest) request = NULL;
   g_autoptr (MaltWorker) worker = NULL;
   gboolean may_speak = FALSE;
+  gboolean has_channels = FALSE;
   GError *error = NULL;
 
   if (!hand_over_ring (self, hello, &error))
@@ -391,6 +392,8 @@ finish_start (MaltProcess *self,
   worker = g_weak_ref_get (&self->worker);
   g_variant_lookup (hello, "host", "b", &may_speak);
   malt_connection_set_worker (self->connection, worker, may_speak, may_speak ? self->plan->streams : 0);
+  if (g_variant_lookup (hello, "channels", "b", &has_channels) && has_channels)
+    malt_connection_allow_channels (self->connection);
 
   detach (&self->hello_source);
   detach (&self->status_source);

@@ -81,11 +81,11 @@ queue_control_locked (MaltConnection *self,
   return TRUE;
 }
 
-static void
-send_control (MaltConnection *self,
-              MaltFrameType   type,
-              guint16         flags,
-              guint64         id)
+void
+malt_connection_send_control (MaltConnection *self,
+                              MaltFrameType   type,
+                              guint16         flags,
+                              guint64         id)
 {
   guint8 header[MALT_FRAME_HEADER_SIZE];
   MaltFrame frame = { .type = type, .flags = flags, .id = id };
@@ -132,7 +132,7 @@ malt_connection_cancel (MaltConnection *self,
       malt_connection_wake_reader (self);
     }
   else if (id != 0)
-    send_control (self, MALT_FRAME_CANCEL, 0, id);
+    malt_connection_send_control (self, MALT_FRAME_CANCEL, 0, id);
 }
 
 /* Interrupts a request, or what runs now. */
@@ -147,7 +147,7 @@ malt_connection_interrupt (MaltConnection *self,
       malt_connection_read_for_others (self);
       id = malt_request_get_id (request);
       if (id != 0 && !malt_request_is_done (request))
-        send_control (self, MALT_FRAME_INTERRUPT, 0, id);
+        malt_connection_send_control (self, MALT_FRAME_INTERRUPT, 0, id);
       return;
     }
 
@@ -158,7 +158,7 @@ malt_connection_interrupt (MaltConnection *self,
   g_mutex_unlock (&self->lock);
 
   if (id != 0)
-    send_control (self, MALT_FRAME_INTERRUPT, MALT_FRAME_UP_TO, id);
+    malt_connection_send_control (self, MALT_FRAME_INTERRUPT, MALT_FRAME_UP_TO, id);
 }
 
 static gboolean
@@ -179,7 +179,7 @@ stopping_cb (int           fd,
 void
 malt_connection_stop (MaltConnection *self)
 {
-  send_control (self, MALT_FRAME_STOP, 0, 0);
+  malt_connection_send_control (self, MALT_FRAME_STOP, 0, 0);
 
   g_mutex_lock (&self->lock);
   if (self->stopping_source == NULL && !self->lost)

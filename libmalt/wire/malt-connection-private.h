@@ -11,10 +11,10 @@
 
 G_BEGIN_DECLS
 
-/* A connection is in five files: its life in malt-connection.c, the data road in
+/* A connection is in six files: its life in malt-connection.c, the data road in
  * malt-connection-read.c and -write.c, what a worker says of its own accord in
- * malt-connection-host.c, the control road in malt-connection-control.c.  See the first of
- * them on how it works. */
+ * malt-connection-host.c, channels in malt-connection-channels.c, the control road in
+ * malt-connection-control.c.  See the first of them on how it works. */
 
 struct _MaltConnection
 {
@@ -31,6 +31,7 @@ struct _MaltConnection
   GWeakRef            worker;         /* who is told what is no reply */
   gboolean            may_speak;      /* whether the worker may say such things */
   guint               streams;        /* whose output it may send: bits 1 << descriptor */
+  gboolean            has_channels;   /* set before the first request */
   MaltConnectionLost  lost_func;
   GDestroyNotify      lost_destroy;
 
@@ -41,6 +42,8 @@ struct _MaltConnection
                                          does not tell of */
 
   gint                n_waiters;      /* atomic, changed under the lock: in `waiters` */
+  const gint         *sleeper;        /* atomic, changed under the lock: what the thread waits for
+                                         that has the role and polls, if it is no request */
 
   GMutex              lock;
 
@@ -72,6 +75,9 @@ struct _MaltConnection
   GPtrArray          *reply_sources;  /* of MaltReplySource */
   GSource            *poller;         /* the one of them that polls, not owned; none once the
                                          connection is lost and closed */
+  GHashTable         *channels;       /* id → the link of a channel, owned; NULL before there is one */
+  guint32             last_channel;   /* the greatest id of one so far */
+  guint               n_opening;      /* requests for channels that were sent and not answered */
   GSource            *flush_source;   /* on the library context while there is output, or, for
                                          a transport that tells its end there, until then */
   GSource            *control_source; /* on the library context */
@@ -84,7 +90,7 @@ struct _MaltConnection
 typedef struct
 {
   MaltRequest *request;               /* until it is numbered, if somebody is to hear of it */
-  MaltFrame    frame;
+  MaltFrame    frame;                 /* with an id if it is about a channel */
   guint8       header[MALT_FRAME_HEADER_SIZE];
   GBytes      *body;
   MaltLargeValue value;               /* that it says where to find, until it is numbered */
@@ -102,6 +108,17 @@ gboolean  malt_connection_take_reply            (MaltConnection   *self,
                                                  GError          **error);
 void      malt_connection_await_reply_locked    (MaltConnection   *self,
                                                  MaltRequest      *request);
+void      malt_connection_await_locked          (MaltConnection   *self,
+                                                 GMainContext     *context);
+void      malt_connection_forget_locked         (MaltConnection   *self,
+                                                 GMainContext     *context);
+gboolean  malt_connection_wait_for              (MaltConnection   *self,
+                                                 const gint       *done,
+                                                 gint64            deadline,
+                                                 GCancellable     *cancellable,
+                                                 GError          **error);
+void      malt_connection_wake_waiter_for       (MaltConnection   *self,
+                                                 const gint       *done);
 gboolean  malt_connection_read_for_others       (MaltConnection   *self);
 void      malt_connection_drain                 (MaltConnection   *self);
 void      malt_connection_wake_waiter_of        (MaltConnection   *self,
@@ -130,8 +147,36 @@ gboolean  malt_connection_withdraw_locked       (MaltConnection   *self,
 void      malt_connection_watch_room            (MaltConnection   *self);
 void      malt_connection_answered_locked       (MaltConnection   *self);
 
+gboolean  malt_connection_send_value            (MaltConnection   *self,
+                                                 MaltFrameType     type,
+                                                 guint64           id,
+                                                 GVariant         *value,
+                                                 gsize            *size,
+                                                 GError          **error);
+void      malt_connection_send_empty_locked     (MaltConnection   *self,
+                                                 MaltFrameType     type,
+                                                 guint64           id);
+
 /* Control. */
 void      malt_connection_watch_control         (MaltConnection   *self);
+void      malt_connection_send_control          (MaltConnection   *self,
+                                                 MaltFrameType     type,
+                                                 guint16           flags,
+                                                 guint64           id);
+
+/* Channels. */
+gboolean  malt_connection_take_channel          (MaltConnection   *self,
+                                                 const MaltFrame  *frame,
+                                                 gconstpointer     data,
+                                                 MaltChannel     **channel,
+                                                 GError          **error);
+gboolean  malt_connection_take_channel_frame    (MaltConnection   *self,
+                                                 const MaltFrame  *frame,
+                                                 gconstpointer     data,
+                                                 GBytes           *body,
+                                                 GError          **error);
+void      malt_connection_opened                (MaltConnection   *self);
+void      malt_connection_end_channels          (MaltConnection   *self);
 
 /* The end. */
 void      malt_connection_lose                  (MaltConnection   *self,

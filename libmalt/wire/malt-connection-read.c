@@ -15,10 +15,12 @@
 
 /* The data road, from the worker to whoever waits for its replies. */
 
-/* A thread in malt_connection_wait(), on its stack. */
+/* A thread that waits for a request, or for something to become TRUE, on its stack. */
 typedef struct
 {
   MaltRequest *request;
+  const gint  *done;      /* else */
+  gint         cancelled; /* atomic */
   GCond        cond;
 } Waiter;
 
@@ -65,11 +67,11 @@ find_reply_source_locked (MaltConnection *self,
   return NULL;
 }
 
-static void
-forget_awaited_locked (MaltConnection *self,
-                       MaltRequest    *request)
+/* Something that was awaited in the context is there; %NULL if that was in none. */
+void
+malt_connection_forget_locked (MaltConnection *self,
+                               GMainContext   *context)
 {
-  GMainContext *context = malt_request_get_context (request);
   MaltReplySource *source = context != NULL ? find_reply_source_locked (self, context) : NULL;
 
   if (source != NULL && source->n_awaited > 0)
@@ -107,6 +109,29 @@ malt_connection_wake_reader (MaltConnection *self)
 
   if (write (self->wake_fd, &one, sizeof one) < 0)
     g_assert (errno == EAGAIN || errno == EINTR);
+}
+
+/* The same for what is no request.  Who has the role and polls is told too. */
+void
+malt_connection_wake_waiter_for (MaltConnection *self,
+                                 const gint     *done)
+{
+  GList *link;
+
+  if (g_atomic_int_get (&self->n_waiters) == 0 && g_atomic_pointer_get (&self->sleeper) == NULL)
+    return;
+
+  g_mutex_lock (&self->lock);
+  for (link = self->waiters.head; link != NULL; link = link->next)
+    {
+      Waiter *waiter = link->data;
+
+      if (waiter->done == done)
+        g_cond_signal (&waiter->cond);
+    }
+  if (self->sleeper == done)
+    malt_connection_wake_reader (self);
+  g_mutex_unlock (&self->lock);
 }
 
 /* The reader's role. */
@@ -229,7 +254,7 @@ take_unfinished (MaltConnection   *self,
     request = malt_id_table_steal (&self->unfinished, frame->id);
   if (request != NULL)
     {
-      forget_awaited_locked (self, request);
+      malt_connection_forget_locked (self, malt_request_get_context (request));
       malt_connection_answered_locked (self);
     }
   g_mutex_unlock (&self->lock);
@@ -253,10 +278,25 @@ malt_connection_take_reply (MaltConnection   *self,
 {
   g_autoptr (GVariant) value = NULL;
   g_autoptr (GError) failure = NULL;
+  g_autoptr (MaltChannel) channel = NULL;
   g_autoptr (MaltRequest) request = NULL;
 
   switch (frame->type)
     {
+    case MALT_FRAME_ITEM:
+    case MALT_FRAME_CREDIT:
+    case MALT_FRAME_CLOSE:
+    case MALT_FRAME_FINISH:
+    case MALT_FRAME_PROBE:
+    case MALT_FRAME_LEAVE:
+    case MALT_FRAME_RECALL:
+      return malt_connection_take_channel_frame (self, frame, data, body, error);
+
+    case MALT_FRAME_CHANNEL:
+      if (!malt_connection_take_channel (self, frame, data, &channel, error))
+        return FALSE;
+      break;
+
     case MALT_FRAME_VALUE:
       if ((frame->flags & MALT_FRAME_IN_ARENA) != 0
             ? !malt_large_value_take (self->transport->view, MALT_PEER_WORKER, data, frame->length,
@@ -289,12 +329,19 @@ malt_connection_take_reply (MaltConnection   *self,
 
   if (failure != NULL)
     malt_request_return_error (request, g_steal_pointer (&failure));
+  else if (channel != NULL)
+    malt_request_return_channel (request, channel);
   else if (frame->type == MALT_FRAME_WITHDRAWN)
     malt_request_return_withdrawn (request);
   else
     malt_request_return_value (request, value);
 
   malt_connection_wake_waiter_of (self, request);
+  if (G_UNLIKELY (malt_request_get_kind (request) == MALT_REQUEST_KIND_CHANNEL))
+    {
+      g_clear_object (&channel);
+      malt_connection_opened (self);
+    }
   return TRUE;
 }
 
@@ -439,9 +486,11 @@ malt_connection_drain (MaltConnection *self)
 
 /* Blocking. */
 
-/* Blocks until the transport can be read or somebody calls malt_connection_wake(). */
+/* Blocks until the transport can be read, somebody wakes the reader or the time (-1: none)
+ * has passed. */
 static void
-poll_data (MaltConnection *self)
+poll_data (MaltConnection *self,
+           int             timeout_msec)
 {
   struct pollfd fds[2] = {
     { .fd = self->transport->fd, .events = POLLIN },
@@ -451,7 +500,7 @@ poll_data (MaltConnection *self)
   if (malt_transport_arm (self->transport))
     return;
 
-  if (poll (fds, G_N_ELEMENTS (fds), -1) > 0 && fds[1].revents != 0)
+  if (poll (fds, G_N_ELEMENTS (fds), timeout_msec) > 0 && fds[1].revents != 0)
     {
       guint64 count;
 
@@ -459,6 +508,28 @@ poll_data (MaltConnection *self)
         g_assert (errno == EAGAIN || errno == EINTR);
     }
   malt_transport_disarm (self->transport, fds[0].revents != 0);
+}
+
+/* Waits for the role with the others. */
+static void
+await_role_locked (MaltConnection *self,
+                   GList          *link,
+                   gint64          deadline)
+{
+  Waiter *waiter = link->data;
+
+  g_queue_push_tail_link (&self->waiters, link);
+  g_atomic_int_inc (&self->n_waiters);
+  if (waiter->request != NULL ? !malt_request_is_done (waiter->request)
+                              : !g_atomic_int_get (waiter->done) && !g_atomic_int_get (&waiter->cancelled))
+    {
+      if (deadline < 0)
+        g_cond_wait (&waiter->cond, &self->lock);
+      else
+        g_cond_wait_until (&waiter->cond, &self->lock, deadline);
+    }
+  g_atomic_int_add (&self->n_waiters, -1);
+  g_queue_unlink (&self->waiters, link);
 }
 
 /* Blocks until the request is done or the worker has an errand for this thread, reading
@@ -484,12 +555,7 @@ malt_connection_wait (MaltConnection *self,
       if (!take_role_locked (self, FALSE))
         {
           has_waited = TRUE;
-          g_queue_push_tail_link (&self->waiters, &link);
-          g_atomic_int_inc (&self->n_waiters);
-          if (!malt_request_is_done (request))
-            g_cond_wait (&waiter.cond, &self->lock);
-          g_atomic_int_add (&self->n_waiters, -1);
-          g_queue_unlink (&self->waiters, &link);
+          await_role_locked (self, &link, -1);
           continue;
         }
       g_mutex_unlock (&self->lock);
@@ -499,7 +565,7 @@ malt_connection_wait (MaltConnection *self,
           io = read_replies (self, request, &error);
           if (io == MALT_IO_AGAIN && !malt_request_is_done (request) && !malt_worker_has_errands (worker) &&
               !malt_transport_spin (self->transport))
-            poll_data (self);
+            poll_data (self, -1);
         }
       while ((io == MALT_IO_DONE || io == MALT_IO_AGAIN) && !malt_request_is_done (request) &&
              !malt_worker_has_errands (worker));
@@ -514,6 +580,126 @@ malt_connection_wait (MaltConnection *self,
 
   g_mutex_unlock (&self->lock);
   g_cond_clear (&waiter.cond);
+}
+
+/* Milliseconds to a deadline, for poll(). */
+static int
+time_left (gint64 deadline)
+{
+  gint64 left;
+
+  if (deadline < 0)
+    return -1;
+
+  left = MAX (0, deadline - g_get_monotonic_time ());
+  return (int) MIN ((left + 999) / 1000, G_MAXINT);
+}
+
+static gboolean
+is_over (const Waiter *waiter)
+{
+  return g_atomic_int_get (waiter->done) || g_atomic_int_get (&waiter->cancelled);
+}
+
+/* Sleeps with the role; who sets what is waited for sees that. */
+static void
+sleep_for (MaltConnection *self,
+           Waiter         *waiter,
+           gint64          deadline)
+{
+  g_mutex_lock (&self->lock);
+  g_atomic_pointer_set (&self->sleeper, waiter->done);
+  g_mutex_unlock (&self->lock);
+
+  if (!is_over (waiter))
+    poll_data (self, time_left (deadline));
+
+  g_mutex_lock (&self->lock);
+  g_atomic_pointer_set (&self->sleeper, NULL);
+  g_mutex_unlock (&self->lock);
+}
+
+typedef struct
+{
+  MaltConnection *connection;
+  Waiter         *waiter;
+} Cancelling;
+
+/* On any thread. */
+static void
+cancelled_cb (GCancellable *cancellable,
+              gpointer      user_data)
+{
+  Cancelling *cancelling = user_data;
+
+  g_atomic_int_set (&cancelling->waiter->cancelled, TRUE);
+  malt_connection_wake_waiter_for (cancelling->connection, cancelling->waiter->done);
+}
+
+/* Blocks until what @done points to is TRUE, in the same way.  Whoever sets it calls
+ * malt_connection_wake_waiter_for().  Fails with G_IO_ERROR_CANCELLED, or MALT_ERROR_TIMEOUT
+ * once @deadline, a monotonic time or -1, has passed. */
+gboolean
+malt_connection_wait_for (MaltConnection  *self,
+                          const gint      *done,
+                          gint64           deadline,
+                          GCancellable    *cancellable,
+                          GError         **error)
+{
+  Waiter waiter = { .done = done };
+  Cancelling cancelling = { self, &waiter };
+  GList link = { .data = &waiter };
+  gboolean in_time = TRUE;
+  gulong handler = 0;
+  guint n_again = 0;
+
+  g_cond_init (&waiter.cond);
+  if (cancellable != NULL)
+    handler = g_cancellable_connect (cancellable, G_CALLBACK (cancelled_cb), &cancelling, NULL);
+  g_mutex_lock (&self->lock);
+
+  while (!is_over (&waiter) && in_time)
+    {
+      g_autoptr (GError) failure = NULL;
+      MaltIo io;
+
+      if (!take_role_locked (self, FALSE))
+        {
+          await_role_locked (self, &link, deadline);
+          in_time = time_left (deadline) != 0;
+          continue;
+        }
+      g_mutex_unlock (&self->lock);
+
+      /* What is there is read in any case, for which it may have to look twice. */
+      do
+        {
+          io = read_replies (self, NULL, &failure);
+          in_time = time_left (deadline) != 0 || (io == MALT_IO_AGAIN && n_again++ == 0);
+          if (io == MALT_IO_AGAIN && in_time && n_again > 1 && !is_over (&waiter) &&
+              !malt_transport_spin (self->transport))
+            sleep_for (self, &waiter, deadline);
+        }
+      while ((io == MALT_IO_DONE || io == MALT_IO_AGAIN) && !is_over (&waiter) && in_time);
+
+      finish_read (self, io, failure);
+      g_mutex_lock (&self->lock);
+    }
+
+  /* The role may have been handed to this waiter just as it left. */
+  offer_role_locked (self);
+  g_mutex_unlock (&self->lock);
+  if (handler != 0)
+    g_cancellable_disconnect (cancellable, handler);
+  g_cond_clear (&waiter.cond);
+
+  if (g_atomic_int_get (done))
+    return TRUE;
+  if (waiter.cancelled)
+    g_cancellable_set_error_if_cancelled (cancellable, error);
+  else
+    g_set_error_literal (error, MALT_ERROR, MALT_ERROR_TIMEOUT, "the time has passed");
+  return FALSE;
 }
 
 /* Makes all waiting threads look again whether their requests are done. */
@@ -682,12 +868,11 @@ add_reply_source_locked (MaltConnection *self,
   return reply_source;
 }
 
-/* Sees to it that the main context which awaits the request reads its reply. */
+/* Sees to it that the main context, in which one more thing is awaited, reads. */
 void
-malt_connection_await_reply_locked (MaltConnection *self,
-                                    MaltRequest    *request)
+malt_connection_await_locked (MaltConnection *self,
+                              GMainContext   *context)
 {
-  GMainContext *context = malt_request_get_context (request);
   MaltReplySource *source;
 
   if (context == NULL || self->lost)
@@ -734,4 +919,11 @@ malt_connection_unlisten (MaltConnection *self)
   if (source != NULL)
     source->n_awaited--;
   g_mutex_unlock (&self->lock);
+}
+
+void
+malt_connection_await_reply_locked (MaltConnection *self,
+                                    MaltRequest    *request)
+{
+  malt_connection_await_locked (self, malt_request_get_context (request));
 }

@@ -222,7 +222,8 @@ number_locked (MaltConnection *self,
   MaltRequest *request = g_steal_pointer (&outgoing->request);
 
   malt_large_value_send (&outgoing->value);
-  outgoing->frame.id = ++self->last_id;
+  if (outgoing->frame.id == 0)
+    outgoing->frame.id = ++self->last_id;
   malt_frame_encode (&outgoing->frame, outgoing->header);
   MALT_DEBUG (WIRE, "%p: %s request %" G_GUINT64_FORMAT ", %u bytes", (gpointer) self,
               malt_frame_type_name (outgoing->frame.type), outgoing->frame.id, outgoing->frame.length);
@@ -237,6 +238,8 @@ number_locked (MaltConnection *self,
       return;
     }
 
+  if (outgoing->frame.type == MALT_FRAME_OPEN)
+    self->n_opening++;
   count_busy_locked (self);
   malt_connection_await_reply_locked (self, request);
   malt_id_table_insert (&self->unfinished, outgoing->frame.id, request);
@@ -333,6 +336,15 @@ write_request (MaltConnection  *self,
                        malt_request_get_keywords (request), outgoing, message, error);
 
   outgoing->frame.type = MALT_FRAME_EVAL;
+  if (malt_request_get_kind (request) == MALT_REQUEST_KIND_CHANNEL)
+    {
+      outgoing->frame.type = MALT_FRAME_OPEN;
+      if (!self->has_channels)
+        {
+          g_set_error_literal (error, MALT_ERROR, MALT_ERROR_NOT_SUPPORTED, "the worker has no channels");
+          return FALSE;
+        }
+    }
   return malt_message_write_eval (message, malt_request_get_module (request),
                                   malt_request_get_source (request), self->max_body, error);
 }
@@ -433,6 +445,67 @@ malt_connection_post (MaltConnection  *self,
   malt_large_value_clear (&outgoing.value);
   g_set_error_literal (error, MALT_ERROR, MALT_ERROR_TERMINATED, "the connection to the worker is closed");
   return FALSE;
+}
+
+/* Sends a value that belongs to a channel, and tells how large it is.  On any thread; never
+ * blocks. */
+gboolean
+malt_connection_send_value (MaltConnection  *self,
+                            MaltFrameType    type,
+                            guint64          id,
+                            GVariant        *value,
+                            gsize           *size,
+                            GError         **error)
+{
+  MaltOutgoing outgoing = { .frame.type = type, .frame.id = id };
+  MaltMessage message;
+  GError *failure = NULL;
+  gboolean closed;
+
+  message.block = NULL;
+  *size = g_variant_get_size (value);
+  if (self->transport->arena != NULL && *size >= MALT_LARGE_VALUE_SIZE &&
+      malt_large_value_put (&outgoing.value, self->transport->arena, MALT_PEER_WORKER, value, NULL,
+                            self->max_value, &outgoing.body, &failure))
+    outgoing.frame.flags = MALT_FRAME_IN_ARENA;
+  else if (failure == NULL && malt_message_write_value (&message, value, self->max_body, &failure))
+    *size = message.size;
+  if (failure != NULL)
+    {
+      g_propagate_error (error, failure);
+      return FALSE;
+    }
+
+  g_mutex_lock (&self->lock);
+  closed = self->closed;
+  if (!closed)
+    submit_locked (self, &outgoing, &message);
+  g_mutex_unlock (&self->lock);
+
+  malt_message_clear (&message);
+  if (!closed)
+    return TRUE;
+
+  g_clear_pointer (&outgoing.body, g_bytes_unref);
+  malt_large_value_clear (&outgoing.value);
+  g_set_error_literal (error, MALT_ERROR, MALT_ERROR_TERMINATED, "the connection to the worker is closed");
+  return FALSE;
+}
+
+/* Sends what is only a header, behind all else. */
+void
+malt_connection_send_empty_locked (MaltConnection *self,
+                                   MaltFrameType   type,
+                                   guint64         id)
+{
+  MaltOutgoing outgoing = { .frame.type = type, .frame.id = id };
+  MaltMessage message;
+
+  message.data = NULL;
+  message.block = NULL;
+  message.size = 0;
+  if (!self->closed)
+    submit_locked (self, &outgoing, &message);
 }
 
 /* Gives room for an argument that need not be copied, or %NULL.  On any thread. */

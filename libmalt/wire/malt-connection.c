@@ -81,6 +81,7 @@ malt_connection_close (MaltConnection *self)
   malt_transport_shutdown (self->control);
   malt_connection_wake_reader (self);
   malt_connection_drain (self);
+  malt_connection_end_channels (self);
 
   g_mutex_lock (&self->lock);
   self->lost = self->closed = TRUE;
@@ -207,6 +208,13 @@ malt_connection_set_worker (MaltConnection *self,
   g_weak_ref_set (&self->worker, worker);
   self->may_speak = may_speak;
   self->streams = streams;
+}
+
+/* The worker knows of channels.  Before the first request. */
+void
+malt_connection_allow_channels (MaltConnection *self)
+{
+  self->has_channels = TRUE;
 }
 
 MaltConnection *

@@ -52,6 +52,7 @@ void            malt_connection_cancel    (MaltConnection      *self,
                                            MaltRequest         *request);
 void            malt_connection_interrupt (MaltConnection      *self,
                                            MaltRequest         *request);
+void            malt_connection_allow_channels (MaltConnection *self);
 void            malt_connection_stop      (MaltConnection      *self);
 void            malt_connection_close     (MaltConnection      *self);
 void            malt_connection_clear     (MaltConnection      *self);

@@ -97,7 +97,8 @@ take_header (MaltFrameReader  *self,
     }
   /* What a worker says instead of a value has limits of its own, however small a value
    * may be. */
-  if ((self->frame.type == MALT_FRAME_VALUE || self->frame.type == MALT_FRAME_HOST_CALL) &&
+  if ((self->frame.type == MALT_FRAME_VALUE || self->frame.type == MALT_FRAME_ITEM ||
+       self->frame.type == MALT_FRAME_HOST_CALL) &&
       self->frame.length > self->max_value)
     {
       g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,

@@ -14,7 +14,7 @@
  *    4  guint8   protocol version
  *    5  guint8   type
  *    6  guint16  flags
- *    8  guint64  request id, or 0
+ *    8  guint64  id of a request or a channel, or 0
  *   16  guint32  length of the body
  *   20  guint16  number of descriptors that come with it
  *   22  guint16  zero
@@ -55,6 +55,17 @@ static const FrameRule rules[MALT_FRAME_N_TYPES] = {
   [MALT_FRAME_PROGRESS]   = { "progress",   0, ID_REQUIRED, MALT_LIMIT_PROGRESS_TEXT + 128 },
   [MALT_FRAME_OUTPUT]     = { "output",     MALT_FRAME_STDERR, ID_ANY, MALT_LIMIT_OUTPUT_FRAME },
   [MALT_FRAME_RING]      = { "ring",      0, ID_NONE, 16, .min_descriptors = 2, .max_descriptors = 4 },
+  [MALT_FRAME_OPEN]      = { "open",      0, ID_REQUIRED, MALT_LIMIT_BODY_SIZE },
+  [MALT_FRAME_CHANNEL]   = { "channel",   0, ID_REQUIRED, 12 },
+  [MALT_FRAME_ITEM]      = { "item",      MALT_FRAME_IN_ARENA, ID_REQUIRED, MALT_LIMIT_BODY_SIZE },
+  [MALT_FRAME_CREDIT]    = { "credit",    0, ID_REQUIRED, 0 },
+  [MALT_FRAME_CLOSE]     = { "close",     0, ID_REQUIRED, 0 },
+  [MALT_FRAME_FINISH]    = { "finish",    0, ID_REQUIRED, 0 },
+  [MALT_FRAME_PROBE]     = { "probe",     0, ID_REQUIRED, 0 },
+  [MALT_FRAME_LEAVE]     = { "leave",     0, ID_REQUIRED, 0 },
+  [MALT_FRAME_WANT]      = { "want",      0, ID_REQUIRED, 0 },
+  [MALT_FRAME_RECALL]    = { "recall",    0, ID_REQUIRED, 0 },
+  [MALT_FRAME_RETURN]    = { "return",    0, ID_REQUIRED, 0 },
 };
 
 static inline void

@@ -26,11 +26,22 @@ typedef enum
   MALT_FRAME_INTERRUPT, /* to the worker, control road */
   MALT_FRAME_STOP,      /* to the worker, control road */
   MALT_FRAME_RING,      /* to the worker, after its hello: go on there */
-  MALT_FRAME_HOST_CALL = 16, /* to the manager: a function of the program's is called */
+  MALT_FRAME_OPEN,      /* to the worker: give a channel */
+  MALT_FRAME_CHANNEL,   /* to the manager: here it is */
+  MALT_FRAME_ITEM,      /* both ways: what was put into a channel */
+  MALT_FRAME_CREDIT,    /* both ways, to the worker on the control road: more may be sent */
+  MALT_FRAME_HOST_CALL, /* to the manager: a function of the program's is called */
   MALT_FRAME_HOST_VALUE, /* to the worker: how that ended */
   MALT_FRAME_HOST_ERROR, /* to the worker: how that ended */
   MALT_FRAME_PROGRESS,  /* to the manager: how far a request has got */
   MALT_FRAME_OUTPUT,    /* to the manager: what its code has printed */
+  MALT_FRAME_CLOSE,     /* both ways: no more can be put */
+  MALT_FRAME_FINISH,    /* to the manager: no more will come, and the channel's id is gone */
+  MALT_FRAME_PROBE,     /* both ways, to the worker on the control road: say when you have sent */
+  MALT_FRAME_LEAVE,     /* both ways: the channel is not needed here; its id is gone */
+  MALT_FRAME_WANT,      /* to the worker, control road: somebody waits, also for what came from here */
+  MALT_FRAME_RECALL,    /* to the manager: give back what was not taken */
+  MALT_FRAME_RETURN,    /* to the worker, control road: what was not taken is given back */
   MALT_FRAME_N_TYPES
 } MaltFrameType;
 
@@ -39,7 +50,7 @@ enum
   /* Of a call or evaluation. */
   MALT_FRAME_NO_VALUE = 1 << 0,
   MALT_FRAME_NO_REPLY = 1 << 1,
-  /* Of a call or a value: its arguments, or itself, are in the arena. */
+  /* Of a call, a value or an item: its arguments, or itself, are in the arena. */
   MALT_FRAME_IN_ARENA = 1 << 3,
   /* Of a call of the program's functions: no request begins before it is answered. */
   MALT_FRAME_STALLS   = 1 << 4,
@@ -57,6 +68,12 @@ typedef struct
   guint32 length;        /* of the body, in bytes */
   guint16 n_descriptors;
 } MaltFrame;
+
+/* The id of a frame about a channel is that of the channel, and of credit and leave also a
+ * number of units. */
+#define MALT_FRAME_CHANNEL_ID(channel, number) ((guint64) (channel) | (guint64) (number) << 32)
+#define MALT_FRAME_ID_CHANNEL(id)              ((guint32) (id))
+#define MALT_FRAME_ID_NUMBER(id)               ((guint32) ((id) >> 32))
 
 void          malt_frame_encode    (const MaltFrame  *frame,
                                     guint8            header[MALT_FRAME_HEADER_SIZE]);

@@ -13,6 +13,7 @@
 #define CALL_TYPE    "(sva{sv})"
 #define EVAL_TYPE    "(mss)"
 #define VALUE_TYPE   "v"
+#define CHANNEL_TYPE "(uuu)"      /* id, capacity, credit */
 #define ERROR_TYPE   "(yumsmsms)" /* domain, code, type, message, traceback */
 #define PROGRESS_TYPE "(ds)"
 #define NOTHING_TYPE "mv"
@@ -490,6 +491,61 @@ malt_message_read_value (gconstpointer   data,
   *value = slice (data, body, boxed.type, 0, boxed.child_end);
 
   return TRUE;
+}
+
+gboolean
+malt_message_check_value (GVariant  *value,
+                          gsize      max_size,
+                          GError   **error)
+{
+  Boxed boxed = box (value);
+  MaltMessage message;
+
+  if (size_of_boxed (&boxed) <= max_size &&
+      malt_value_is_plain (boxed.type, boxed.type_size, g_variant_get_data (value), boxed.child_size))
+    return TRUE;
+  if (!malt_message_write_value (&message, value, max_size, error))
+    return FALSE;
+
+  malt_message_clear (&message);
+  return TRUE;
+}
+
+/* Numbers of 32 bits, which have no padding. */
+void
+malt_message_write_channel (MaltMessage *self,
+                            guint32      id,
+                            guint        capacity,
+                            guint        credit)
+{
+  guint32 numbers[3] = { id, capacity, credit };
+
+  memcpy (allocate (self, "channel", sizeof numbers, sizeof numbers, NULL), numbers, sizeof numbers);
+}
+
+gboolean
+malt_message_read_channel (gconstpointer   data,
+                           gsize           size,
+                           guint32        *id,
+                           guint          *capacity,
+                           guint          *credit,
+                           GError        **error)
+{
+  guint32 numbers[3];
+
+  if (!scan (data, size, CHANNEL_TYPE, error))
+    return FALSE;
+
+  memcpy (numbers, data, sizeof numbers);
+  *id = numbers[0];
+  *capacity = numbers[1];
+  *credit = numbers[2];
+  if (*id != 0 && *capacity != 0 && *capacity <= G_MAXINT32 && *credit <= *capacity)
+    return TRUE;
+
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+               "a channel has the id %u, the capacity %u and the credit %u", *id, *capacity, *credit);
+  return FALSE;
 }
 
 /* Errors of domains that the other end does not know must have been turned into

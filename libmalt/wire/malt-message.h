@@ -49,6 +49,14 @@ gboolean  malt_message_write_value      (MaltMessage    *self,
                                          GVariant       *value,
                                          gsize           max_size,
                                          GError        **error);
+void      malt_message_write_channel    (MaltMessage    *self,
+                                         guint32         id,
+                                         guint           capacity,
+                                         guint           credit);
+/* Whether a value can be written. */
+gboolean  malt_message_check_value      (GVariant       *value,
+                                         gsize           max_size,
+                                         GError        **error);
 void      malt_message_clear            (MaltMessage    *self);
 /* What is written as bytes that last, for those that cannot go out at once.  Clears it. */
 GBytes   *malt_message_take_bytes       (MaltMessage    *self);
@@ -69,6 +77,12 @@ gboolean  malt_message_read_value       (gconstpointer   data,
                                          gsize           size,
                                          GBytes         *body,
                                          GVariant      **value,
+                                         GError        **error);
+gboolean  malt_message_read_channel     (gconstpointer   data,
+                                         gsize           size,
+                                         guint32        *id,
+                                         guint          *capacity,
+                                         guint          *credit,
                                          GError        **error);
 GError   *malt_message_read_error       (gconstpointer   data,
                                          gsize           size,

@@ -6,7 +6,8 @@
 
 /* The `native` runtime: a request calls a C function by its name, either one that
  * the program registered with malt_register_function(), or `module:function`, which
- * MALT_FUNCTION exported from a shared library.
+ * MALT_FUNCTION exported from a shared library.  The expression of a channel is the name of
+ * a function without arguments, which returns one.
  *
  * A function's error is handed on as it is; malt_request_return_error() says what
  * becomes of it.  A function that breaks its contract ends its own request only.
@@ -111,13 +112,16 @@ malt_native_runtime_handle (MaltRuntime *runtime,
                             MaltRequest *request)
 {
   MaltNativeRuntime *self = MALT_NATIVE_RUNTIME (runtime);
-  const char *name = malt_request_get_function (request);
+  gboolean opens = malt_request_get_kind (request) == MALT_REQUEST_KIND_CHANNEL;
+  const char *name = opens ? malt_request_get_source (request) : malt_request_get_function (request);
+  g_autoptr (GVariant) no_arguments = NULL;
+  GVariant *arguments = malt_request_get_arguments (request);
   MaltFunction function;
   GVariant *value;
   GError *error = NULL;
   gpointer user_data;
 
-  if (malt_request_get_kind (request) != MALT_REQUEST_KIND_CALL)
+  if (malt_request_get_kind (request) == MALT_REQUEST_KIND_EVAL)
     {
       malt_request_return_new_error (request, MALT_ERROR, MALT_ERROR_NOT_SUPPORTED,
                                      "the native runtime evaluates no source; "
@@ -132,8 +136,10 @@ malt_native_runtime_handle (MaltRuntime *runtime,
       return;
     }
 
-  value = function (request, malt_request_get_arguments (request),
-                    malt_request_get_cancellable (request), user_data, &error);
+  if (opens)
+    arguments = no_arguments = g_variant_ref_sink (g_variant_new_tuple (NULL, 0));
+
+  value = function (request, arguments, malt_request_get_cancellable (request), user_data, &error);
   finish (self, name, request, value, error);
 }
 

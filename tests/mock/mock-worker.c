@@ -64,6 +64,8 @@ answer_cb (gpointer user_data)
   if (malt_request_get_kind (request) == MALT_REQUEST_KIND_EVAL)
     malt_request_return_new_error (request, MALT_ERROR, MALT_ERROR_NOT_SUPPORTED,
                                    "the mock does not evaluate source");
+  else if (malt_request_get_kind (request) == MALT_REQUEST_KIND_CHANNEL)
+    malt_request_return_new_error (request, MALT_ERROR, MALT_ERROR_NOT_SUPPORTED, "the mock has no channels");
   else if (g_str_equal (function, "add"))
     {
       gint64 a, b;

@@ -1,0 +1,580 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "malt-channel-op.h"
+
+/* A queue of values with two ends, of which one may be in another process.
+ *
+ * The queue itself is in one process.  Where it is, `items` are what is in it, at most
+ * `capacity` (and what the other end had credit for).  In the other process `items` are
+ * those that have come from there ahead of who takes them, and what is put is sent at once,
+ * or waits.
+ *
+ * Each end sends only as long as it has credit.  To the remote end that is given as far as
+ * there is room in the queue; to the other one, as soon as somebody wants something at the
+ * remote end, for a window of items, and again when half of it was taken.  So the remote end
+ * may be sent more than it takes.  That must not keep values from those who want them where
+ * the queue is:
+ *
+ *   - What the remote end has put itself does not go back there, but for who says that he
+ *     waits for that (`wanted`).
+ *   - Items that were sent stay in `sent` until the other end has said that they were taken.
+ *     If somebody wants some where the queue is, and there are none, what was not taken is
+ *     recalled.  The same happens if the other end leaves.
+ *
+ * Whatever cannot be done at once is a MaltChannelOp.  Whenever anything has changed,
+ * serve_locked() does what can be done now.  It sends without the lock, one thread at a
+ * time, which `is_sending` says; so nobody waits at the lock for the other process. */
+
+/* Life. */
+
+static MaltChannelCore *
+core_new (guint capacity)
+{
+  MaltChannelCore *self = g_new0 (MaltChannelCore, 1);
+
+  g_atomic_ref_count_init (&self->ref_count);
+  g_mutex_init (&self->lock);
+  self->capacity = capacity;
+  self->window = (gint) MIN (capacity, MALT_CHANNEL_WINDOW);
+
+  return self;
+}
+
+/* A queue in this process. */
+MaltChannelCore *
+malt_channel_core_new (guint capacity)
+{
+  return core_new (capacity);
+}
+
+/* The end of one that is in another process.  Takes the link. */
+MaltChannelCore *
+malt_channel_core_new_remote (guint            capacity,
+                              guint            credit,
+                              MaltChannelLink *link)
+{
+  MaltChannelCore *self = core_new (capacity);
+
+  self->is_remote = TRUE;
+  self->link = link;
+  self->credit = credit;
+
+  return self;
+}
+
+MaltChannelCore *
+malt_channel_core_ref (MaltChannelCore *self)
+{
+  g_atomic_ref_count_inc (&self->ref_count);
+  return self;
+}
+
+void
+malt_channel_core_unref (MaltChannelCore *self)
+{
+  guint i;
+
+  if (!g_atomic_ref_count_dec (&self->ref_count))
+    return;
+
+  for (i = 0; i < MALT_CHANNEL_N_OPS; i++)
+    g_assert (self->ops[i].length == 0);
+  if (self->link != NULL)
+    self->link->klass->unref (self->link);
+  malt_channel_items_clear (&self->items);
+  malt_channel_items_clear (&self->sent);
+  g_clear_error (&self->end);
+  g_mutex_clear (&self->lock);
+  g_free (self);
+}
+
+guint
+malt_channel_core_get_capacity (MaltChannelCore *self)
+{
+  return self->capacity;
+}
+
+/* As much as there is room for, so that what comes finds a place. */
+guint
+malt_channel_core_room_locked (MaltChannelCore *self)
+{
+  return self->is_closed || self->items.n >= self->capacity
+         ? 0 : MIN (self->capacity - self->items.n, (guint) self->window);
+}
+
+/* Where the queue is: gives the other end credit for the room that there is, but not for each
+ * place on its own, unless it has none. */
+static void
+grant_room_locked (MaltChannelCore *self)
+{
+  gint64 missing = (gint64) malt_channel_core_room_locked (self) - self->allowance;
+
+  if (missing > 0 && (missing * 2 >= self->window || self->allowance <= 0) && malt_channel_core_room_locked (self) > 0)
+    self->grant_due = (guint) missing;
+}
+
+/* Gives the lock back, and then what has to be granted. */
+void
+malt_channel_core_unlock (MaltChannelCore *self)
+{
+  MaltChannelLink *link = self->link;
+  guint cost, wanted = self->want_due;
+
+  if (link != NULL && !self->is_remote)
+    grant_room_locked (self);
+  cost = self->grant_due;
+
+  if (G_LIKELY ((cost | wanted) == 0 || link == NULL))
+    {
+      g_mutex_unlock (&self->lock);
+      return;
+    }
+
+  self->grant_due = self->want_due = 0;
+  self->allowance += cost;
+  link->klass->ref (link);
+  g_mutex_unlock (&self->lock);
+
+  if (cost > 0)
+    link->klass->grant (link, cost);
+  if (wanted > 0)
+    link->klass->want (link, wanted);
+  link->klass->unref (link);
+}
+
+/* What is to be told. */
+
+/* Whether nothing more is to be had, now that there is nothing. */
+gboolean
+malt_channel_core_is_over_locked (MaltChannelCore *self)
+{
+  return self->end != NULL || (self->is_remote ? self->is_finished : self->is_closed);
+}
+
+GError *
+malt_channel_core_error_locked (MaltChannelCore *self)
+{
+  if (self->end != NULL)
+    return g_error_copy (self->end);
+
+  return g_error_new_literal (G_IO_ERROR, G_IO_ERROR_CLOSED, "the channel is closed");
+}
+
+/* The operation is done, or has failed if it has an error. */
+void
+malt_channel_core_settle_locked (MaltChannelCore *self,
+                                 MaltChannelOp   *op)
+{
+  if (op->is_queued)
+    {
+      g_queue_unlink (&self->ops[op->kind], &op->link);
+      op->is_queued = FALSE;
+    }
+  malt_channel_op_settled_locked (op, self);
+}
+
+void
+malt_channel_core_fail_ops_locked (MaltChannelCore   *self,
+                                   MaltChannelOpKind  kind)
+{
+  MaltChannelOp *op;
+
+  while ((op = g_queue_peek_head (&self->ops[kind])) != NULL)
+    {
+      if (kind == MALT_CHANNEL_PUT)
+        g_clear_pointer (&op->value, g_variant_unref);
+      op->error = malt_channel_core_error_locked (self);
+      malt_channel_core_settle_locked (self, op);
+    }
+}
+
+/* What can be done. */
+
+/* Takes the next item.  There is one. */
+GVariant *
+malt_channel_core_pop_locked (MaltChannelCore *self)
+{
+  MaltChannelItem item = malt_channel_items_pop (&self->items);
+
+  if (self->is_remote && self->link != NULL)
+    {
+      self->taken += item.cost;
+      self->all_taken += item.cost;
+      if (self->taken * 2 >= (guint) self->window)
+        {
+          self->grant_due += self->taken;
+          self->taken = 0;
+        }
+    }
+
+  return item.value;
+}
+
+/* Somebody at this end wants something from the other's queue. */
+void
+malt_channel_core_want_locked (MaltChannelCore *self)
+{
+  if (!self->is_remote || self->link == NULL)
+    return;
+
+  if (self->has_put)
+    self->want_due++;
+  if (self->is_granted)
+    return;
+
+  self->is_granted = TRUE;
+  self->grant_due += (guint) self->window;
+}
+
+static void
+hand_over_locked (MaltChannelCore *self)
+{
+  MaltChannelOp *op;
+
+  while (self->items.n > 0 && (op = g_queue_peek_head (&self->ops[MALT_CHANNEL_TAKE])) != NULL)
+    {
+      op->value = malt_channel_core_pop_locked (self);
+      malt_channel_core_settle_locked (self, op);
+    }
+  while (self->items.n > 0 && (op = g_queue_peek_head (&self->ops[MALT_CHANNEL_WAIT])) != NULL)
+    malt_channel_core_settle_locked (self, op);
+}
+
+/* Of those who have come first. */
+static gboolean
+let_in_locked (MaltChannelCore *self)
+{
+  MaltChannelOp *op;
+  gboolean any = FALSE;
+
+  while (self->items.n < self->capacity && (op = g_queue_peek_head (&self->ops[MALT_CHANNEL_PUT])) != NULL)
+    {
+      malt_channel_items_push (&self->items, g_steal_pointer (&op->value), 0);
+      malt_channel_core_settle_locked (self, op);
+      any = TRUE;
+    }
+
+  return any;
+}
+
+/* Sends without the lock.  `is_sending` is TRUE from begin to end, so that what is sent stays
+ * in its order; TRUE at the end if the link is still that of the core. */
+static MaltChannelLink *
+begin_sending_locked (MaltChannelCore *self)
+{
+  MaltChannelLink *link = self->link;
+
+  self->is_sending = TRUE;
+  link->klass->ref (link);
+  malt_channel_core_unlock (self);
+
+  return link;
+}
+
+static gboolean
+end_sending (MaltChannelCore *self,
+             MaltChannelLink *link)
+{
+  gboolean is_current;
+
+  g_mutex_lock (&self->lock);
+  is_current = self->link == link;
+  if (!is_current)
+    g_mutex_unlock (&self->lock);
+  link->klass->unref (link);
+  if (!is_current)
+    g_mutex_lock (&self->lock);
+  self->is_sending = FALSE;
+
+  return is_current;
+}
+
+/* Sends what is first in the queue.  If the other end leaves meanwhile it goes back, so it is
+ * among those that were sent from the begin. */
+static void
+send_item_locked (MaltChannelCore *self)
+{
+  g_autoptr (GVariant) value = g_variant_ref (malt_channel_core_pop_locked (self));
+  g_autoptr (GError) error = NULL;
+  MaltChannelItem *last;
+  MaltChannelLink *link;
+  guint cost = 0;
+
+  malt_channel_items_push (&self->sent, value, 0);
+  link = begin_sending_locked (self);
+  if (!link->klass->send (link, value, &cost, &error))
+    g_critical ("a value that was put into a channel could not be sent: %s", error->message);
+  if (!end_sending (self, link))
+    return;
+
+  self->credit -= cost;
+  if (self->wanted > 0)
+    self->wanted--;
+  if (self->sent.n == 0)
+    return;
+
+  /* Else it is taken already. */
+  last = &self->sent.items[(self->sent.head + self->sent.n - 1) & (self->sent.size - 1)];
+  if (last->value == value && last->cost == 0)
+    last->cost = cost;
+}
+
+/* Sends what the first of those puts who wait. */
+static void
+send_put_locked (MaltChannelCore *self)
+{
+  MaltChannelOp *op = g_queue_pop_head_link (&self->ops[MALT_CHANNEL_PUT])->data;
+  g_autoptr (GVariant) value = g_steal_pointer (&op->value);
+  MaltChannelLink *link;
+  GError *error = NULL;
+  guint cost = 0;
+
+  op->is_queued = FALSE;
+  self->n_put++;
+  link = begin_sending_locked (self);
+  link->klass->send (link, value, &cost, &error);
+  /* Its credit may have come back already. */
+  if (end_sending (self, link))
+    self->credit = MIN (self->credit - cost, self->window);
+
+  op->error = error;
+  malt_channel_core_settle_locked (self, op);
+}
+
+/* Calls one of the other functions of the link that send. */
+static void
+send_locked (MaltChannelCore *self,
+             void          (* func) (MaltChannelLink *))
+{
+  MaltChannelLink *link = begin_sending_locked (self);
+
+  func (link);
+  end_sending (self, link);
+}
+
+/* Puts what was sent and not taken back to where it was. */
+void
+malt_channel_core_take_back_locked (MaltChannelCore *self)
+{
+  while (self->sent.n > 0)
+    malt_channel_items_push_first (&self->items, malt_channel_items_pop_last (&self->sent).value);
+  self->credit = 0;
+  self->wanted = 0;
+  self->is_granted = self->is_recalling = FALSE;
+}
+
+/* Whether the next item may be sent. */
+static gboolean
+may_send_item_locked (MaltChannelCore *self)
+{
+  return self->items.n > 0 && self->credit > 0 && !self->is_recalling &&
+         (self->items.items[self->items.head].cost == 0 || self->wanted > 0);
+}
+
+/* Whether somebody waits here for what was sent and not taken. */
+static gboolean
+has_to_recall_locked (MaltChannelCore *self)
+{
+  return self->items.n == 0 && self->sent.n > 0 && !self->is_recalling &&
+         (self->ops[MALT_CHANNEL_TAKE].length > 0 || self->ops[MALT_CHANNEL_WAIT].length > 0);
+}
+
+/* Sends what is next, if it may.  FALSE if there is nothing. */
+static gboolean
+send_next_locked (MaltChannelCore *self)
+{
+  if (self->link == NULL || self->is_sending)
+    return FALSE;
+
+  if (self->left_due)
+    {
+      guint i;
+
+      self->left_due = FALSE;
+      malt_channel_core_take_back_locked (self);
+      for (i = 0; i < self->items.n; i++)
+        self->items.items[(self->items.head + i) & (self->items.size - 1)].cost = 0;
+      send_locked (self, self->link->klass->left);
+    }
+  else if (self->is_remote && self->ops[MALT_CHANNEL_PUT].length > 0 && self->credit > 0)
+    send_put_locked (self);
+  else if (!self->is_remote && may_send_item_locked (self))
+    send_item_locked (self);
+  else if (!self->is_remote && has_to_recall_locked (self))
+    {
+      self->is_recalling = TRUE;
+      send_locked (self, self->link->klass->recall);
+    }
+  else if (!self->is_remote && self->is_closed && self->items.n == 0 && !self->is_recalling)
+    send_locked (self, self->link->klass->finish);
+  else if (self->close_due)
+    {
+      self->close_due = FALSE;
+      send_locked (self, self->link->klass->close);
+    }
+  else
+    return FALSE;
+
+  return TRUE;
+}
+
+/* Does what can be done, with the lock, which is not held all the time. */
+void
+malt_channel_core_serve_locked (MaltChannelCore *self)
+{
+  gboolean any;
+
+  do
+    {
+      hand_over_locked (self);
+      any = send_next_locked (self);
+      if (!self->is_remote)
+        any |= let_in_locked (self);
+    }
+  while (any);
+
+  if (self->items.n == 0 && !self->is_recalling && malt_channel_core_is_over_locked (self))
+    {
+      malt_channel_core_fail_ops_locked (self, MALT_CHANNEL_TAKE);
+      malt_channel_core_fail_ops_locked (self, MALT_CHANNEL_WAIT);
+    }
+}
+
+void
+malt_channel_core_serve (MaltChannelCore *self)
+{
+  g_mutex_lock (&self->lock);
+  malt_channel_core_serve_locked (self);
+  malt_channel_core_unlock (self);
+}
+
+/* Its ends. */
+
+void
+malt_channel_core_close (MaltChannelCore *self)
+{
+  g_mutex_lock (&self->lock);
+  if (!self->is_closed)
+    {
+      self->is_closed = TRUE;
+      self->close_due = self->link != NULL;
+      malt_channel_core_fail_ops_locked (self, MALT_CHANNEL_PUT);
+      malt_channel_core_serve_locked (self);
+    }
+  malt_channel_core_unlock (self);
+}
+
+gboolean
+malt_channel_core_is_closed (MaltChannelCore *self)
+{
+  gboolean result;
+
+  g_mutex_lock (&self->lock);
+  result = self->is_closed;
+  g_mutex_unlock (&self->lock);
+
+  return result;
+}
+
+/* The link is of no more use.  What it was given for what is under way is not given back. */
+MaltChannelLink *
+malt_channel_core_steal_link_locked (MaltChannelCore *self)
+{
+  MaltChannelOp *op;
+
+  self->close_due = FALSE;
+  self->taken = self->grant_due = self->want_due = 0;
+  while ((op = g_queue_peek_head (&self->ops[MALT_CHANNEL_PROBE])) != NULL)
+    malt_channel_core_settle_locked (self, op);
+
+  return g_steal_pointer (&self->link);
+}
+
+/* The worker has ended: what is here can still be taken, then there is the error. */
+void
+malt_channel_core_end (MaltChannelCore *self,
+                       const GError    *error)
+{
+  MaltChannelLink *link = NULL;
+
+  g_mutex_lock (&self->lock);
+  if (self->end == NULL && !self->is_finished && !(self->is_closed && !self->is_remote && self->items.n == 0))
+    {
+      self->end = g_error_copy (error);
+      self->is_closed = TRUE;
+      malt_channel_core_fail_ops_locked (self, MALT_CHANNEL_PUT);
+      malt_channel_core_serve_locked (self);
+    }
+  /* Afterwards, as those who wait are woken by it. */
+  link = malt_channel_core_steal_link_locked (self);
+  malt_channel_core_unlock (self);
+
+  if (link != NULL)
+    link->klass->unref (link);
+}
+
+/* Nothing comes from the other process any more, and nothing goes there; who is to be told
+ * what will hear of that from malt_channel_core_end(). */
+void
+malt_channel_core_unlink (MaltChannelCore *self)
+{
+  MaltChannelLink *link;
+
+  g_mutex_lock (&self->lock);
+  link = malt_channel_core_steal_link_locked (self);
+  malt_channel_core_unlock (self);
+
+  if (link != NULL)
+    link->klass->unref (link);
+}
+
+/* Handles. */
+
+void
+malt_channel_core_add_handle (MaltChannelCore *self)
+{
+  g_mutex_lock (&self->lock);
+  self->n_handles++;
+  g_mutex_unlock (&self->lock);
+}
+
+static void
+try_leave_locked (MaltChannelCore *self)
+{
+  if (self->n_handles == 0 && self->is_remote && self->link != NULL)
+    self->link->klass->leave (self->link, self->all_taken);
+}
+
+/* If nobody has a handle, this end is needed no more. */
+void
+malt_channel_core_try_leave (MaltChannelCore *self)
+{
+  g_mutex_lock (&self->lock);
+  try_leave_locked (self);
+  g_mutex_unlock (&self->lock);
+}
+
+/* With a reference. */
+void
+malt_channel_core_drop_handle (MaltChannelCore *self)
+{
+  g_mutex_lock (&self->lock);
+  self->n_handles--;
+  try_leave_locked (self);
+  g_mutex_unlock (&self->lock);
+}
+
+/* Whether nobody has to hear of the end of its worker. */
+gboolean
+malt_channel_core_is_needless (MaltChannelCore *self)
+{
+  gboolean result;
+
+  g_mutex_lock (&self->lock);
+  result = self->n_handles == 0 || self->end != NULL || self->is_finished;
+  g_mutex_unlock (&self->lock);
+
+  return result;
+}
