@@ -2,6 +2,7 @@
 
 #include "malt-python-answer.h"
 
+#include "malt-python-channel.h"
 #include "malt-python-error.h"
 #include "malt-python-output.h"
 #include "malt-python-to-variant.h"
@@ -18,8 +19,18 @@ malt_python_answer_make (MaltPython       *self,
                          PyObject         *value)
 {
   MaltRequestFlags flags = malt_request_get_flags (run->request);
+  MaltChannel *channel;
 
-  if (value != NULL && (flags & (MALT_REQUEST_FLAGS_NO_VALUE | MALT_REQUEST_FLAGS_NO_REPLY)) == 0)
+  if (value != NULL && malt_request_get_kind (run->request) == MALT_REQUEST_KIND_CHANNEL)
+    {
+      channel = malt_python_channel_peek (value);
+      if (channel != NULL)
+        answer->channel = g_object_ref (channel);
+      else
+        g_set_error (&answer->error, MALT_ERROR, MALT_ERROR_SERIALIZATION,
+                     "the expression gave a '%s' instead of a channel", Py_TYPE (value)->tp_name);
+    }
+  else if (value != NULL && (flags & (MALT_REQUEST_FLAGS_NO_VALUE | MALT_REQUEST_FLAGS_NO_REPLY)) == 0)
     {
       /* In a process of our own the answer is sent, and so serialised, with the GIL.  What
        * would let other threads run in between is done now. */
@@ -41,6 +52,11 @@ malt_python_answer_send (MaltPythonAnswer *answer,
 {
   if (answer->error != NULL)
     malt_request_return_error (request, g_steal_pointer (&answer->error));
+  else if (answer->channel != NULL)
+    {
+      malt_request_return_channel (request, answer->channel);
+      g_clear_object (&answer->channel);
+    }
   else
     malt_request_return_value (request, g_steal_pointer (&answer->value));
 }

@@ -9,8 +9,9 @@ G_BEGIN_DECLS
 /* How a request ends: at most one of them is set. */
 typedef struct
 {
-  GVariant *value;
-  GError   *error;
+  GVariant    *value;
+  MaltChannel *channel; /* owned; of a request for one */
+  GError      *error;
 } MaltPythonAnswer;
 
 void malt_python_answer_make          (MaltPython       *self,

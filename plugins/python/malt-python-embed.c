@@ -153,7 +153,7 @@ static void
 malt_python_handle (MaltPython  *self,
                     MaltRequest *request)
 {
-  MaltPythonAnswer answer = { NULL, NULL };
+  MaltPythonAnswer answer = { NULL, NULL, NULL };
   gboolean awaits;
 
   if (!self->own_process && malt_python_interpreter_ends ())

@@ -2,6 +2,7 @@
 
 #include "malt-python-malt.h"
 
+#include "malt-python-channel.h"
 #include "malt-python-host.h"
 
 /* The module `malt`, by which code that runs in a worker uses what the library has for it.
@@ -26,8 +27,12 @@ static PyObject *
 new_module (void)
 {
   g_autoptr (PyObject) module = PyModule_Create (&module_def);
+  PyObject *channel = malt_python_channel_get_type ();
+  PyObject *closed = malt_python_channel_get_closed ();
 
-  if (module == NULL || !malt_python_host_add (module))
+  if (module == NULL || !malt_python_host_add (module) ||
+      channel == NULL || PyModule_AddObjectRef (module, "Channel", channel) < 0 ||
+      closed == NULL || PyModule_AddObjectRef (module, "ChannelClosed", closed) < 0)
     return NULL;
 
   return g_steal_pointer (&module);
@@ -71,4 +76,6 @@ malt_python_malt_end (MaltPython *self)
 {
   malt_python_host_end (self);
   current = NULL;
+  if (self->own_process)
+    malt_python_channel_forget ();
 }

@@ -170,7 +170,7 @@ step (MaltPythonTask *self,
 {
   MaltPython *python = self->python;
   MaltPythonRun *outer;
-  MaltPythonAnswer answer = { NULL, NULL };
+  MaltPythonAnswer answer = { NULL, NULL, NULL };
   g_autoptr (PyObject) interrupt = NULL;
   PyObject *result = NULL;
   PySendResult status;
@@ -432,7 +432,7 @@ malt_python_tasks_drop (MaltPython *python,
     {
       g_autoptr (PyObject) object G_GNUC_UNUSED = Py_NewRef ((PyObject *) self);
       g_autoptr (PyObject) result = NULL;
-      MaltPythonAnswer answer = { NULL, NULL };
+      MaltPythonAnswer answer = { NULL, NULL, NULL };
 
       /* Else asyncio complains when the task goes. */
       if (self->task != NULL)
