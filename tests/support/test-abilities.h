@@ -23,6 +23,8 @@ typedef enum
   TEST_NEEDS_RUNTIME     = 1 << 10, /* a loadable runtime */
   TEST_NEEDS_NESTING     = 1 << 11, /* the worker's code can have workers itself */
   TEST_NEEDS_HOST        = 1 << 12, /* its code can call functions of the program */
+  TEST_NEEDS_CHANNELS    = 1 << 13, /* it can have channels */
+  TEST_NEEDS_NO_CHANNELS = 1 << 14, /* it cannot, and says so */
 } TestNeeds;
 
 typedef struct
