@@ -240,6 +240,22 @@ fail_early_locked (MaltChannelCore    *core,
   return TRUE;
 }
 
+/* Puts the value at once, where nobody has come before and there is room.  Takes it then. */
+static gboolean
+put_at_once_locked (MaltChannelCore *self,
+                    GVariant        *value)
+{
+  if (self->is_remote || self->is_closed || self->ops[MALT_CHANNEL_PUT].length > 0 ||
+      self->items.n >= self->capacity)
+    return FALSE;
+
+  malt_channel_items_push (&self->items, value, 0);
+  if (self->link != NULL || self->ops[MALT_CHANNEL_TAKE].length > 0 || self->ops[MALT_CHANNEL_WAIT].length > 0)
+    malt_channel_core_serve_locked (self);
+
+  return TRUE;
+}
+
 gboolean
 malt_channel_core_put (MaltChannelCore  *self,
                        GVariant         *value,
@@ -259,7 +275,14 @@ malt_channel_core_put (MaltChannelCore  *self,
       return FALSE;
     }
 
-  op.value = g_variant_ref (value);
+  g_variant_ref (value);
+  if (put_at_once_locked (self, value))
+    {
+      malt_channel_core_unlock (self);
+      return TRUE;
+    }
+
+  op.value = value;
   return run_and_unlock (self, &op, timeout_msec, cancellable, error);
 }
 

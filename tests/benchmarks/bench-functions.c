@@ -78,3 +78,60 @@ MALT_FUNCTION (count)
   g_variant_get_fixed_array (array, &n, 1);
   return g_variant_new_int64 ((gint64) n);
 }
+
+/* Channels.  Each is made with the thread that is at its end in the worker. */
+
+static MaltChannel *down, *up;
+
+static gpointer
+numbers_thread (gpointer user_data)
+{
+  g_autoptr (MaltChannel) channel = user_data;
+  gint64 i = 0;
+
+  while (malt_channel_put (channel, g_variant_new_int64 (i), -1, NULL, NULL))
+    i++;
+  return NULL;
+}
+
+MALT_FUNCTION (numbers)
+{
+  g_autoptr (MaltChannel) channel = malt_channel_new (1000);
+
+  malt_request_return_channel (request, channel);
+  g_thread_unref (g_thread_new ("numbers", numbers_thread, g_object_ref (channel)));
+  return NULL;
+}
+
+/* Takes what comes, and gives back what is not zero. */
+static gpointer
+down_thread (gpointer user_data)
+{
+  GVariant *value;
+
+  while ((value = malt_channel_take (down, -1, NULL, NULL)) != NULL)
+    {
+      if (g_variant_get_int64 (value) != 0)
+        malt_channel_put (up, value, -1, NULL, NULL);
+      g_variant_unref (value);
+    }
+  return NULL;
+}
+
+MALT_FUNCTION (down)
+{
+  if (down == NULL)
+    {
+      down = malt_channel_new (1000);
+      up = malt_channel_new (1000);
+      g_thread_unref (g_thread_new ("down", down_thread, NULL));
+    }
+  malt_request_return_channel (request, down);
+  return NULL;
+}
+
+MALT_FUNCTION (up)
+{
+  malt_request_return_channel (request, up);
+  return NULL;
+}

@@ -16,6 +16,7 @@ sections[] =
 {
   { "bytes", bench_bytes },
   { "calls", bench_calls },
+  { "channels", bench_channels },
   { "eval", bench_eval },
   { "idle", bench_idle },
   { "in-place", bench_in_place },

@@ -32,6 +32,7 @@ void        bench_call_plain (MaltWorker   *worker,
 
 /* The sections: one file each. */
 void        bench_calls      (const Bench  *self);
+void        bench_channels   (const Bench  *self);
 void        bench_eval       (const Bench  *self);
 void        bench_bytes      (const Bench  *self);
 void        bench_in_place   (const Bench  *self);

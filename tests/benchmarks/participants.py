@@ -218,11 +218,11 @@ def everybody(build_root):
     """All participants, in the order in which they run."""
     return [
         Participant('floor', 'floor', raw('floor'), every_round=True),
-        malt(build_root, 'malt-native', 'native', ['calls', 'bytes', 'starts', 'idle']),
+        malt(build_root, 'malt-native', 'native', ['calls', 'channels', 'bytes', 'starts', 'idle']),
         malt(build_root, 'malt-native-in-place', 'native', ['in-place']),
         malt(build_root, 'malt-native-nospin', 'native', ['calls'], MALT_SPIN='0'),
-        malt(build_root, 'malt-native-socket', 'native', ['calls', 'bytes'], MALT_RING='0'),
-        malt(build_root, 'malt-python', 'python', ['eval', 'calls', 'bytes', 'starts', 'idle']),
+        malt(build_root, 'malt-native-socket', 'native', ['calls', 'channels', 'bytes'], MALT_RING='0'),
+        malt(build_root, 'malt-python', 'python', ['eval', 'calls', 'channels', 'bytes', 'starts', 'idle']),
         python_manager(build_root, 'malt-python-manager'),
         python_manager(build_root, 'malt-python-manager-in-place', 'view'),
         Participant('gdbus', 'peer', c_program('gdbus_p2p', 'gio-2.0')),
