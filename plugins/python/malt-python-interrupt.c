@@ -144,23 +144,25 @@ malt_python_run_end (MaltPython    *self,
 gboolean
 malt_python_shield_begin (MaltPython *self)
 {
-  gboolean signalled;
+  gboolean signalled, hit;
 
   g_mutex_lock (&self->lock);
   self->shielded = TRUE;
   self->shield_hit = FALSE;
   signalled = self->signalled;
-  if (signalled && !self->own_process && PyThreadState_Get ()->async_exc != NULL)
-    {
-      PyThreadState_SetAsyncExc (self->thread_ident, NULL);
-      self->shield_hit = TRUE;
-    }
+  hit = signalled && !self->own_process && PyThreadState_Get ()->async_exc != NULL;
+  if (hit)
+    PyThreadState_SetAsyncExc (self->thread_ident, NULL);
   g_mutex_unlock (&self->lock);
 
   if (signalled && self->own_process)
-    self->shield_hit = drop_signal ();
+    hit = drop_signal ();
+  if (!hit)
+    return TRUE;
 
-  return !self->shield_hit || malt_python_shield_end (self);
+  malt_python_shield_end (self);
+  PyErr_SetNone (PyExc_KeyboardInterrupt);
+  return FALSE;
 }
 
 gboolean
