@@ -52,6 +52,16 @@ flush_control_cb (int           fd,
   return io == MALT_IO_AGAIN ? G_SOURCE_CONTINUE : G_SOURCE_REMOVE;
 }
 
+static gboolean
+adds_nothing_if_repeated (const guint8 *header)
+{
+  g_autofree char *reason = NULL;
+  MaltFrame frame;
+
+  return malt_frame_decode (header, &frame, &reason) &&
+         (frame.type == MALT_FRAME_CANCEL || frame.type == MALT_FRAME_INTERRUPT || frame.type == MALT_FRAME_STOP);
+}
+
 /* Keeps a frame for which there is no room now.  A worker that reads none is beyond
  * asking; those who ask have a time-out and a signal as their next step. */
 static gboolean
@@ -63,8 +73,8 @@ queue_control_locked (MaltConnection *self,
   if (self->closed || output->len >= MALT_LIMIT_QUEUED_CONTROL)
     return FALSE;
 
-  /* Interrupts that nobody has seen yet are one. */
-  if (output->len > 0 &&
+  /* Interrupts that nobody has seen yet are one; of credit each counts. */
+  if (output->len > 0 && adds_nothing_if_repeated (header) &&
       memcmp (output->data + output->len - MALT_FRAME_HEADER_SIZE, header, MALT_FRAME_HEADER_SIZE) == 0)
     return TRUE;
 
