@@ -193,7 +193,7 @@ to_python (GVariant *value)
 {
   MaltPython *python = malt_python_current ();
   g_autoptr (GError) error = NULL;
-  PyObject *object = malt_python_from_variant (value, python != NULL && python->views, &error);
+  PyObject *object = malt_python_from_variant (value, python != NULL ? python->values : MALT_PYTHON_VALUES_PLAIN, &error);
 
   if (object == NULL && error != NULL)
     set_exception (error);
@@ -204,8 +204,9 @@ to_python (GVariant *value)
 static GVariant *
 from_python (PyObject *object)
 {
+  MaltPython *python = malt_python_current ();
   g_autoptr (GError) error = NULL;
-  GVariant *value = malt_python_to_variant (object, FALSE, &error);
+  GVariant *value = malt_python_to_variant (object, python != NULL ? python->values : MALT_PYTHON_VALUES_PLAIN, &error);
 
   if (value == NULL && error != NULL)
     set_exception (error);
