@@ -372,13 +372,14 @@ read_replies (MaltConnection  *self,
                        "a frame of type withdrawn came on the data road");
           return MALT_IO_FAILED;
         }
-      if (G_UNLIKELY (frame.type >= MALT_FRAME_HOST_CALL)
+      if (G_UNLIKELY (frame.type >= MALT_FRAME_HOST_CALL && frame.type <= MALT_FRAME_OUTPUT)
             ? !malt_connection_take_said (self, &frame, data, body, error)
             : !malt_connection_take_reply (self, &frame, data, body, error))
         return MALT_IO_FAILED;
 
       bytes += frame.length;
-      if (id != 0 && frame.id == id && frame.type < MALT_FRAME_HOST_CALL)
+      /* What is no reply may have such an id too; then it is only looked once more. */
+      if (id != 0 && frame.id == id)
         break;
     }
 
