@@ -269,6 +269,8 @@ run_blocking (MaltPoolCore        *core,
   gint64 deadline = 0;
   GVariant *value;
 
+  if (!malt_pool_core_check_process (core, error))
+    return NULL;
   if (g_cancellable_is_cancelled (cancellable))
     {
       g_propagate_error (error, malt_pool_call_new_cancelled (core));
@@ -321,15 +323,6 @@ run_blocking (MaltPoolCore        *core,
 
 /* Without blocking. */
 
-static void
-tell_result (MaltPoolJob *job,
-             GVariant    *value,
-             GError      *error,
-             gpointer     user_data)
-{
-  malt_pool_job_return (job, user_data, value, error);
-}
-
 /* Takes the result. */
 static void
 run_async (MaltPoolCore       *core,
@@ -340,8 +333,8 @@ run_async (MaltPoolCore       *core,
 {
   GError *error = NULL;
 
-  if (malt_pool_call_is_valid (call, &error))
-    malt_pool_job_submit (core, call, timeout_msec, cancellable, TRUE, tell_result, result);
+  if (malt_pool_core_check_process (core, &error) && malt_pool_call_is_valid (call, &error))
+    malt_pool_job_submit_for (core, call, timeout_msec, cancellable, result);
   else
     malt_result_return_later (result, NULL, error);
 }
@@ -568,7 +561,7 @@ malt_pool_remote_do (MaltPool    *self,
   g_return_val_if_fail (function != NULL, FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
-  if (!malt_pool_call_is_valid (&call, error))
+  if (!malt_pool_core_check_process (malt_pool_get_core (self), error) || !malt_pool_call_is_valid (&call, error))
     return FALSE;
 
   return malt_pool_job_try (malt_pool_get_core (self), &call, tell_log, g_object_ref (self), g_object_unref, error);

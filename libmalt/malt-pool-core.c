@@ -6,7 +6,9 @@
 
 #include "malt-error.h"
 #include "malt-launcher.h"
+#include "malt-library-thread.h"
 #include "malt-registry.h"
+#include "wire/malt-fork.h"
 
 /* Who gets which worker, and when workers are started and stopped.
  *
@@ -28,6 +30,7 @@ malt_pool_core_new (MaltPool *pool)
   g_atomic_ref_count_init (&self->ref_count);
   self->home = g_main_context_ref_thread_default ();
   self->home_thread = g_thread_ref (g_thread_self ());
+  self->generation = malt_fork_get_generation ();
   g_mutex_init (&self->lock);
   self->pool = pool;
 
@@ -73,6 +76,25 @@ malt_pool_core_dup_name (MaltPoolCore *self)
 
   return g_strdup_printf ("pool of %s workers (%s)", backend != NULL ? backend : "no",
                           runtime != NULL ? runtime : "no runtime");
+}
+
+/* Whether this process may use the pool: a copy that fork() has made of its manager has
+ * neither the threads behind it nor a lock of which it could know who has it. */
+gboolean
+malt_pool_core_check_process (MaltPoolCore  *self,
+                              GError       **error)
+{
+  g_autofree char *name = NULL;
+
+  if (G_LIKELY (self->generation == malt_fork_get_generation () && !malt_library_thread_is_gone () &&
+                !malt_pool_thread_is_gone ()))
+    return TRUE;
+
+  name = malt_pool_core_dup_name (self);
+  g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_SUPPORTED,
+               "%s cannot be used in a process that fork() has made of its manager; "
+               "start another program instead, and the pool there", name);
+  return FALSE;
 }
 
 GError *
@@ -200,8 +222,8 @@ wants_worker_locked (MaltPoolCore *self)
   return self->n_usable < self->options.min_workers && self->state == MALT_POOL_OPEN && !self->start_has_failed;
 }
 
-static GError *
-new_brake_error (MaltPoolCore *self)
+GError *
+malt_pool_core_new_brake_error_locked (MaltPoolCore *self)
 {
   g_autofree char *name = malt_pool_core_dup_name (self);
 
@@ -223,7 +245,7 @@ start_locked (MaltPoolCore    *self,
 
           if (self->queue.length == 0 || self->n_usable > 0)
             return;
-          error = new_brake_error (self);
+          error = malt_pool_core_new_brake_error_locked (self);
           malt_pool_core_fail_all_locked (self, error, actions);
           return;
         }
@@ -300,7 +322,7 @@ malt_pool_core_act (MaltPoolCore    *self,
           g_object_unref (item);
         }
       else if ((item = g_queue_pop_head (&actions->tell)) != NULL)
-        malt_pool_waiter_tell (item, self);
+        malt_pool_waiter_tell (item);
       else
         break;
     }
@@ -392,7 +414,7 @@ malt_pool_core_open (MaltPoolCore *self)
 {
   MaltPoolActions actions = MALT_POOL_ACTIONS_INIT;
 
-  if (self->options.min_workers == 0)
+  if (self->options.min_workers == 0 || !malt_pool_core_check_process (self, NULL))
     return;
 
   g_mutex_lock (&self->lock);

@@ -13,8 +13,10 @@
  * back to the head of the queue, if it may.  Its function is told once what came of it, on
  * any thread, without the lock.
  *
- * A cancellable and a deadline are looked after here as long as the job is in the queue; as
- * soon as it has a worker that is for the ladder (see malt-ladder.c). */
+ * A deadline is looked after here as long as the job is in the queue; as soon as it has a
+ * worker that is for the ladder (see malt-ladder.c).  With a cancellable it is the same, but
+ * what climbs the ladder is one of the job's own, which is cancelled on the pools' thread: to
+ * disconnect from the caller's can block, and nobody but the caller shall wait for that. */
 struct _MaltPoolJob
 {
   gatomicrefcount  ref_count;
@@ -24,8 +26,9 @@ struct _MaltPoolJob
   MaltPoolCall     call;           /* all of it owned */
   int              timeout_msec;   /* MALT_TIMEOUT_NONE for none */
   gint64           deadline;       /* monotonic; 0 for none */
-  GCancellable    *cancellable;
+  GCancellable    *cancellable;    /* the caller's; NULL if there is none, as the next two */
   gulong           cancelled_id;
+  GCancellable    *own;            /* of the call to the worker */
   gboolean         is_bounded;
   MaltPoolJobFunc  func;
   gpointer         user_data;
@@ -38,7 +41,7 @@ struct _MaltPoolJob
   guint            n_retries;
   GVariant        *value;          /* with which it will be finished, or one of these */
   GError          *error;
-  MaltResult      *result;         /* while it is on its way to its context */
+  MaltResult      *result;         /* of a call with one, until it is returned */
   MaltDelivery     delivery;
 };
 
@@ -63,6 +66,7 @@ malt_pool_job_unref (MaltPoolJob *self)
   g_clear_pointer (&self->call.arguments, g_variant_unref);
   g_clear_pointer (&self->call.keywords, g_variant_unref);
   g_clear_object (&self->cancellable);
+  g_clear_object (&self->own);
   g_clear_error (&self->error);
   g_assert (self->value == NULL && self->result == NULL);
   malt_pool_core_unref (self->core);
@@ -84,9 +88,6 @@ malt_pool_job_finish (MaltPoolJob *self,
   if (value == NULL && error == NULL)
     error = g_steal_pointer (&self->error);
 
-  /* The handler keeps the job. */
-  if (self->cancelled_id != 0)
-    g_cancellable_disconnect (self->cancellable, self->cancelled_id);
   self->func (self, value, error, self->user_data);
   malt_pool_job_unref (self);
 }
@@ -142,7 +143,32 @@ cancelled_on_pool_cb (gpointer user_data)
   g_mutex_unlock (&core->lock);
 
   malt_pool_core_act (core, &actions);
+  g_cancellable_cancel (self->own);
   return G_SOURCE_REMOVE;
+}
+
+/* Takes jobs that are not awaited one by one out of the queue.  On the pools' thread. */
+void
+malt_pool_job_cancel_all (MaltPoolCore *core,
+                          GCancellable *own)
+{
+  MaltPoolActions actions = MALT_POOL_ACTIONS_INIT;
+  GList *link, *next;
+
+  g_mutex_lock (&core->lock);
+  for (link = core->queue.head; link != NULL; link = next)
+    {
+      MaltPoolJob *self = ((MaltPoolEntry *) link->data)->job;
+
+      next = link->next;
+      if (self != NULL && self->own == own)
+        leave_queue_locked (self, malt_pool_call_new_cancelled (core), &actions);
+    }
+  malt_pool_core_schedule_locked (core, &actions);
+  g_mutex_unlock (&core->lock);
+
+  malt_pool_core_act (core, &actions);
+  g_cancellable_cancel (own);
 }
 
 /* In whatever thread cancels; it may not do more than pass that on. */
@@ -264,7 +290,7 @@ malt_pool_job_begin (MaltPoolJob     *self,
     request = malt_pool_call_new_request (&self->call, &error);
   if (request != NULL &&
       malt_worker_attempt_async (malt_pool_member_get_worker (self->member), request, self->timeout_msec,
-                                 attempt.waited_msec, self->cancellable, malt_pool_get_context (),
+                                 attempt.waited_msec, self->own, malt_pool_get_context (),
                                  ended_cb, self))
     return;
 
@@ -304,6 +330,7 @@ job_new (MaltPoolCore       *core,
          const MaltPoolCall *call,
          int                 timeout_msec,
          GCancellable       *cancellable,
+         GCancellable       *own,
          gboolean            is_bounded,
          MaltPoolJobFunc     func,
          gpointer            user_data)
@@ -324,6 +351,7 @@ job_new (MaltPoolCore       *core,
   if (self->timeout_msec != MALT_TIMEOUT_NONE)
     self->deadline = g_get_monotonic_time () + self->timeout_msec * (gint64) 1000;
   g_set_object (&self->cancellable, cancellable);
+  g_set_object (&self->own, own);
   self->is_bounded = is_bounded;
   self->func = func;
   self->user_data = user_data;
@@ -357,24 +385,20 @@ enter_queue (MaltPoolJob *self)
 }
 
 /* Has a call made, which is copied, and @func told what came of it; perhaps before this
- * returns. */
+ * returns.  It is one of many: who submits them sees to malt_pool_job_cancel_all() when the
+ * cancellable is cancelled. */
 void
 malt_pool_job_submit (MaltPoolCore       *core,
                       const MaltPoolCall *call,
                       int                 timeout_msec,
                       GCancellable       *cancellable,
-                      gboolean            is_bounded,
+                      GCancellable       *own,
                       MaltPoolJobFunc     func,
                       gpointer            user_data)
 {
-  MaltPoolJob *self = job_new (core, call, timeout_msec, cancellable, is_bounded, func, user_data);
-  GError *refusal;
+  MaltPoolJob *self = job_new (core, call, timeout_msec, cancellable, own, FALSE, func, user_data);
+  GError *refusal = enter_queue (self);
 
-  if (cancellable != NULL && !g_cancellable_is_cancelled (cancellable))
-    self->cancelled_id = g_cancellable_connect (cancellable, G_CALLBACK (cancelled_cb), malt_pool_job_ref (self),
-                                                (GDestroyNotify) malt_pool_job_unref);
-
-  refusal = enter_queue (self);
   if (refusal != NULL)
     malt_pool_job_finish (self, NULL, refusal);
 }
@@ -389,7 +413,7 @@ malt_pool_job_try (MaltPoolCore        *core,
                    GDestroyNotify       destroy,
                    GError             **error)
 {
-  MaltPoolJob *self = job_new (core, call, MALT_TIMEOUT_NONE, NULL, TRUE, func, user_data);
+  MaltPoolJob *self = job_new (core, call, MALT_TIMEOUT_NONE, NULL, NULL, TRUE, func, user_data);
   GError *refusal = enter_queue (self);
 
   if (refusal == NULL)
@@ -406,23 +430,46 @@ return_result (MaltDelivery *delivery)
 {
   MaltPoolJob *self = (MaltPoolJob *) ((char *) delivery - G_STRUCT_OFFSET (MaltPoolJob, delivery));
 
+  /* The handler keeps the job. */
+  if (self->cancelled_id != 0)
+    g_cancellable_disconnect (self->cancellable, self->cancelled_id);
   malt_result_return (g_steal_pointer (&self->result), g_steal_pointer (&self->value),
                       g_steal_pointer (&self->error));
   malt_pool_job_unref (self);
 }
 
-/* Returns the result of a job in its context, where what the job was given is dropped too.
- * Takes result, value and error. */
-void
-malt_pool_job_return (MaltPoolJob *self,
-                      MaltResult  *result,
-                      GVariant    *value,
-                      GError      *error)
+static void
+tell_result (MaltPoolJob *self,
+             GVariant    *value,
+             GError      *error,
+             gpointer     user_data)
 {
   malt_pool_job_ref (self);
-  self->result = result;
   self->value = value;
   self->error = error;
   self->delivery.func = return_result;
-  malt_deliver (&self->delivery, malt_result_get_context (result));
+  malt_deliver (&self->delivery, malt_result_get_context (self->result));
+}
+
+/* The same for a result, which is taken, and returned in its context; what the job was given
+ * is dropped there too. */
+void
+malt_pool_job_submit_for (MaltPoolCore       *core,
+                          const MaltPoolCall *call,
+                          int                 timeout_msec,
+                          GCancellable       *cancellable,
+                          MaltResult         *result)
+{
+  g_autoptr (GCancellable) own = cancellable != NULL ? g_cancellable_new () : NULL;
+  MaltPoolJob *self = job_new (core, call, timeout_msec, cancellable, own, TRUE, tell_result, NULL);
+  GError *refusal;
+
+  self->result = result;
+  if (cancellable != NULL && !g_cancellable_is_cancelled (cancellable))
+    self->cancelled_id = g_cancellable_connect (cancellable, G_CALLBACK (cancelled_cb), malt_pool_job_ref (self),
+                                                (GDestroyNotify) malt_pool_job_unref);
+
+  refusal = enter_queue (self);
+  if (refusal != NULL)
+    malt_pool_job_finish (self, NULL, refusal);
 }

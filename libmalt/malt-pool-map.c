@@ -29,7 +29,9 @@ typedef struct
   guint              window;
   MaltPoolCallFlags  flags;
   int                timeout_msec;
-  GCancellable      *cancellable;
+  GCancellable      *cancellable;     /* the caller's; NULL if there is none, as the next two */
+  gulong             cancelled_id;
+  GCancellable      *own;             /* of the calls to workers; see malt-pool-job.c */
   MaltPoolItemFunc   item_func;
   gpointer           item_data;
   GDestroyNotify     item_destroy;
@@ -86,6 +88,7 @@ map_unref (Map *self)
   g_free (self->function);
   g_variant_unref (self->items);
   g_clear_object (&self->cancellable);
+  g_clear_object (&self->own);
   g_object_unref (self->pool);
   g_cond_clear (&self->cond);
   g_mutex_clear (&self->lock);
@@ -153,12 +156,50 @@ sum_up (Map     *self,
   return g_variant_ref_sink (g_variant_builder_end (&builder));
 }
 
+static gboolean
+cancelled_on_pool_cb (gpointer user_data)
+{
+  Map *self = user_data;
+
+  malt_pool_job_cancel_all (self->core, self->own);
+  return G_SOURCE_REMOVE;
+}
+
+/* In whatever thread cancels; it may not do more than pass that on. */
+static void
+cancelled_cb (GCancellable *cancellable,
+              gpointer      user_data)
+{
+  malt_pool_invoke (malt_pool_get_context (), cancelled_on_pool_cb, map_ref (user_data), (GDestroyNotify) map_unref);
+}
+
+static void
+watch (Map *self)
+{
+  if (self->cancellable == NULL)
+    return;
+
+  self->own = g_cancellable_new ();
+  self->cancelled_id = g_cancellable_connect (self->cancellable, G_CALLBACK (cancelled_cb), map_ref (self),
+                                              (GDestroyNotify) map_unref);
+}
+
+/* The handler keeps the map. */
+static void
+stop_watching (Map *self)
+{
+  if (self->cancelled_id != 0)
+    g_cancellable_disconnect (self->cancellable, self->cancelled_id);
+  self->cancelled_id = 0;
+}
+
 /* In the caller's context.  Takes value and error. */
 static void
 return_result (Map      *self,
                GVariant *values,
                GError   *error)
 {
+  stop_watching (self);
   if (self->item_destroy != NULL)
     self->item_destroy (self->item_data);
   malt_result_return (g_steal_pointer (&self->result), values, error);
@@ -286,7 +327,7 @@ feed (Map *self)
       g_mutex_unlock (&self->lock);
 
       call.arguments = g_variant_get_child_value (self->items, item->index);
-      malt_pool_job_submit (self->core, &call, self->timeout_msec, self->cancellable, FALSE, item_done, item);
+      malt_pool_job_submit (self->core, &call, self->timeout_msec, self->cancellable, self->own, item_done, item);
       g_variant_unref (call.arguments);
 
       g_mutex_lock (&self->lock);
@@ -429,7 +470,7 @@ malt_pool_map (MaltPool           *self,
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
 
   own_items = g_variant_ref_sink (items);
-  if (!is_map_valid (function, own_items, error))
+  if (!malt_pool_core_check_process (malt_pool_get_core (self), error) || !is_map_valid (function, own_items, error))
     return NULL;
 
   map = map_new (self, function, own_items, g_variant_n_children (own_items), flags, timeout_msec, cancellable,
@@ -438,6 +479,7 @@ malt_pool_map (MaltPool           *self,
     run_at_home (map);
   else
     {
+      watch (map);
       feed (map);
       g_mutex_lock (&map->lock);
       while (map->n_told < map->n_items)
@@ -454,6 +496,7 @@ malt_pool_map (MaltPool           *self,
           g_mutex_lock (&map->lock);
         }
       g_mutex_unlock (&map->lock);
+      stop_watching (map);
     }
 
   values = sum_up (map, error);
@@ -506,7 +549,8 @@ malt_pool_map_async (MaltPool            *self,
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
   own_items = g_variant_ref_sink (items);
-  is_map_valid (function, own_items, &error);
+  if (malt_pool_core_check_process (malt_pool_get_core (self), &error))
+    is_map_valid (function, own_items, &error);
   map = map_new (self, function, own_items, error == NULL ? g_variant_n_children (own_items) : 0, flags,
                  timeout_msec, cancellable, item_func, item_data);
   map->item_destroy = item_destroy;
@@ -515,6 +559,7 @@ malt_pool_map_async (MaltPool            *self,
 
   if (error == NULL && map->n_items > 0)
     {
+      watch (map);
       feed (map);
       map_unref (map);
       return;

@@ -50,6 +50,7 @@ struct _MaltPoolMember
   gboolean         is_listed;      /* there */
   gboolean         is_stopping;    /* was stopped, or will be now */
   gboolean         is_noted;       /* that it has died */
+  gboolean         is_announced;   /* by a signal */
   guint            n_running;
   guint            n_calls;
   gint64           idle_since;
@@ -283,7 +284,14 @@ malt_pool_member_free_locked (MaltPoolMember    *self,
   if (self->state != MEMBER_READY)
     return;
 
-  if (attempt->is_refused || !malt_worker_takes_calls (self->worker))
+  if (attempt->rung == MALT_RUNG_KILLED && !malt_worker_takes_calls (self->worker))
+    {
+      /* As it was asked for, which says nothing about the next. */
+      self->is_noted = TRUE;
+      core->n_to_replace++;
+      leave_usable_locked (self, MEMBER_LOST);
+    }
+  else if (attempt->is_refused || !malt_worker_takes_calls (self->worker))
     {
       note_death_locked (self);
       leave_usable_locked (self, MEMBER_LOST);
@@ -353,7 +361,8 @@ ended_on_pool_cb (gpointer user_data)
     }
 
   note_death_locked (self);
-  malt_pool_emit_locked (core, self->worker, FALSE);
+  if (self->is_announced)
+    malt_pool_emit_locked (core, self->worker, FALSE);
   remove_locked (self);
   malt_pool_core_schedule_locked (core, &actions);
   g_mutex_unlock (&core->lock);
@@ -428,6 +437,25 @@ malt_pool_member_stop (MaltPoolMember *self)
 
 /* Starting. */
 
+/* One that has started, but not as it should, is stopped like others.  FALSE if there is
+ * nothing to stop. */
+static gboolean
+keep_to_stop_locked (MaltPoolMember  *self,
+                     MaltPoolActions *actions)
+{
+  if (self->started == NULL ||
+      !malt_worker_watch_end (self->started, ended_cb, self, (GDestroyNotify) malt_pool_member_unref))
+    return FALSE;
+
+  malt_pool_member_ref (self); /* for the end */
+  self->worker = g_steal_pointer (&self->started);
+  leave_usable_locked (self, MEMBER_RETIRING);
+  self->is_stopping = FALSE;
+  malt_pool_member_retire_locked (self, actions);
+
+  return TRUE;
+}
+
 /* It could not be started.  Takes the error. */
 static void
 fail_start (MaltPoolMember *self,
@@ -437,14 +465,13 @@ fail_start (MaltPoolMember *self,
   MaltPoolActions actions = MALT_POOL_ACTIONS_INIT;
   g_autoptr (GError) own = error;
 
-  g_clear_object (&self->started);
-
   g_mutex_lock (&core->lock);
   if (self->state != MEMBER_GONE)
     {
       gboolean was_wanted = !self->is_stopping;
 
-      remove_locked (self);
+      if (!keep_to_stop_locked (self, &actions))
+        remove_locked (self);
       if (was_wanted && !g_error_matches (own, G_IO_ERROR, G_IO_ERROR_CANCELLED))
         {
           core->start_has_failed = TRUE;
@@ -456,6 +483,7 @@ fail_start (MaltPoolMember *self,
     }
   g_mutex_unlock (&core->lock);
 
+  g_clear_object (&self->started);
   malt_pool_core_act (core, &actions);
 }
 
@@ -484,6 +512,7 @@ finish_start (MaltPoolMember *self)
       core->start_has_failed = FALSE;
       has_ended = !malt_worker_watch_end (self->worker, ended_cb, malt_pool_member_ref (self),
                                           (GDestroyNotify) malt_pool_member_unref);
+      self->is_announced = TRUE;
       malt_pool_emit_locked (core, self->worker, TRUE);
 
       if (has_ended)
@@ -650,6 +679,17 @@ malt_pool_member_find_locked (MaltPoolCore  *core,
 
   if (least != NULL && (least->n_running == 0 || (waits == NULL && core->n_usable >= core->options.max_workers)))
     {
+      malt_pool_member_take_locked (least);
+      return malt_pool_member_ref (least);
+    }
+
+  if (waits == NULL && malt_pool_brake_is_on (&core->brake, g_get_monotonic_time ()))
+    {
+      if (least == NULL)
+        {
+          g_propagate_error (error, malt_pool_core_new_brake_error_locked (core));
+          return NULL;
+        }
       malt_pool_member_take_locked (least);
       return malt_pool_member_ref (least);
     }

@@ -75,6 +75,7 @@ struct _MaltPoolCore
   MaltPoolOptions  options;
   GMainContext    *home;               /* in which the pool was made */
   GThread         *home_thread;
+  guint            generation;         /* of the process in which it was made; see malt-fork.c */
 
   GMutex           lock;
 
@@ -124,7 +125,11 @@ void            malt_pool_core_dispose          (MaltPoolCore      *self);
 char           *malt_pool_core_dup_name         (MaltPoolCore      *self);
 gboolean        malt_pool_core_is_bound         (MaltPoolCore      *self);
 gboolean        malt_pool_core_is_at_home       (MaltPoolCore      *self);
+gboolean        malt_pool_core_check_process    (MaltPoolCore      *self,
+                                                 GError           **error);
 GError         *malt_pool_core_new_closed_error (MaltPoolCore      *self);
+GError         *malt_pool_core_new_brake_error_locked
+                                                (MaltPoolCore      *self);
 void            malt_pool_core_enqueue_locked   (MaltPoolCore      *self,
                                                  MaltPoolEntry     *entry,
                                                  gboolean           first);
@@ -186,9 +191,17 @@ void            malt_pool_job_submit            (MaltPoolCore      *core,
                                                                    *call,
                                                  int                timeout_msec,
                                                  GCancellable      *cancellable,
-                                                 gboolean           is_bounded,
+                                                 GCancellable      *own,
                                                  MaltPoolJobFunc    func,
                                                  gpointer           user_data);
+void            malt_pool_job_submit_for        (MaltPoolCore      *core,
+                                                 const MaltPoolCall
+                                                                   *call,
+                                                 int                timeout_msec,
+                                                 GCancellable      *cancellable,
+                                                 MaltResult        *result);
+void            malt_pool_job_cancel_all        (MaltPoolCore      *core,
+                                                 GCancellable      *own);
 gboolean        malt_pool_job_try               (MaltPoolCore      *core,
                                                  const MaltPoolCall
                                                                    *call,
@@ -196,10 +209,6 @@ gboolean        malt_pool_job_try               (MaltPoolCore      *core,
                                                  gpointer           user_data,
                                                  GDestroyNotify     destroy,
                                                  GError           **error);
-void            malt_pool_job_return            (MaltPoolJob       *self,
-                                                 MaltResult        *result,
-                                                 GVariant          *value,
-                                                 GError            *error);
 MaltPoolJob    *malt_pool_job_ref               (MaltPoolJob       *self);
 void            malt_pool_job_unref             (MaltPoolJob       *self);
 void            malt_pool_job_give_locked       (MaltPoolJob       *self,
@@ -252,8 +261,7 @@ void            malt_pool_waiter_run_async      (MaltPoolCore      *core,
                                                  MaltResult        *result);
 void            malt_pool_waiter_look_locked    (MaltPoolCore      *core,
                                                  MaltPoolActions   *actions);
-void            malt_pool_waiter_tell           (MaltPoolWaiter    *self,
-                                                 MaltPoolCore      *core);
+void            malt_pool_waiter_tell           (MaltPoolWaiter    *self);
 
 /* The object. */
 MaltPoolCore   *malt_pool_get_core              (MaltPool          *self);
@@ -264,6 +272,7 @@ void            malt_pool_emit_locked           (MaltPoolCore      *core,
                                                  gboolean           is_added);
 
 GMainContext   *malt_pool_get_context           (void);
+gboolean        malt_pool_thread_is_gone        (void);
 void            malt_pool_invoke                (GMainContext      *context,
                                                  GSourceFunc        func,
                                                  gpointer           user_data,

@@ -4,6 +4,8 @@
 
 #include "malt-pool-private.h"
 
+#include "wire/malt-fork.h"
+
 /* The thread of all pools.  It starts and stops their workers, reads the replies to calls
  * of which no thread waits, counts how long they wait, and hands out the workers that
  * become free.
@@ -23,6 +25,17 @@ run_pool_thread (gpointer user_data)
   return NULL;
 }
 
+static guint generation; /* of the process whose thread it is, plus one; atomic */
+
+/* Whether there was such a thread in the process of which this one is a copy. */
+gboolean
+malt_pool_thread_is_gone (void)
+{
+  guint mine = (guint) g_atomic_int_get ((gint *) &generation);
+
+  return mine != 0 && mine != malt_fork_get_generation () + 1;
+}
+
 /* The main context of that thread. */
 GMainContext *
 malt_pool_get_context (void)
@@ -33,6 +46,7 @@ malt_pool_get_context (void)
     {
       GMainContext *context = g_main_context_new ();
 
+      g_atomic_int_set ((gint *) &generation, (gint) malt_fork_get_generation () + 1);
       g_thread_unref (g_thread_new ("malt-pool", run_pool_thread, context));
       g_once_init_leave (&pool_context, context);
     }

@@ -15,7 +15,8 @@ struct _MaltPoolWaiter
   MaltPoolCore    *core;
   GCancellable    *cancellable;
   gulong           cancelled_id;
-  MaltResult      *result;         /* owned; of one that does not block */
+  MaltResult      *result;         /* owned; of one that does not block, until it returns */
+  MaltDelivery     delivery;
 
   /* Guarded by the core's lock. */
   gboolean         is_listed;
@@ -110,23 +111,32 @@ malt_pool_waiter_look_locked (MaltPoolCore    *core,
     }
 }
 
+static void
+return_result (MaltDelivery *delivery)
+{
+  MaltPoolWaiter *self = (MaltPoolWaiter *) ((char *) delivery - G_STRUCT_OFFSET (MaltPoolWaiter, delivery));
+  GError *error = NULL;
+  gboolean went_well = report (self, &error);
+
+  if (self->cancelled_id != 0)
+    g_cancellable_disconnect (self->cancellable, self->cancelled_id);
+  malt_result_return (g_steal_pointer (&self->result),
+                      went_well ? g_variant_ref_sink (g_variant_new_boolean (TRUE)) : NULL, error);
+  waiter_unref (self);
+}
+
 /* Tells one that was found.  Takes it. */
 void
-malt_pool_waiter_tell (MaltPoolWaiter *self,
-                       MaltPoolCore   *core)
+malt_pool_waiter_tell (MaltPoolWaiter *self)
 {
-  GError *error = NULL;
-
-  if (self->result != NULL)
+  if (self->result == NULL)
     {
-      gboolean went_well = report (self, &error);
-
-      if (self->cancelled_id != 0)
-        g_cancellable_disconnect (self->cancellable, self->cancelled_id);
-      malt_result_return_later (g_steal_pointer (&self->result),
-                                went_well ? g_variant_ref_sink (g_variant_new_boolean (TRUE)) : NULL, error);
+      waiter_unref (self);
+      return;
     }
-  waiter_unref (self);
+
+  self->delivery.func = return_result;
+  malt_deliver (&self->delivery, malt_result_get_context (self->result));
 }
 
 static gboolean
@@ -147,7 +157,7 @@ cancelled_on_pool_cb (gpointer user_data)
   g_mutex_unlock (&core->lock);
 
   if (was_listed)
-    malt_pool_waiter_tell (self, core);
+    malt_pool_waiter_tell (self);
   return G_SOURCE_REMOVE;
 }
 
@@ -190,7 +200,7 @@ waiter_begin (MaltPoolCore    *core,
   g_mutex_unlock (&core->lock);
 
   if (is_done && result != NULL)
-    malt_pool_waiter_tell (waiter_ref (self), core);
+    malt_pool_waiter_tell (waiter_ref (self));
   return self;
 }
 

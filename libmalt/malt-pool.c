@@ -86,7 +86,11 @@ malt_pool_constructed (GObject *object)
 static void
 malt_pool_dispose (GObject *object)
 {
-  malt_pool_core_dispose (MALT_POOL (object)->core);
+  MaltPoolCore *core = MALT_POOL (object)->core;
+
+  /* A copy of its manager drops it, and leaves its workers running. */
+  if (malt_pool_core_check_process (core, NULL))
+    malt_pool_core_dispose (core);
 
   G_OBJECT_CLASS (malt_pool_parent_class)->dispose (object);
 }
@@ -94,7 +98,10 @@ malt_pool_dispose (GObject *object)
 static void
 malt_pool_finalize (GObject *object)
 {
-  malt_pool_core_unref (MALT_POOL (object)->core);
+  MaltPoolCore *core = MALT_POOL (object)->core;
+
+  if (malt_pool_core_check_process (core, NULL))
+    malt_pool_core_unref (core);
 
   G_OBJECT_CLASS (malt_pool_parent_class)->finalize (object);
 }
@@ -248,7 +255,8 @@ malt_pool_wait_room (MaltPool      *self,
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
-  return malt_pool_waiter_run (self->core, MALT_POOL_WAITS_FOR_ROOM, cancellable, error);
+  return malt_pool_core_check_process (self->core, error) &&
+         malt_pool_waiter_run (self->core, MALT_POOL_WAITS_FOR_ROOM, cancellable, error);
 }
 
 /**
@@ -269,11 +277,17 @@ malt_pool_wait_room_async (MaltPool            *self,
                            GAsyncReadyCallback  callback,
                            gpointer             user_data)
 {
+  GError *error = NULL;
+  MaltResult *result;
+
   g_return_if_fail (MALT_IS_POOL (self));
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
-  malt_pool_waiter_run_async (self->core, MALT_POOL_WAITS_FOR_ROOM, cancellable,
-                              malt_result_new (self, malt_pool_wait_room_async, callback, user_data));
+  result = malt_result_new (self, malt_pool_wait_room_async, callback, user_data);
+  if (malt_pool_core_check_process (self->core, &error))
+    malt_pool_waiter_run_async (self->core, MALT_POOL_WAITS_FOR_ROOM, cancellable, result);
+  else
+    malt_result_return_later (result, NULL, error);
 }
 
 /**
@@ -335,6 +349,9 @@ malt_pool_shutdown (MaltPool               *self,
   g_return_val_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable), FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
+  if (!malt_pool_core_check_process (self->core, error))
+    return FALSE;
+
   malt_pool_core_close (self->core, flags);
   if (malt_pool_core_is_at_home (self->core) && !malt_pool_core_stop_here (self->core, cancellable, error))
     return FALSE;
@@ -362,12 +379,20 @@ malt_pool_shutdown_async (MaltPool              *self,
                           GAsyncReadyCallback    callback,
                           gpointer               user_data)
 {
+  GError *error = NULL;
+  MaltResult *result;
+
   g_return_if_fail (MALT_IS_POOL (self));
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
-  malt_pool_core_close (self->core, flags);
-  malt_pool_waiter_run_async (self->core, MALT_POOL_WAITS_FOR_END, cancellable,
-                              malt_result_new (self, malt_pool_shutdown_async, callback, user_data));
+  result = malt_result_new (self, malt_pool_shutdown_async, callback, user_data);
+  if (malt_pool_core_check_process (self->core, &error))
+    {
+      malt_pool_core_close (self->core, flags);
+      malt_pool_waiter_run_async (self->core, MALT_POOL_WAITS_FOR_END, cancellable, result);
+    }
+  else
+    malt_result_return_later (result, NULL, error);
 }
 
 /**
@@ -446,9 +471,12 @@ malt_pool_get_max_workers (MaltPool *self)
 guint
 malt_pool_get_n_workers (MaltPool *self)
 {
-  guint n;
+  guint n = 0;
 
   g_return_val_if_fail (MALT_IS_POOL (self), 0);
+
+  if (!malt_pool_core_check_process (self->core, NULL))
+    return n;
 
   g_mutex_lock (&self->core->lock);
   n = malt_pool_member_count_locked (self->core);
@@ -470,9 +498,12 @@ malt_pool_get_n_workers (MaltPool *self)
 guint
 malt_pool_get_n_queued (MaltPool *self)
 {
-  guint n;
+  guint n = 0;
 
   g_return_val_if_fail (MALT_IS_POOL (self), 0);
+
+  if (!malt_pool_core_check_process (self->core, NULL))
+    return n;
 
   g_mutex_lock (&self->core->lock);
   n = self->core->queue.length;
@@ -494,9 +525,12 @@ malt_pool_get_n_queued (MaltPool *self)
 guint
 malt_pool_get_n_running (MaltPool *self)
 {
-  guint n;
+  guint n = 0;
 
   g_return_val_if_fail (MALT_IS_POOL (self), 0);
+
+  if (!malt_pool_core_check_process (self->core, NULL))
+    return n;
 
   g_mutex_lock (&self->core->lock);
   n = self->core->n_running;
@@ -518,9 +552,12 @@ malt_pool_get_n_running (MaltPool *self)
 guint64
 malt_pool_get_n_done (MaltPool *self)
 {
-  guint64 n;
+  guint64 n = 0;
 
   g_return_val_if_fail (MALT_IS_POOL (self), 0);
+
+  if (!malt_pool_core_check_process (self->core, NULL))
+    return n;
 
   g_mutex_lock (&self->core->lock);
   n = self->core->n_done;
@@ -542,9 +579,12 @@ malt_pool_get_n_done (MaltPool *self)
 guint64
 malt_pool_get_n_failed (MaltPool *self)
 {
-  guint64 n;
+  guint64 n = 0;
 
   g_return_val_if_fail (MALT_IS_POOL (self), 0);
+
+  if (!malt_pool_core_check_process (self->core, NULL))
+    return n;
 
   g_mutex_lock (&self->core->lock);
   n = self->core->n_failed;
@@ -566,9 +606,12 @@ malt_pool_get_n_failed (MaltPool *self)
 guint64
 malt_pool_get_n_restarts (MaltPool *self)
 {
-  guint64 n;
+  guint64 n = 0;
 
   g_return_val_if_fail (MALT_IS_POOL (self), 0);
+
+  if (!malt_pool_core_check_process (self->core, NULL))
+    return n;
 
   g_mutex_lock (&self->core->lock);
   n = self->core->n_restarts;

@@ -2,6 +2,9 @@
 
 #include <malt.h>
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "test-asserts.h"
 #include "test-case.h"
 #include "test-mark.h"
@@ -397,6 +400,16 @@ test_initializer (TestCase *self)
   pool = test_pool_new (self, "launcher", self->launcher, "max-workers", 1, "initializer",
                         test_case_function (self, "fail"), "initializer-arguments", bad, NULL);
   fail_call (self, pool, "get", NULL, NONE, MALT_ERROR, MALT_ERROR_START, "*the initializer '*fail' failed: *not today*");
+  test_pool_answer_fails (test_pool_start (pool, test_case_function (self, "get"), NULL, NONE, MALT_TIMEOUT_NONE, NULL),
+                          MALT_ERROR, MALT_ERROR_START, "*not today*");
+  test_pool_retire (pool);
+
+  /* A worker that ends in it has not started either. */
+  if (test_variant_cannot (self->variant, TEST_NEEDS_PROCESS) != NULL)
+    return;
+  pool = test_pool_new (self, "launcher", self->launcher, "max-workers", 1, "initializer",
+                        test_case_function (self, "crash"), NULL);
+  fail_call (self, pool, "get", NULL, NONE, MALT_ERROR, MALT_ERROR_START, "*the initializer '*crash' failed: *signal 11*");
   test_pool_retire (pool);
 }
 
@@ -495,6 +508,35 @@ test_stuck (TestCase *self)
 
   test_pool_assert_usable (self, pool);
   test_mark_make (end);
+  test_pool_retire (pool);
+}
+
+/* A worker that the deadline of its call has killed is no crash. */
+static void
+test_killed_on_timeout (TestCase *self)
+{
+  MaltPool *pool;
+  int i;
+
+  malt_launcher_set_cancel_timeout (self->launcher, 20);
+  malt_launcher_set_interrupt_timeout (self->launcher, 20);
+  malt_launcher_set_kill_on_timeout (self->launcher, TRUE);
+  pool = test_pool_new (self, "launcher", self->launcher, WARM, "max-workers", 1, "crash-limit", 0, NULL);
+  for (i = 1; i <= 3; i++)
+    {
+      g_autofree char *mark = test_mark_new ();
+      g_autofree char *end = test_mark_new ();
+      g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+      TestPoolAnswer *answer;
+
+      answer = test_pool_start (pool, test_case_function (self, "be_deaf"), g_variant_new ("(ss)", mark, end), NONE,
+                                MALT_TIMEOUT_NONE, cancellable);
+      test_mark_await (mark);
+      g_cancellable_cancel (cancellable);
+      test_pool_answer_fails (answer, G_IO_ERROR, G_IO_ERROR_CANCELLED, "*the worker was killed*");
+      test_pool_assert_usable (self, pool);
+      g_assert_cmpuint (malt_pool_get_n_restarts (pool), ==, i);
+    }
   test_pool_retire (pool);
 }
 
@@ -732,6 +774,186 @@ test_shutdown_cancelled (TestCase *self)
   test_pool_retire (pool);
 }
 
+/* While many threads call, at whatever moment that finds them. */
+
+typedef struct
+{
+  TestCase *test;
+  MaltPool *pool;
+  int       n_calls;   /* atomic */
+} Callers;
+
+static gpointer
+calling_thread (gpointer data)
+{
+  Callers *callers = data;
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  const char *function = test_case_function (callers->test, "nothing");
+  g_autoptr (GError) error = NULL;
+
+  g_main_context_push_thread_default (context);
+  while (error == NULL)
+    {
+      g_autoptr (GVariant) first = NULL;
+      g_autoptr (GVariant) second = NULL;
+
+      first = malt_pool_remote_call_fetch (callers->pool, function, NULL, NULL, NONE, MALT_TIMEOUT_NONE, NULL, &error);
+      if (error == NULL)
+        second = test_pool_answer_wait (test_pool_start (callers->pool, function, NULL, NONE, MALT_TIMEOUT_NONE, NULL),
+                                        &error);
+      g_atomic_int_inc (&callers->n_calls);
+    }
+  g_main_context_pop_thread_default (context);
+
+  if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CLOSED) &&
+      !g_error_matches (error, MALT_ERROR, MALT_ERROR_TERMINATED))
+    g_error ("a call failed as the pool was shut down: %s", error->message);
+  return NULL;
+}
+
+static gboolean
+has_called (gpointer data)
+{
+  return g_atomic_int_get ((int *) data) > 0;
+}
+
+static void
+test_shutdown_anywhen (TestCase *self)
+{
+  guint i, j, n = TEST_SANITIZED ? 3 : 12;
+
+  for (i = 0; i < n; i++)
+    {
+      Callers callers = { self, test_pool_new (self, "launcher", self->launcher, "max-workers", 2, NULL), 0 };
+      g_autoptr (GError) error = NULL;
+      GThread *threads[4];
+
+      for (j = 0; j < G_N_ELEMENTS (threads); j++)
+        threads[j] = g_thread_new ("calls", calling_thread, &callers);
+      if (i % 2 == 0)
+        test_await (has_called, &callers.n_calls);
+      g_assert_true (malt_pool_shutdown (callers.pool, (MaltPoolShutdownFlags) (i % 3), NULL, &error));
+      g_assert_no_error (error);
+      g_assert_cmpuint (malt_pool_get_n_workers (callers.pool), ==, 0);
+      for (j = 0; j < G_N_ELEMENTS (threads); j++)
+        g_thread_join (threads[j]);
+      g_assert_cmpuint (malt_pool_get_n_running (callers.pool), ==, 0);
+      g_object_unref (callers.pool);
+    }
+}
+
+/* Workers are killed at whatever moment, and all that is called again comes to its end. */
+
+static gpointer
+killing_thread (gpointer data)
+{
+  Workers *workers = data;
+  int n_killed = 0;
+
+  while (n_killed < 10)
+    {
+      g_autoptr (MaltWorker) worker = NULL;
+
+      g_mutex_lock (&workers->lock);
+      worker = g_steal_pointer (&workers->last);
+      g_mutex_unlock (&workers->lock);
+      if (worker == NULL)
+        {
+          g_thread_yield ();
+          continue;
+        }
+      malt_worker_kill (worker, 9);
+      n_killed++;
+    }
+  return NULL;
+}
+
+static void
+test_killed_anywhen (TestCase *self)
+{
+  g_autoptr (GError) error = NULL;
+  MaltPool *pool = test_pool_new (self, "launcher", self->launcher, "max-workers", 2, "calls-per-worker", 2,
+                                  "retries", 100, "crash-limit", -1, NULL);
+  Workers workers = { 0 };
+  GThread *thread;
+  guint n = 0;
+
+  listen_to (&workers, pool);
+  thread = g_thread_new ("kills", killing_thread, &workers);
+  while (g_atomic_int_get (&workers.n_removed) < 10)
+    {
+      g_autoptr (GVariant) first = NULL;
+      g_autoptr (GVariant) second = NULL;
+      TestPoolAnswer *answer = test_pool_start (pool, test_case_function (self, "nothing"), NULL,
+                                                MALT_POOL_CALL_FLAGS_RETRY, MALT_TIMEOUT_NONE, NULL);
+
+      first = malt_pool_remote_call_fetch (pool, test_case_function (self, "nothing"), NULL, NULL,
+                                           MALT_POOL_CALL_FLAGS_RETRY, MALT_TIMEOUT_NONE, NULL, &error);
+      g_assert_no_error (error);
+      second = test_pool_answer_wait (answer, &error);
+      g_assert_no_error (error);
+      n += 2;
+    }
+  g_thread_join (thread);
+  g_assert_cmpuint (malt_pool_get_n_done (pool), ==, n);
+  g_assert_cmpuint (malt_pool_get_n_failed (pool), ==, 0);
+  test_pool_retire (pool);
+  workers_clear (&workers);
+}
+
+/* A copy of the manager that fork() has made uses nothing, and takes nothing away. */
+
+static int
+use_in_copy (TestCase *self,
+             MaltPool *pool)
+{
+  const char *function = test_case_function (self, "nothing");
+  g_autoptr (GError) error = NULL;
+  int n = 0;
+
+#define EXPECT_REFUSAL(call) \
+  if ((call) || !g_error_matches (error, MALT_ERROR, MALT_ERROR_NOT_SUPPORTED)) \
+    n++; \
+  g_clear_error (&error)
+
+  EXPECT_REFUSAL (malt_pool_remote_call_fetch (pool, function, NULL, NULL, NONE, MALT_TIMEOUT_NONE, NULL, &error));
+  EXPECT_REFUSAL (malt_pool_remote_do (pool, function, NULL, NULL, &error));
+  EXPECT_REFUSAL (malt_pool_map (pool, function, g_variant_new_parsed ("[()]"), NONE, MALT_TIMEOUT_NONE, NULL, NULL,
+                                 NULL, &error));
+  EXPECT_REFUSAL (malt_pool_wait_room (pool, NULL, &error));
+  EXPECT_REFUSAL (malt_pool_shutdown (pool, MALT_POOL_SHUTDOWN_FLAGS_STOP_RUNNING, NULL, &error));
+#undef EXPECT_REFUSAL
+
+  if (malt_pool_get_n_workers (pool) != 0)
+    n++;
+  return n;
+}
+
+static void
+test_fork (TestCase *self)
+{
+  MaltPool *pool = test_pool_new (self, "launcher", self->launcher, "max-workers", 1, NULL);
+  int status;
+  pid_t pid;
+
+  test_pool_assert_usable (self, pool);
+  pid = fork ();
+  g_assert_cmpint (pid, >=, 0);
+  if (pid == 0)
+    {
+      int n = use_in_copy (self, pool);
+
+      g_object_unref (pool);
+      _exit (n);
+    }
+  g_assert_cmpint (waitpid (pid, &status, 0), ==, pid);
+  g_assert_cmpint (status, ==, 0);
+
+  test_pool_assert_usable (self, pool);
+  g_assert_cmpuint (malt_pool_get_n_workers (pool), ==, 1);
+  test_pool_retire (pool);
+}
+
 /* Nothing is left behind. */
 
 static gboolean
@@ -846,6 +1068,10 @@ main (int argc, char **argv)
   test_case_add_idle ("shutdown-stops", TEST_NEEDS_NOTHING, test_shutdown_stops);
   test_case_add_idle ("shutdown-in-start", TEST_NEEDS_PROCESS, test_shutdown_in_start);
   test_case_add_idle ("shutdown-cancelled", TEST_NEEDS_NOTHING, test_shutdown_cancelled);
+  test_case_add_idle ("shutdown-anywhen", TEST_NEEDS_NOTHING, test_shutdown_anywhen);
+  test_case_add_idle ("killed-anywhen", TEST_NEEDS_PROCESS, test_killed_anywhen);
+  test_case_add_idle ("killed-on-timeout", TEST_NEEDS_PROCESS, test_killed_on_timeout);
+  test_case_add_idle ("fork", TEST_NEEDS_RUNTIME, test_fork);
   test_case_add_idle ("nothing-left", TEST_NEEDS_RUNTIME, test_nothing_left);
   test_case_add_idle ("dropped", TEST_NEEDS_RUNTIME, test_dropped);
 

@@ -567,6 +567,38 @@ test_cancelled_anywhen (TestCase *self)
   test_pool_retire (pool);
 }
 
+/* A handler of the cancellable may itself wait for a worker: for the one whose call is just
+ * cancelled. */
+
+static void
+call_when_cancelled_cb (GCancellable *cancellable,
+                        gpointer      user_data)
+{
+  Caller *caller = user_data;
+
+  test_pool_assert_usable (caller->test, caller->pool);
+}
+
+static void
+test_cancelled_handler (TestCase *self)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  MaltPool *pool = test_pool_new (self, "launcher", self->launcher, WARM, "max-workers", 1, NULL);
+  Caller caller = { self, pool, NULL, 0, NULL, NULL };
+  TestPoolAnswer *runs, *waits;
+  gulong id;
+
+  runs = start_endless (self, pool, cancellable);
+  test_pool_await (pool, "n-running", 1);
+  waits = start_endless (self, pool, cancellable);
+  id = g_cancellable_connect (cancellable, G_CALLBACK (call_when_cancelled_cb), &caller, NULL);
+  g_cancellable_cancel (cancellable);
+  g_cancellable_disconnect (cancellable, id);
+  expect_cancelled (runs);
+  expect_cancelled (waits);
+  test_pool_retire (pool);
+}
+
 /* Many threads. */
 
 #define N_THREADS 8
@@ -942,6 +974,7 @@ main (int argc, char **argv)
   test_case_add_idle ("deadline-of-launcher", TEST_NEEDS_NOTHING, test_deadline_of_launcher);
   test_case_add_idle ("cancelled", TEST_NEEDS_NOTHING, test_cancelled);
   test_case_add_idle ("cancelled-anywhen", TEST_NEEDS_NOTHING, test_cancelled_anywhen);
+  test_case_add_idle ("cancelled-handler", TEST_NEEDS_NOTHING, test_cancelled_handler);
   test_case_add_idle ("many-threads", TEST_NEEDS_NOTHING, test_many_threads);
   test_case_add_idle ("map", TEST_NEEDS_NOTHING, test_map);
   test_case_add_idle ("map-without-func", TEST_NEEDS_NOTHING, test_map_without_func);
