@@ -346,12 +346,13 @@ tell_log (MaltPoolJob *job,
           GError      *error,
           gpointer     user_data)
 {
-  g_autoptr (MaltPool) kept = user_data;
-
   if (error != NULL)
     g_message ("a call that nobody awaits failed: %s", error->message);
   g_clear_error (&error);
   g_clear_pointer (&value, g_variant_unref);
+
+  /* It has been kept until now. */
+  g_object_unref (user_data);
 }
 
 /* What callers say. */

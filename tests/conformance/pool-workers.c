@@ -181,7 +181,6 @@ test_death_when_idle (TestCase *self)
 static void
 test_stopped_by_others (TestCase *self)
 {
-  g_autoptr (GError) error = NULL;
   MaltPool *pool = test_pool_new (self, "launcher", self->launcher, "max-workers", 2, "crash-limit", 0, NULL);
   Workers workers = { 0 };
   int i;

@@ -122,7 +122,6 @@ static void
 test_do (TestCase *self)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) value = NULL;
   MaltPool *pool = test_pool_new (self, "launcher", self->launcher, WARM, "max-workers", 1, NULL);
 
   g_assert_true (malt_pool_remote_do (pool, test_case_function (self, "put"), g_variant_new ("(s)", "this"), NULL,
