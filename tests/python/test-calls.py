@@ -50,6 +50,8 @@ class Workers(unittest.TestCase):
                 ({'colour': 'red'}, TypeError, "no option 'colour'"),
                 ({'stdout': 'nowhere'}, ValueError, "'nowhere' is none of"),
                 ({'runtime_options': {'buffers': []}}, TypeError, "the option 'buffers' is a list"),
+                ({'runtime_options': {'objects': 'all'}}, GLib.Error, "'objects' .* is 'all', none of 'refuse'"),
+                ({'buffers': 'none'}, GLib.Error, "'buffers' .* is 'none', neither"),
                 ({'backend': 'none such'}, Malt.NotFoundError, 'none such'),
                 ({'runtime': 'none such'}, Malt.NotFoundError, 'none such'),
                 ({'runtime': 'python', 'program': '/nonexistent'}, Malt.NotFoundError, '/nonexistent'),

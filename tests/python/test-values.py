@@ -343,7 +343,7 @@ class Hostile(unittest.TestCase):
     def test_bad_tags(self):
         V = GLib.Variant
         for name, variant in (
-                ('none', V('x', 1)), ('int', V('x', 1)), ('int', V('s', 'a')), ('set', V('aax', [[1]])), ('set', V('x', 1)),
+                ('none', V('x', 1)), ('int', V('x', 1)), ('int', V('s', 'a')), ('int', V('ay', bytes(2**20 + 1))), ('set', V('aax', [[1]])), ('set', V('x', 1)),
                 ('dict', V('(axax)', ([1], []))), ('dict', V('(aaxax)', ([[1]], [1]))), ('dict', V('x', 1)),
                 ('decimal', V('s', 'abc')), ('date', V('s', 'x')), ('datetime', V('(ssb)', ('x', '', False))),
                 ('datetime', V('(ssb)', ('2024-01-01', '99999999999999999999', False))),

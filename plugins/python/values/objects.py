@@ -44,6 +44,12 @@ def encode_int(value):
     return data
 
 
+def decode_int(data):
+    if len(data) > MAX_INT_BYTES:
+        raise ValueError(f'a whole number of {len(data)} bytes (limit {MAX_INT_BYTES})')
+    return int.from_bytes(data, 'little', signed=True)
+
+
 def encode_moment(value):
     return value.replace(tzinfo=None).isoformat(), zone_of(value), value.fold == 1
 
@@ -102,7 +108,7 @@ ENCODE = {
 }
 
 DECODE = {
-    'int': lambda data: int.from_bytes(data, 'little', signed=True),
+    'int': decode_int,
     'str': lambda data: str(data, 'utf-8', 'surrogatepass'),
     'tuple': tuple,
     'set': set,
