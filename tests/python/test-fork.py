@@ -62,6 +62,20 @@ print(worker.call('abs', -2), worker.submit('abs', -3).result())
 ''')
         self.assertEqual(done.stdout, 'nothing\n2 3\n2 3\n')
 
+    def test_signals_of_the_copy_are_its_own(self):
+        done = run_python(PRELUDE + '''
+import signal
+worker.call('abs', -1)
+pid = os.fork()
+if pid == 0:
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+    except KeyboardInterrupt:
+        os._exit(5)
+print(worker.call('time.sleep', 0.5), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+''')
+        self.assertEqual(done.stdout, 'None 5\n')
+
     def test_before_the_first_worker(self):
         done = run_python('''
 import os

@@ -96,6 +96,7 @@ malt_binding_after_fork (PyObject *module,
   if (in_child == Py_True)
     {
       is_copy = workers != NULL;
+      malt_binding_signals_after_fork ();
 
       /* They stay until the copy ends. */
       if (workers != NULL)

@@ -186,6 +186,20 @@ exchange_fd (int fd)
   return before;
 }
 
+/* In a forked copy of the program, whose signals are not to be announced to the first one. */
+void
+malt_binding_signals_after_fork (void)
+{
+  int before;
+
+  if (looked_at == 0)
+    return;
+
+  before = exchange_fd (-1);
+  if (before >= 0 && before != pipe_fds[1])
+    exchange_fd (before);
+}
+
 /* Sees to it that signals are announced to us; gives the descriptor to be put back, or -1. */
 static int
 take_fd (void)

@@ -126,6 +126,7 @@ struct _MaltBindingWait
 };
 
 gboolean malt_binding_signals_init   (void);
+void     malt_binding_signals_after_fork (void);
 void     malt_binding_wait_begin     (MaltBindingWait *self,
                                       MaltWorker      *worker,
                                       GCancellable    *cancellable);
