@@ -17,8 +17,8 @@ typedef struct _MaltChannelLink MaltChannelLink;
 
 /* How many units of credit either end gives at most; an item costs one, and one more for each
  * MALT_CHANNEL_UNIT_SIZE bytes of it. */
-#define MALT_CHANNEL_WINDOW    256u
-#define MALT_CHANNEL_UNIT_SIZE (64u * 1024)
+#define MALT_CHANNEL_WINDOW    1024u
+#define MALT_CHANNEL_UNIT_SIZE (16u * 1024)
 
 /* The way to the other end of a channel, in another process.  What sends in turn, `grant` and
  * `want` are called without the core's lock; the others with it, and they do not block and do

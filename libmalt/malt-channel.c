@@ -20,7 +20,7 @@
  *
  * Who puts waits while there is no room, so that neither end can flood the other. The
  * manager's end fetches some values ahead, at most as many as the channel's capacity (and
- * not more than 256), from when it first wants one; in the other direction as many can be
+ * not more than 1,024), from when it first wants one; in the other direction as many can be
  * under way. They are in nobody's way, but a channel from which the manager takes as well
  * as the worker's own code should not be expected to share fairly.
  *

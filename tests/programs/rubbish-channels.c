@@ -123,7 +123,7 @@ break_opening (const char *mode,
   else if (strcmp (mode, "much-credit") == 0)
     answer (id, 1, CAPACITY, CAPACITY + 1);
   else if (strcmp (mode, "window") == 0)
-    answer (id, 1, 1000, 257);
+    answer (id, 1, 2000, 1025);
   else if (strcmp (mode, "short-body") == 0)
     put_frame (MALT_FRAME_CHANNEL, id, g_variant_new_uint32 (1));
   else if (strcmp (mode, "unknown-request") == 0)
