@@ -21,7 +21,8 @@
  *     waits for that (`wanted`).
  *   - Items that were sent stay in `sent` until the other end has said that they were taken.
  *     If somebody wants some where the queue is, and there are none, what was not taken is
- *     recalled.  The same happens if the other end leaves.
+ *     recalled.  The same happens if the other end leaves, which it also does when it has
+ *     taken the last one.
  *
  * Whatever cannot be done at once is a MaltChannelOp.  Whenever anything has changed,
  * serve_locked() does what can be done now.  It sends without the lock, one thread at a
@@ -115,12 +116,39 @@ grant_room_locked (MaltChannelCore *self)
     self->grant_due = (guint) missing;
 }
 
+/* Whether this end needs the other one no more. */
+static gboolean
+has_to_leave_locked (MaltChannelCore *self)
+{
+  return self->is_remote && self->link != NULL &&
+         (self->n_handles == 0 || (self->is_finished && self->items.n == 0));
+}
+
+/* Gives the link, to be dropped without the lock, if this end has left. */
+static MaltChannelLink *
+try_leave_locked (MaltChannelCore *self)
+{
+  if (has_to_leave_locked (self) && self->link->klass->leave (self->link, self->all_taken))
+    return malt_channel_core_steal_link_locked (self);
+
+  return NULL;
+}
+
 /* Gives the lock back, and then what has to be granted. */
 void
 malt_channel_core_unlock (MaltChannelCore *self)
 {
   MaltChannelLink *link = self->link;
   guint cost, wanted = self->want_due;
+
+  if (G_UNLIKELY (self->is_finished))
+    {
+      link = try_leave_locked (self);
+      g_mutex_unlock (&self->lock);
+      if (link != NULL)
+        link->klass->unref (link);
+      return;
+    }
 
   if (link != NULL && !self->is_remote)
     grant_room_locked (self);
@@ -135,12 +163,17 @@ malt_channel_core_unlock (MaltChannelCore *self)
   self->grant_due = self->want_due = 0;
   self->allowance += cost;
   link->klass->ref (link);
-  g_mutex_unlock (&self->lock);
 
+  /* At the remote end it does not block, and is in its order with what is given back. */
+  if (!self->is_remote)
+    g_mutex_unlock (&self->lock);
   if (cost > 0)
     link->klass->grant (link, cost);
   if (wanted > 0)
     link->klass->want (link, wanted);
+  if (self->is_remote)
+    g_mutex_unlock (&self->lock);
+
   link->klass->unref (link);
 }
 
@@ -407,8 +440,12 @@ send_next_locked (MaltChannelCore *self)
       self->is_recalling = TRUE;
       send_locked (self, self->link->klass->recall);
     }
-  else if (!self->is_remote && self->is_closed && self->items.n == 0 && !self->is_recalling)
-    send_locked (self, self->link->klass->finish);
+  else if (!self->is_remote && self->is_closed && self->items.n == 0 && !self->is_recalling && !self->has_finished)
+    {
+      self->has_finished = TRUE;
+      self->close_due = FALSE;
+      send_locked (self, self->link->klass->finish);
+    }
   else if (self->close_due)
     {
       self->close_due = FALSE;
@@ -540,20 +577,18 @@ malt_channel_core_add_handle (MaltChannelCore *self)
   g_mutex_unlock (&self->lock);
 }
 
-static void
-try_leave_locked (MaltChannelCore *self)
-{
-  if (self->n_handles == 0 && self->is_remote && self->link != NULL)
-    self->link->klass->leave (self->link, self->all_taken);
-}
-
-/* If nobody has a handle, this end is needed no more. */
+/* If nobody has a handle, or all was taken, this end is needed no more. */
 void
 malt_channel_core_try_leave (MaltChannelCore *self)
 {
+  MaltChannelLink *link;
+
   g_mutex_lock (&self->lock);
-  try_leave_locked (self);
+  link = try_leave_locked (self);
   g_mutex_unlock (&self->lock);
+
+  if (link != NULL)
+    link->klass->unref (link);
 }
 
 /* With a reference. */
@@ -562,8 +597,9 @@ malt_channel_core_drop_handle (MaltChannelCore *self)
 {
   g_mutex_lock (&self->lock);
   self->n_handles--;
-  try_leave_locked (self);
   g_mutex_unlock (&self->lock);
+
+  malt_channel_core_try_leave (self);
 }
 
 /* Whether nobody has to hear of the end of its worker. */

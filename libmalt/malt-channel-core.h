@@ -20,9 +20,9 @@ typedef struct _MaltChannelLink MaltChannelLink;
 #define MALT_CHANNEL_WINDOW    1024u
 #define MALT_CHANNEL_UNIT_SIZE (16u * 1024)
 
-/* The way to the other end of a channel, in another process.  What sends in turn, `grant` and
- * `want` are called without the core's lock; the others with it, and they do not block and do
- * not call the core. */
+/* The way to the other end of a channel, in another process.  What sends in turn is called
+ * without the core's lock, and `grant` where the queue is, too; the others with it, and they do
+ * not block and do not call the core. */
 typedef struct
 {
   /* Sends an item, and says what it costs.  One thread at a time. */
@@ -39,8 +39,8 @@ typedef struct
   void     (* ref)    (MaltChannelLink  *self);
 
   /* Only where the queue is, in turn with `send`: the other end is to give back what it has
-   * not taken; nothing more comes from it, or the leave of the other end is confirmed, and
-   * the link leaves the core. */
+   * not taken; nothing more comes from it; the leave of the other end is confirmed, and the
+   * link leaves the core. */
   void     (* recall) (MaltChannelLink  *self);
   void     (* finish) (MaltChannelLink  *self);
   void     (* left)   (MaltChannelLink  *self);
@@ -48,14 +48,14 @@ typedef struct
   /* Only at the end without the queue: so many more wait to take something, of which
    * `grant` says nothing; whether there is something is asked, with all that was sent so far;
    * what was not taken is given back, or the channel needed no more, and in all so much was
-   * taken. */
+   * taken; it may be too early to leave. */
   void     (* want)   (MaltChannelLink  *self,
                        guint             number);
   void     (* probe)  (MaltChannelLink  *self,
                        guint32           n_put);
   void     (* give_back) (MaltChannelLink *self,
                        guint32           taken);
-  void     (* leave)  (MaltChannelLink  *self,
+  gboolean (* leave)  (MaltChannelLink  *self,
                        guint32           taken);
   /* Waiting, as malt_service_wait() and malt_service_wake() do, and for a main context. */
   gboolean (* wait)   (MaltChannelLink  *self,
@@ -133,6 +133,7 @@ gboolean         malt_channel_core_receive    (MaltChannelCore   *self,
                                                gsize              size);
 MALT_AVAILABLE_IN_1_0
 gboolean         malt_channel_core_credit     (MaltChannelCore   *self,
+                                               MaltChannelLink   *link,
                                                guint              cost);
 MALT_AVAILABLE_IN_1_0
 gboolean         malt_channel_core_closed     (MaltChannelCore   *self);
@@ -149,12 +150,16 @@ MALT_AVAILABLE_IN_1_0
 void             malt_channel_core_unlink     (MaltChannelCore   *self);
 
 /* Where the queue is. */
-MaltChannelLink *malt_channel_core_ref_link   (MaltChannelCore   *self);
+MaltChannelLink *malt_channel_core_ref_link   (MaltChannelCore   *self,
+                                               gboolean          *is_leaving);
 guint            malt_channel_core_set_link   (MaltChannelCore   *self,
                                                MaltChannelLink   *link);
+/* Nothing happens if @link is no more that of the channel. */
 void             malt_channel_core_wanted     (MaltChannelCore   *self,
+                                               MaltChannelLink   *link,
                                                guint              number);
 void             malt_channel_core_given_back (MaltChannelCore   *self,
+                                               MaltChannelLink   *link,
                                                guint32            taken);
 gboolean         malt_channel_core_answer_probe (MaltChannelCore *self,
                                                guint32            n_put);

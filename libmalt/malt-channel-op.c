@@ -329,7 +329,7 @@ malt_channel_core_take (MaltChannelCore  *self,
     return NULL;
 
   g_mutex_lock (&self->lock);
-  if (timeout_msec == 0 && self->items.n == 0 && self->is_remote && self->link != NULL)
+  if (timeout_msec == 0 && self->items.n == 0 && self->is_remote && self->link != NULL && !self->is_finished)
     fetch_locked (self);
   if (self->items.n > 0 && self->ops[MALT_CHANNEL_TAKE].length == 0)
     {
@@ -380,7 +380,7 @@ malt_channel_core_is_ready (MaltChannelCore *self)
 
   g_mutex_lock (&self->lock);
   is_ready = self->items.n > 0;
-  if (is_ready || !self->is_remote || self->link == NULL)
+  if (is_ready || !self->is_remote || self->link == NULL || self->is_finished)
     {
       malt_channel_core_unlock (self);
       return is_ready;

@@ -96,6 +96,8 @@ struct _MaltChannelCore
   gboolean          is_sending; /* some thread is in a function of it that sends in turn */
   gboolean          close_due;  /* close() is to be called */
   gboolean          left_due;   /* left() is */
+  gboolean          is_leaving; /* it is, or is being called */
+  gboolean          has_finished; /* finish() was */
   gint64            credit;     /* for what this end sends */
   gint64            allowance;  /* for what the other end sends */
   guint             taken;      /* of that, and not yet granted again */

@@ -59,9 +59,11 @@ max_credit_locked (MaltChannelCore *self)
   return (gint64) self->window + (self->is_sending ? malt_channel_cost (MALT_LIMIT_BODY_SIZE) : 0);
 }
 
-/* The other end has taken so much of what was sent; or may be sent that much for a begin. */
+/* The other end has taken so much of what was sent; or may be sent that much for a begin.  If
+ * @link is no more that of the channel, nothing happens. */
 gboolean
 malt_channel_core_credit (MaltChannelCore *self,
+                          MaltChannelLink *link,
                           guint            cost)
 {
   MaltChannelItems taken = { 0 };
@@ -69,7 +71,8 @@ malt_channel_core_credit (MaltChannelCore *self,
 
   g_mutex_lock (&self->lock);
   allowed = self->link != NULL && (!self->is_remote || self->credit + cost <= max_credit_locked (self));
-  if (allowed)
+  /* Who has left has counted all already. */
+  if (allowed && self->link == link && !self->is_leaving)
     {
       self->credit += cost;
       if (!self->is_remote && self->is_granted)
@@ -109,17 +112,11 @@ malt_channel_core_closed (MaltChannelCore *self)
 void
 malt_channel_core_finished (MaltChannelCore *self)
 {
-  MaltChannelLink *link;
-
   g_mutex_lock (&self->lock);
   self->is_closed = self->is_finished = TRUE;
   malt_channel_core_fail_ops_locked (self, MALT_CHANNEL_PUT);
   malt_channel_core_serve_locked (self);
-  link = malt_channel_core_steal_link_locked (self);
   malt_channel_core_unlock (self);
-
-  if (link != NULL)
-    link->klass->unref (link);
 }
 
 /* A probe was answered. */
@@ -193,10 +190,12 @@ malt_channel_core_answer_probe (MaltChannelCore *self,
 /* So many more wait at the other end. */
 void
 malt_channel_core_wanted (MaltChannelCore *self,
+                          MaltChannelLink *link,
                           guint            number)
 {
   g_mutex_lock (&self->lock);
-  self->wanted += MIN (number, G_MAXINT32 - MIN (self->wanted, G_MAXINT32));
+  if (self->link == link && !self->is_leaving)
+    self->wanted += MIN (number, G_MAXINT32 - MIN (self->wanted, G_MAXINT32));
   malt_channel_core_serve_locked (self);
   malt_channel_core_unlock (self);
 }
@@ -204,27 +203,34 @@ malt_channel_core_wanted (MaltChannelCore *self,
 /* The other end has given back all but so much. */
 void
 malt_channel_core_given_back (MaltChannelCore *self,
+                              MaltChannelLink *link,
                               guint32          taken)
 {
   MaltChannelItems items = { 0 };
 
   g_mutex_lock (&self->lock);
-  take_off_locked (self, taken - self->all_taken, &items);
-  self->all_taken = taken;
-  malt_channel_core_take_back_locked (self);
-  malt_channel_core_serve_locked (self);
+  if (self->link == link && !self->is_leaving)
+    {
+      take_off_locked (self, taken - self->all_taken, &items);
+      self->all_taken = taken;
+      malt_channel_core_take_back_locked (self);
+      malt_channel_core_serve_locked (self);
+    }
   malt_channel_core_unlock (self);
 
   malt_channel_items_clear (&items);
 }
 
+/* @is_leaving: the other end has left, and the link is about to go. */
 MaltChannelLink *
-malt_channel_core_ref_link (MaltChannelCore *self)
+malt_channel_core_ref_link (MaltChannelCore *self,
+                            gboolean        *is_leaving)
 {
   MaltChannelLink *link;
 
   g_mutex_lock (&self->lock);
   link = self->link;
+  *is_leaving = self->is_leaving;
   if (link != NULL)
     link->klass->ref (link);
   g_mutex_unlock (&self->lock);
@@ -248,7 +254,8 @@ malt_channel_core_set_link (MaltChannelCore *self,
   self->credit = 0;
   self->allowance = credit = malt_channel_core_room_locked (self);
   self->close_due = self->is_closed;
-  self->left_due = FALSE;
+  self->left_due = self->is_leaving = FALSE;
+  self->has_finished = FALSE;
   self->wanted = 0;
   self->is_recalling = FALSE;
   g_mutex_unlock (&self->lock);
@@ -266,7 +273,7 @@ malt_channel_core_left (MaltChannelCore *self,
 
   g_mutex_lock (&self->lock);
   take_off_locked (self, taken - self->all_taken, &items);
-  self->left_due = TRUE;
+  self->left_due = self->is_leaving = TRUE;
   malt_channel_core_serve_locked (self);
   malt_channel_core_unlock (self);
 

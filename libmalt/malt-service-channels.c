@@ -26,6 +26,7 @@ typedef struct
 } ServiceLink;
 
 static GMutex channels_lock;  /* held while a channel is announced or its end is */
+static GCond link_left;       /* a link has left its core */
 /* Guarded by channels_lock: id → ServiceLink, owned.  There is one manager. */
 static GHashTable *links;
 static guint32 last_id;
@@ -40,6 +41,19 @@ send (MaltService   *self,
       guint          number)
 {
   malt_service_send_frame (self, type, 0, MALT_FRAME_CHANNEL_ID (id, number), NULL, 0);
+}
+
+/* Not in turn with what else is sent for the channel: so only if its id is not gone. */
+static void
+send_unless_gone (MaltService   *self,
+                  MaltFrameType  type,
+                  guint32        id,
+                  guint          number)
+{
+  g_mutex_lock (&channels_lock);
+  if (g_hash_table_contains (links, GUINT_TO_POINTER (id)))
+    send (self, type, id, number);
+  g_mutex_unlock (&channels_lock);
 }
 
 /* The link. */
@@ -74,7 +88,7 @@ service_link_grant (MaltChannelLink *link,
 {
   ServiceLink *self = (ServiceLink *) link;
 
-  send (self->service, MALT_FRAME_CREDIT, self->id, cost);
+  send_unless_gone (self->service, MALT_FRAME_CREDIT, self->id, cost);
 }
 
 static void
@@ -94,33 +108,30 @@ service_link_unref (MaltChannelLink *link)
   g_free (self);
 }
 
+static void
+service_link_finish (MaltChannelLink *link)
+{
+  ServiceLink *self = (ServiceLink *) link;
+
+  send (self->service, MALT_FRAME_FINISH, self->id, 0);
+}
+
 /* The id is gone.  Whoever opens the channel from now on makes another link; he is not
  * answered before the manager hears of this. */
 static void
-end_link (ServiceLink   *self,
-          MaltFrameType  type)
+service_link_left (MaltChannelLink *link)
 {
+  ServiceLink *self = (ServiceLink *) link;
   MaltChannelCore *core = self->core;
 
   g_mutex_lock (&channels_lock);
   g_hash_table_remove (links, GUINT_TO_POINTER (self->id));
   malt_channel_core_unlink (core);
-  send (self->service, type, self->id, 0);
+  send (self->service, MALT_FRAME_LEAVE, self->id, 0);
+  g_cond_broadcast (&link_left);
   g_mutex_unlock (&channels_lock);
 
   malt_channel_core_unref (core);
-}
-
-static void
-service_link_finish (MaltChannelLink *link)
-{
-  end_link ((ServiceLink *) link, MALT_FRAME_FINISH);
-}
-
-static void
-service_link_left (MaltChannelLink *link)
-{
-  end_link ((ServiceLink *) link, MALT_FRAME_LEAVE);
 }
 
 static void
@@ -142,20 +153,25 @@ static const MaltChannelLinkClass service_link_class = {
   .left = service_link_left,
 };
 
-/* A reference to the core of a channel, or %NULL if its id is gone. */
-static MaltChannelCore *
-ref_core (guint32 id)
+/* References to the link of that id and to its core; FALSE if the id is gone. */
+static gboolean
+ref_link (guint32           id,
+          MaltChannelLink **link,
+          MaltChannelCore **core)
 {
-  MaltChannelCore *core = NULL;
-  ServiceLink *link;
+  ServiceLink *found;
 
   g_mutex_lock (&channels_lock);
-  link = links != NULL ? g_hash_table_lookup (links, GUINT_TO_POINTER (id)) : NULL;
-  if (link != NULL)
-    core = malt_channel_core_ref (link->core);
+  found = links != NULL ? g_hash_table_lookup (links, GUINT_TO_POINTER (id)) : NULL;
+  if (found != NULL)
+    {
+      *link = &found->parent;
+      service_link_ref (*link);
+      *core = malt_channel_core_ref (found->core);
+    }
   g_mutex_unlock (&channels_lock);
 
-  return core;
+  return found != NULL;
 }
 
 /* The pushing thread. */
@@ -169,23 +185,25 @@ run_pushing_thread (gpointer user_data)
   for (;;)
     {
       g_autofree MaltFrame *frame = g_async_queue_pop (queue);
-      guint32 id = MALT_FRAME_ID_CHANNEL (frame->id);
-      g_autoptr (MaltChannelCore) core = ref_core (id);
+      guint32 id = MALT_FRAME_ID_CHANNEL (frame->id), number = MALT_FRAME_ID_NUMBER (frame->id);
+      MaltChannelCore *core;
+      MaltChannelLink *link;
 
-      guint32 number = MALT_FRAME_ID_NUMBER (frame->id);
-
-      /* Without a core the frame was under way when the channel's end was announced. */
-      if (core == NULL)
+      /* Else the frame was under way when the manager left. */
+      if (!ref_link (id, &link, &core))
         continue;
 
       if (frame->type == MALT_FRAME_PROBE)
-        send (self, MALT_FRAME_PROBE, id, malt_channel_core_answer_probe (core, number));
+        send_unless_gone (self, MALT_FRAME_PROBE, id, malt_channel_core_answer_probe (core, number));
       else if (frame->type == MALT_FRAME_CREDIT)
-        malt_channel_core_credit (core, number);
+        malt_channel_core_credit (core, link, number);
       else if (frame->type == MALT_FRAME_WANT)
-        malt_channel_core_wanted (core, number);
+        malt_channel_core_wanted (core, link, number);
       else
-        malt_channel_core_given_back (core, number);
+        malt_channel_core_given_back (core, link, number);
+
+      malt_channel_core_unref (core);
+      service_link_unref (link);
     }
 
   return NULL;
@@ -241,12 +259,18 @@ malt_service_answer_channel (MaltService *self,
 {
   MaltChannelCore *core = malt_channel_get_core (channel);
   MaltChannelLink *link;
+  gboolean is_leaving;
   MaltMessage message;
   guint credit = 0;
   guint32 id;
 
   g_mutex_lock (&channels_lock);
-  link = malt_channel_core_ref_link (core);
+  /* Some other thread may be sending something, and then that the manager has left. */
+  while ((link = malt_channel_core_ref_link (core, &is_leaving)) != NULL && is_leaving)
+    {
+      link->klass->unref (link);
+      g_cond_wait (&link_left, &channels_lock);
+    }
   id = link != NULL ? ((ServiceLink *) link)->id : new_link_locked (self, core, &credit);
   malt_message_write_channel (&message, id, malt_channel_core_get_capacity (core), credit);
   malt_service_send_frame (self, MALT_FRAME_CHANNEL, 0, request_id, message.data, message.size);
@@ -291,10 +315,14 @@ malt_service_take_channel_frame (MaltService     *self,
                                  gconstpointer    data,
                                  GBytes          *body)
 {
-  guint32 id = MALT_FRAME_ID_CHANNEL (frame->id);
-  g_autoptr (MaltChannelCore) core = ref_core (id);
+  MaltChannelLink *link = NULL;
+  g_autoptr (MaltChannelCore) core = NULL;
 
   /* Without a core the frame was under way when the channel's end was announced. */
+  ref_link (MALT_FRAME_ID_CHANNEL (frame->id), &link, &core);
+  if (link != NULL)
+    service_link_unref (link);
+
   if (frame->type == MALT_FRAME_ITEM)
     receive_item (self, core, frame, data, body);
   else if (core == NULL)

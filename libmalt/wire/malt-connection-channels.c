@@ -24,6 +24,9 @@ typedef struct
   MaltConnection  *connection;
   guint32          id;
 
+  /* Owned by whoever has the reader's role. */
+  gboolean         is_finished; /* the worker has said that nothing more comes */
+
   /* Guarded by the connection's lock. */
   MaltChannelCore *core;       /* owned; NULL if it was left */
 } ConnectionLink;
@@ -92,7 +95,7 @@ connection_link_give_back (MaltChannelLink *link,
   malt_connection_send_control (self->connection, MALT_FRAME_RETURN, 0, MALT_FRAME_CHANNEL_ID (self->id, taken));
 }
 
-static void
+static gboolean
 connection_link_leave (MaltChannelLink *link,
                        guint32          taken)
 {
@@ -108,8 +111,12 @@ connection_link_leave (MaltChannelLink *link,
     }
   g_mutex_unlock (&connection->lock);
 
+  if (core == NULL)
+    return FALSE;
+
   /* Whoever calls this has a reference of his own. */
-  g_clear_pointer (&core, malt_channel_core_unref);
+  malt_channel_core_unref (core);
+  return TRUE;
 }
 
 static void
@@ -293,23 +300,15 @@ malt_connection_opened (MaltConnection *self)
 
 /* What comes. */
 
-/* The id is gone. */
+/* The worker has confirmed that the id is gone. */
 static void
 remove_link (MaltConnection *self,
              ConnectionLink *link)
 {
-  MaltChannelCore *core;
-
   g_mutex_lock (&self->lock);
   g_hash_table_remove (self->channels, GUINT_TO_POINTER (link->id));
-  core = g_steal_pointer (&link->core);
   g_mutex_unlock (&self->lock);
 
-  if (core != NULL)
-    {
-      malt_channel_core_finished (core);
-      malt_channel_core_unref (core);
-    }
   connection_link_unref (&link->parent);
 }
 
@@ -360,6 +359,13 @@ malt_connection_take_channel_frame (MaltConnection   *self,
     core = malt_channel_core_ref (link->core);
   g_mutex_unlock (&self->lock);
 
+  if (link != NULL && link->is_finished && frame->type != MALT_FRAME_CREDIT && frame->type != MALT_FRAME_PROBE &&
+      frame->type != MALT_FRAME_LEAVE)
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                   "a frame of type %s for channel %u came after its end", malt_frame_type_name (frame->type), id);
+      return FALSE;
+    }
   if (link == NULL ||
       (frame->type == MALT_FRAME_CREDIT ? number == 0 : number > (frame->type == MALT_FRAME_PROBE)))
     {
@@ -369,14 +375,14 @@ malt_connection_take_channel_frame (MaltConnection   *self,
       return FALSE;
     }
 
-  /* Only the reader takes a link off the table.  One that was left says nothing any more, but
-   * what is under way comes. */
+  /* Only the reader takes a link off the table.  What comes for one that was left was under
+   * way. */
   switch (frame->type)
     {
     case MALT_FRAME_ITEM:
       return take_item (self, frame, data, body, core, error);
     case MALT_FRAME_CREDIT:
-      allowed = core == NULL || malt_channel_core_credit (core, number);
+      allowed = core == NULL || malt_channel_core_credit (core, &link->parent, number);
       break;
     case MALT_FRAME_CLOSE:
       allowed = core == NULL || malt_channel_core_closed (core);
@@ -394,7 +400,9 @@ malt_connection_take_channel_frame (MaltConnection   *self,
       break;
     case MALT_FRAME_FINISH:
     default:
-      remove_link (self, link);
+      link->is_finished = TRUE;
+      if (core != NULL)
+        malt_channel_core_finished (core);
     }
 
   if (!allowed)

@@ -212,10 +212,7 @@ break_second (const char *mode,
   else if (strcmp (mode, "credit-again") == 0)
     answer (id, 1, CAPACITY, 1);
   else if (strcmp (mode, "used-id") == 0)
-    {
-      put_number (MALT_FRAME_FINISH, 1, 0);
-      answer (id, 1, CAPACITY, 0);
-    }
+    answer (id, 1, CAPACITY, 0);
   else if (strcmp (mode, "for-a-call") == 0)
     answer (id, 2, CAPACITY, 0);
   else
@@ -233,6 +230,12 @@ main (int argc, char **argv)
   if (!break_opening (mode, id))
     {
       answer (id, 1, CAPACITY, CAPACITY);
+      if (strcmp (mode, "second:used-id") == 0)
+        {
+          put_number (MALT_FRAME_FINISH, 1, 0);
+          get_frame (DATA_FD); /* leave */
+          put_number (MALT_FRAME_LEAVE, 1, 0);
+        }
       if (g_str_has_prefix (mode, "second:"))
         break_second (mode + strlen ("second:"), get_frame (DATA_FD).id);
       else
