@@ -397,6 +397,49 @@ test_coroutines (TestCase *self)
   test_assert_value (test_channel_call (self, "take_async", g_variant_new ("(s)", "a")), "int64 1");
 }
 
+/* Handles come and go, while threads of the worker take as well: each value is taken once. */
+static void
+test_handles (TestCase *self)
+{
+  g_autoptr (GVariant) rest = NULL;
+  gint64 n = 0, sum = 0, n_rest, sum_rest;
+  gboolean closed = FALSE;
+  guint i;
+
+  if (!test_case_is (self, "python"))
+    {
+      g_test_skip ("the functions for this are in Python");
+      return;
+    }
+
+  test_channel_do (self, "make", g_variant_new ("(sx)", "a", (gint64) 50));
+  test_channel_do (self, "share", g_variant_new ("(sx)", "a", (gint64) 10000));
+  while (!closed)
+    {
+      g_autoptr (MaltChannel) channel = test_channel_open (self, "a");
+
+      for (i = g_random_int_range (0, 30); i > 0 && !closed; i--)
+        {
+          g_autoptr (GError) error = NULL;
+          g_autoptr (GVariant) value = malt_channel_take (channel, i % 2 == 0 ? -1 : 0, NULL, &error);
+
+          closed = g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
+          if (value != NULL)
+            {
+              sum += g_variant_get_int64 (value);
+              n++;
+            }
+          else if (!closed)
+            test_assert_error (error, MALT_ERROR, MALT_ERROR_TIMEOUT, "*");
+        }
+    }
+
+  rest = test_channel_call (self, "collect", NULL);
+  g_variant_get (rest, "(xx)", &n_rest, &sum_rest);
+  g_assert_cmpint (n + n_rest, ==, 10000);
+  g_assert_cmpint (sum + sum_rest, ==, 49995000);
+}
+
 static void
 test_not_supported (TestCase *self)
 {
@@ -422,6 +465,7 @@ main (int    argc,
   test_case_add ("large", TEST_NEEDS_CHANNELS, test_large);
   test_case_add ("twice", TEST_NEEDS_CHANNELS, test_twice);
   test_case_add ("shared", TEST_NEEDS_CHANNELS, test_shared);
+  test_case_add ("handles", TEST_NEEDS_CHANNELS, test_handles);
   test_case_add ("threads", TEST_NEEDS_CHANNELS, test_threads);
   test_case_add ("async", TEST_NEEDS_CHANNELS, test_async);
   test_case_add ("coroutines", TEST_NEEDS_CHANNELS, test_coroutines);

@@ -93,3 +93,27 @@ def put_and_die(name, count):
     for number in range(count):
         channels[name].put(number)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+_threads = []
+_taken = []
+
+
+def share(name, count):
+    """Numbers that threads of the worker take as well."""
+    def put():
+        for number in range(count):
+            channels[name].put(number)
+        channels[name].close()
+
+    def take():
+        _taken.extend(channels[name])
+    _threads[:] = [threading.Thread(target=target) for target in (put, take, take)]
+    for thread in _threads:
+        thread.start()
+
+
+def collect():
+    for thread in _threads:
+        thread.join()
+    return len(_taken), builtins.sum(_taken)
