@@ -37,6 +37,12 @@ waiting_call_free (WaitingCall *self)
   g_free (self);
 }
 
+static gsize
+weigh (MaltRequest *request)
+{
+  return malt_call_body_weigh (malt_request_get_arguments (request), malt_request_get_keywords (request));
+}
+
 /* Numbers the call and enters it into the table; FALSE if it has to wait.  With the write
  * lock, as the numbers have to grow. */
 static gboolean
@@ -44,12 +50,15 @@ enter (MaltService *self,
        MaltRequest *request,
        guint64     *id)
 {
+  gsize size = weigh (request);
   gboolean may_go;
 
   g_mutex_lock (&self->lock);
-  may_go = g_hash_table_size (self->host_calls) < MALT_LIMIT_HOST_CALLS;
+  may_go = g_hash_table_size (self->host_calls) < MALT_LIMIT_HOST_CALLS &&
+           (size == 0 || self->host_size < MALT_LIMIT_HOST_ARGUMENTS);
   if (may_go)
     {
+      self->host_size += size;
       *id = ++self->last_host_id;
       g_hash_table_insert (self->host_calls, GSIZE_TO_POINTER (*id), g_object_ref (request));
     }
@@ -200,6 +209,8 @@ malt_service_take_answer (MaltService     *self,
 
   g_mutex_lock (&self->lock);
   g_hash_table_steal_extended (self->host_calls, GSIZE_TO_POINTER (frame->id), NULL, (gpointer *) &request);
+  if (request != NULL)
+    self->host_size -= weigh (request);
   g_mutex_unlock (&self->lock);
   if (request == NULL)
     malt_service_fail ("a frame of type %s answers call %" G_GUINT64_FORMAT ", which is not under way",

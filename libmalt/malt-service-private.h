@@ -63,6 +63,7 @@ struct _MaltService
   gboolean         awaits_turn;    /* the serving thread waits for `turn_fd` */
   guint64          last_host_id;   /* of a call of the manager's functions; also the write lock's */
   GHashTable      *host_calls;     /* id → MaltRequest: those that have no answer yet */
+  gsize            host_size;      /* bytes of the arguments of large ones */
   GQueue           waiting_calls;  /* of WaitingCall, that may not be sent yet */
 };
 

@@ -4,6 +4,8 @@
 
 #include "malt-call-body.h"
 
+#include "malt-limits.h"
+
 gboolean
 malt_call_body_read (MaltArenaView    *view,
                      MaltPeer          peer,
@@ -38,6 +40,16 @@ malt_call_body_read (MaltArenaView    *view,
   g_clear_pointer (arguments, g_variant_unref);
   *arguments = g_steal_pointer (&large_arguments);
   return TRUE;
+}
+
+gsize
+malt_call_body_weigh (GVariant *arguments,
+                      GVariant *keywords)
+{
+  gsize size = (arguments != NULL ? g_variant_get_size (arguments) : 0) +
+               (keywords != NULL ? g_variant_get_size (keywords) : 0);
+
+  return size > MALT_LIMIT_SMALL_HOST_CALL ? size : 0;
 }
 
 gboolean

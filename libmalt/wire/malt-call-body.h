@@ -22,6 +22,10 @@ gboolean  malt_call_body_read  (MaltArenaView    *view,
                                 GVariant        **keywords,
                                 GError          **error);
 
+/* What a call of the program's functions counts for while it is unanswered, besides one. */
+gsize     malt_call_body_weigh (GVariant         *arguments,
+                                GVariant         *keywords);
+
 /* What was written is @body, where the arguments are in the arena, and else @message. */
 gboolean  malt_call_body_write (MaltArena        *arena,
                                 MaltPeer          peer,

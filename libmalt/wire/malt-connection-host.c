@@ -22,14 +22,8 @@ typedef struct
 {
   MaltConnection *connection; /* owned */
   guint64         id;
-  gsize           size;       /* of the arguments */
+  gsize           size;       /* of the arguments, where it counts */
 } HostCall;
-
-static gsize
-size_of (GVariant *value)
-{
-  return value != NULL ? g_variant_get_size (value) : 0;
-}
 
 /* FALSE with an error if the value cannot cross. */
 static gboolean
@@ -91,14 +85,12 @@ answer_cb (MaltRequest *request,
   g_free (call);
 }
 
-/* Enters a call into the table.  FALSE with an error if the worker may not make it; @refused
- * is set if it may, but is to be told to wait. */
+/* Enters a call into the table.  FALSE with an error if the worker may not make it. */
 static gboolean
 enter (MaltConnection   *self,
        const MaltFrame  *frame,
        MaltRequest      *request,
        gsize             size,
-       gboolean         *refused,
        GError          **error)
 {
   const char *reason = NULL;
@@ -110,9 +102,10 @@ enter (MaltConnection   *self,
    * ever more answers pile up. */
   else if (g_hash_table_size (self->host_calls) + self->n_answers >= MALT_LIMIT_HOST_CALLS)
     reason = "too many are not yet answered";
+  else if (size > 0 && self->host_size >= MALT_LIMIT_HOST_ARGUMENTS)
+    reason = "the arguments of those that are not yet answered are too large";
   else
     {
-      *refused = self->host_size > 0 && size > MALT_LIMIT_HOST_ARGUMENTS - MIN (self->host_size, MALT_LIMIT_HOST_ARGUMENTS);
       self->last_host_id = frame->id;
       self->host_size += size;
       g_hash_table_insert (self->host_calls, GSIZE_TO_POINTER (frame->id), request);
@@ -139,7 +132,6 @@ take_host_call (MaltConnection   *self,
   g_autoptr (MaltRequest) request = NULL;
   g_autoptr (MaltWorker) worker = NULL;
   const char *function;
-  gboolean refused = FALSE;
   HostCall *call;
   gsize size;
 
@@ -153,22 +145,18 @@ take_host_call (MaltConnection   *self,
       return FALSE;
     }
 
-  size = size_of (arguments) + size_of (keywords);
+  size = malt_call_body_weigh (arguments, keywords);
   call = g_new (HostCall, 1);
   *call = (HostCall) { malt_connection_ref (self), frame->id, size };
   request = malt_request_new_host_call (function, arguments, keywords, answer_cb, call);
-  if (!enter (self, frame, request, size, &refused, error))
+  if (!enter (self, frame, request, size, error))
     return FALSE; /* the request is dropped, and its answer with it */
 
   MALT_DEBUG (WIRE, "%p: %s %" G_GUINT64_FORMAT " of '%s'", (gpointer) self,
               malt_frame_type_name (frame->type), frame->id, function);
 
   worker = g_weak_ref_get (&self->worker);
-  if (refused)
-    malt_request_return_new_error (request, G_IO_ERROR, G_IO_ERROR_BUSY,
-                                   "calls with large arguments are under way already (limit %u bytes)",
-                                   MALT_LIMIT_HOST_ARGUMENTS);
-  else if (worker != NULL)
+  if (worker != NULL)
     malt_worker_handle_host_call (worker, request, (frame->flags & MALT_FRAME_STALLS) != 0);
   else
     malt_request_return_new_error (request, G_IO_ERROR, G_IO_ERROR_CLOSED, "the program has dropped this worker");

@@ -67,7 +67,7 @@ struct _MaltConnection
   GHashTable         *cancelled;      /* ids of unfinished ones that the worker may withdraw */
   guint64             last_host_id;   /* of a call of the program's functions */
   GHashTable         *host_calls;     /* id → MaltRequest, not owned: those that are not answered */
-  gsize               host_size;      /* bytes of their arguments */
+  gsize               host_size;      /* bytes of the arguments of large ones */
   guint               n_answers;      /* to such, in `output` */
   gpointer            listener;       /* the MaltReplySource that reads at all times, not owned */
   GQueue              output;         /* of MaltOutgoing, to be written */

@@ -35,9 +35,11 @@
 #define MALT_LIMIT_CAPTURED_OUTPUT      (16u * 1024)
 /* Output read from workers that the manager has not yet written. */
 #define MALT_LIMIT_FORWARDED_OUTPUT     (1024u * 1024)
-/* Calls of the program's functions by one worker that are not answered, and, of all but
- * one of them, the bytes of their arguments. */
+/* Calls of the program's functions by one worker that are not answered; the arguments of one
+ * that can always be made; and how much the arguments of larger ones may be before no other
+ * larger one may be made. */
 #define MALT_LIMIT_HOST_CALLS           64
+#define MALT_LIMIT_SMALL_HOST_CALL      (1024u * 1024)
 #define MALT_LIMIT_HOST_ARGUMENTS       (64u * 1024 * 1024)
 /* Progress and output that the program has yet to be told of. */
 #define MALT_LIMIT_PROGRESS_TEXT        (16u * 1024)

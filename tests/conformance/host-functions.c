@@ -581,6 +581,31 @@ test_threads (TestCase *self)
   g_assert_cmpint (host.n_calls, ==, 400);
 }
 
+static void
+length (MaltRequest *request,
+        gpointer     user_data)
+{
+  Host *self = user_data;
+  g_autoptr (GVariant) array = g_variant_get_child_value (malt_request_get_arguments (request), 0);
+
+  g_atomic_int_inc (&self->n_calls);
+  malt_request_return_value (request, g_variant_new_int64 ((gint64) g_variant_n_children (array)));
+}
+
+/* Of large arguments fewer may be under way; the others wait for their turn. */
+static void
+test_large_threads (TestCase *self)
+{
+  g_auto (Host) host;
+
+  host_init (&host, self);
+  export (self, "length", "(ay)", length, &host);
+  test_assert_value (test_case_call (self, "host_large_in_threads",
+                                     g_variant_new ("(sx)", "length", G_GINT64_CONSTANT (40000000))),
+                     "int64 320000000");
+  g_assert_cmpint (host.n_calls, ==, 8);
+}
+
 /* More than may be under way wait, and those that nobody awaits count as well. */
 static void
 test_crowd (TestCase *self)
@@ -852,6 +877,7 @@ main (int argc, char **argv)
   test_case_add ("nested", TEST_NEEDS_HOST, test_nested);
   test_case_add ("queued", TEST_NEEDS_HOST, test_queued);
   test_case_add ("threads", TEST_NEEDS_HOST, test_threads);
+  test_case_add ("large-threads", TEST_NEEDS_HOST, test_large_threads);
   test_case_add ("crowd", TEST_NEEDS_HOST, test_crowd);
   test_case_add ("deadline", TEST_NEEDS_HOST, test_deadline);
   test_case_add ("interrupt", TEST_NEEDS_HOST, test_interrupt);

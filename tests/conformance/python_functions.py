@@ -223,6 +223,16 @@ def host_in_threads(name, n_threads, count):
     return sum(results)
 
 
+def host_large_in_threads(name, size):
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(malt.host[name](bytearray(size)))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(results)
+
+
 _begun = []
 
 
