@@ -314,7 +314,7 @@ set_future (HostCall *self)
           is_value = FALSE;
         }
       if (outcome != NULL)
-        result = PyObject_CallMethod (self->future, is_value ? "set_result" : "set_exception", "O", outcome);
+        result = PyObject_CallMethod (self->future, is_value ? "set_result" : "set_exception", "(O)", outcome);
     }
 
   PyErr_Clear ();
