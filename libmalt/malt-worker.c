@@ -42,6 +42,10 @@
  * Requests start in the worker in the order in which they were made.  One that waits for
  * something (a coroutine, a function that answers later) does not hold up the next.
  *
+ * The code of a worker can call functions of the program, if it was given them with
+ * [method@Malt.Worker.export_function], and say how far it has got:
+ * [signal@Malt.Worker::progress].
+ *
  * The last reference stops the worker, and so does the end of the manager, however it
  * ends.  How a worker ended is [method@Malt.Worker.get_exit_info].
  *
