@@ -127,7 +127,7 @@ call_host (MaltRequest *request,
 {
   MaltService *self = user_data;
   MaltFrame frame = { .flags = stalls ? MALT_FRAME_STALLS : 0 };
-  MaltLargeValue value = { NULL };
+  MaltLargeValue value = { .slot = 0 };
   g_autoptr (GBytes) body = NULL;
   MaltMessage message;
   GError *error = NULL;

@@ -624,7 +624,7 @@ malt_worker_emit_in (MaltWorker   *self,
                      GMainContext *context)
 {
   MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
-  g_autoptr (GMainContext) former = priv->context;
+  g_autoptr (GMainContext) former G_GNUC_UNUSED = priv->context;
 
   g_assert (MALT_WORKER_GET_CLASS (self)->any_thread);
   priv->context = g_main_context_ref (context);

@@ -929,7 +929,7 @@ ignore_cb (GObject      *source,
            GAsyncResult *result,
            gpointer      user_data)
 {
-  g_autoptr (GVariant) value = malt_request_call_host_finish (MALT_REQUEST (source), result, NULL);
+  g_autoptr (GVariant) value G_GNUC_UNUSED = malt_request_call_host_finish (MALT_REQUEST (source), result, NULL);
 }
 
 /* (sx), a function of the manager's without arguments, and how often: begins to call it, and

@@ -288,7 +288,7 @@ test_not_copied (void)
       g_autoptr (GVariant) value = NULL;
       g_autoptr (GVariant) taken = NULL;
       g_autoptr (GVariant) again = NULL;
-      g_autoptr (GBytes) body = NULL;
+      g_autoptr (GBytes) body G_GNUC_UNUSED = NULL;
       g_autoptr (GError) error = NULL;
       MaltLargeValue large;
       guint32 slot;

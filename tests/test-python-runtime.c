@@ -334,7 +334,7 @@ napped_cb (GObject      *object,
            gpointer      user_data)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) value = malt_worker_remote_call_finish (MALT_WORKER (object), result, &error);
+  g_autoptr (GVariant) value G_GNUC_UNUSED = malt_worker_remote_call_finish (MALT_WORKER (object), result, &error);
   guint *left = user_data;
 
   g_assert_no_error (error);
@@ -535,7 +535,7 @@ count_cb (GObject      *object,
 {
   guint *left = user_data;
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) value = malt_worker_remote_call_finish (MALT_WORKER (object), result, &error);
+  g_autoptr (GVariant) value G_GNUC_UNUSED = malt_worker_remote_call_finish (MALT_WORKER (object), result, &error);
 
   g_assert_no_error (error);
   --*left;

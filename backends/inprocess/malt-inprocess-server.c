@@ -194,7 +194,7 @@ host_answer_cb (MaltRequest *request,
                 gpointer     user_data)
 {
   g_autoptr (MaltRequest) inner = user_data;
-  g_autoptr (GVariant) own_value = value;
+  g_autoptr (GVariant) own_value G_GNUC_UNUSED = value;
 
   if (error != NULL)
     malt_request_return_error (inner, error);

@@ -34,8 +34,6 @@ typedef struct
   guint16     flags;      /* that may be set */
   IdRule      id;
   guint32     max_length; /* of the body */
-  guint16     min_descriptors;
-  guint16     max_descriptors;
 } FrameRule;
 
 static const FrameRule rules[MALT_FRAME_N_TYPES] = {
@@ -49,16 +47,16 @@ static const FrameRule rules[MALT_FRAME_N_TYPES] = {
   [MALT_FRAME_WITHDRAWN] = { "withdrawn", 0, ID_REQUIRED, 0 },
   [MALT_FRAME_INTERRUPT] = { "interrupt", MALT_FRAME_UP_TO, ID_REQUIRED, 0 },
   [MALT_FRAME_STOP]      = { "stop",      0, ID_NONE, 0 },
+  [MALT_FRAME_RING]      = { "ring",      0, ID_NONE, 16 },
+  [MALT_FRAME_OPEN]      = { "open",      0, ID_REQUIRED, MALT_LIMIT_BODY_SIZE },
+  [MALT_FRAME_CHANNEL]   = { "channel",   0, ID_REQUIRED, 12 },
+  [MALT_FRAME_ITEM]      = { "item",      MALT_FRAME_IN_ARENA, ID_REQUIRED, MALT_LIMIT_BODY_SIZE },
+  [MALT_FRAME_CREDIT]    = { "credit",    0, ID_REQUIRED, 0 },
   [MALT_FRAME_HOST_CALL]  = { "host-call",  MALT_FRAME_IN_ARENA | MALT_FRAME_STALLS, ID_REQUIRED, MALT_LIMIT_BODY_SIZE },
   [MALT_FRAME_HOST_VALUE] = { "host-value", MALT_FRAME_IN_ARENA, ID_REQUIRED, MALT_LIMIT_BODY_SIZE },
   [MALT_FRAME_HOST_ERROR] = { "host-error", 0, ID_REQUIRED, MALT_LIMIT_ERROR_TEXT + MALT_LIMIT_TRACEBACK + 4096 },
   [MALT_FRAME_PROGRESS]   = { "progress",   0, ID_REQUIRED, MALT_LIMIT_PROGRESS_TEXT + 128 },
   [MALT_FRAME_OUTPUT]     = { "output",     MALT_FRAME_STDERR, ID_ANY, MALT_LIMIT_OUTPUT_FRAME },
-  [MALT_FRAME_RING]      = { "ring",      0, ID_NONE, 16, .min_descriptors = 2, .max_descriptors = 4 },
-  [MALT_FRAME_OPEN]      = { "open",      0, ID_REQUIRED, MALT_LIMIT_BODY_SIZE },
-  [MALT_FRAME_CHANNEL]   = { "channel",   0, ID_REQUIRED, 12 },
-  [MALT_FRAME_ITEM]      = { "item",      MALT_FRAME_IN_ARENA, ID_REQUIRED, MALT_LIMIT_BODY_SIZE },
-  [MALT_FRAME_CREDIT]    = { "credit",    0, ID_REQUIRED, 0 },
   [MALT_FRAME_CLOSE]     = { "close",     0, ID_REQUIRED, 0 },
   [MALT_FRAME_FINISH]    = { "finish",    0, ID_REQUIRED, 0 },
   [MALT_FRAME_PROBE]     = { "probe",     0, ID_REQUIRED, 0 },
@@ -67,6 +65,14 @@ static const FrameRule rules[MALT_FRAME_N_TYPES] = {
   [MALT_FRAME_RECALL]    = { "recall",    0, ID_REQUIRED, 0 },
   [MALT_FRAME_RETURN]    = { "return",    0, ID_REQUIRED, 0 },
 };
+
+/* Only the ring brings any: with or without arenas. */
+static gboolean
+may_have_descriptors (guint8  type,
+                      guint16 n)
+{
+  return type == MALT_FRAME_RING ? n >= 2 && n <= 4 : n == 0;
+}
 
 static inline void
 put_u16 (guint8 *bytes, guint16 value)
@@ -166,7 +172,7 @@ malt_frame_decode (const guint8   header[MALT_FRAME_HEADER_SIZE],
       else if (length > rule->max_length)
         *reason = g_strdup_printf ("a frame of type %s has a body of %u bytes (limit %u)",
                                    rule->name, length, rule->max_length);
-      else if (n_descriptors < rule->min_descriptors || n_descriptors > rule->max_descriptors)
+      else if (!may_have_descriptors (type, n_descriptors))
         *reason = g_strdup_printf ("a frame of type %s announces %u descriptors", rule->name, n_descriptors);
       else if (zero != 0)
         *reason = g_strdup_printf ("a frame of type %s ends its header with 0x%04x instead of 0",

@@ -30,7 +30,7 @@ set_places (MaltIdTable *self,
 void
 malt_id_table_init (MaltIdTable *self)
 {
-  *self = (MaltIdTable) { NULL };
+  *self = (MaltIdTable) { .n_placed = 0 };
   set_places (self, MIN_PLACES);
 }
 

@@ -229,7 +229,7 @@ test_cancel (TestCase *self)
     {
       g_autoptr (GCancellable) cancellable = g_cancellable_new ();
       g_autoptr (GAsyncResult) result = NULL;
-      g_autoptr (GAsyncResult) put = NULL;
+      g_autoptr (GAsyncResult) put G_GNUC_UNUSED = NULL;
       g_autoptr (GVariant) value = NULL;
 
       malt_channel_take_async (a, cancellable, finish_cb, &result);

@@ -62,7 +62,7 @@ called_cb (GObject      *object,
            gpointer      user_data)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) value = malt_worker_remote_call_finish (worker, result, &error);
+  g_autoptr (GVariant) value G_GNUC_UNUSED = malt_worker_remote_call_finish (worker, result, &error);
 
   check (error);
   pending--;

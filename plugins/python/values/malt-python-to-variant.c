@@ -118,7 +118,7 @@ make_tagged (Conversion *self,
              guint      *depth)
 {
   g_autofree char *own_tag = tag;
-  g_autoptr (PyObject) own_content = content;
+  g_autoptr (PyObject) own_content G_GNUC_UNUSED = content;
   GVariant *value;
 
   if (self->nesting >= MAX_NESTING)
