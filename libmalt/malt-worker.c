@@ -202,10 +202,11 @@ malt_worker_dispose (GObject *object)
   MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
   gboolean alive;
 
-  /* A copy of its manager drops it, and leaves it running. */
+  /* A copy of its manager drops it, and leaves it running.  The object stays: threads that
+   * the copy does not have may have been inside of it. */
   if (is_foreign (priv))
     {
-      G_OBJECT_CLASS (malt_worker_parent_class)->dispose (object);
+      g_object_ref (object);
       return;
     }
 

@@ -20,6 +20,7 @@ struct _MaltInprocessWorker
   MaltWorker           parent_instance;
 
   MaltInprocessServer *server; /* as long as the worker */
+  pid_t                pid;    /* of the process that has the thread */
 };
 
 G_DEFINE_FINAL_TYPE (MaltInprocessWorker, malt_inprocess_worker, MALT_TYPE_WORKER)
@@ -140,13 +141,15 @@ malt_inprocess_worker_kill (MaltWorker *worker,
   malt_inprocess_server_kill (self->server, signum);
 }
 
-/* Does not wait: the thread holds the server and ends on its own. */
+/* Does not wait: the thread holds the server and ends on its own.  A copy that fork() has
+ * made has no such thread, and perhaps a lock that it held. */
 static void
 malt_inprocess_worker_dispose (GObject *object)
 {
   MaltInprocessWorker *self = MALT_INPROCESS_WORKER (object);
 
-  malt_inprocess_server_stop (self->server);
+  if (self->pid == getpid ())
+    malt_inprocess_server_stop (self->server);
 
   G_OBJECT_CLASS (malt_inprocess_worker_parent_class)->dispose (object);
 }
@@ -183,4 +186,5 @@ static void
 malt_inprocess_worker_init (MaltInprocessWorker *self)
 {
   self->server = malt_inprocess_server_new (MALT_WORKER (self));
+  self->pid = getpid ();
 }
