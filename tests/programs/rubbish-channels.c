@@ -7,6 +7,7 @@
 #include <glib.h>
 
 #include "malt-frame.h"
+#include "rubbish.h"
 
 /* A worker program with one channel, number 1, that breaks the protocol in the way that the
  * environment variable RUBBISH names: when it is opened, or has been. */
@@ -16,63 +17,11 @@
 #define CAPACITY   10
 
 static void
-put (int           fd,
-     gconstpointer bytes,
-     gsize         size)
-{
-  const char *rest = bytes;
-
-  while (size > 0)
-    {
-      ssize_t n = send (fd, rest, size, MSG_NOSIGNAL);
-
-      if (n < 0)
-        _exit (3);
-      rest += n;
-      size -= (gsize) n;
-    }
-}
-
-static MaltFrame
-get_frame (int fd)
-{
-  guint8 header[MALT_FRAME_HEADER_SIZE];
-  g_autofree char *reason = NULL;
-  g_autofree char *body = NULL;
-  MaltFrame frame;
-
-  if (recv (fd, header, sizeof header, MSG_WAITALL) != sizeof header || !malt_frame_decode (header, &frame, &reason))
-    _exit (2);
-  body = g_malloc (frame.length);
-  if (frame.length > 0 && recv (fd, body, frame.length, MSG_WAITALL) != (ssize_t) frame.length)
-    _exit (2);
-  return frame;
-}
-
-static void
-put_frame_on (int            fd,
-              MaltFrameType  type,
-              guint64        id,
-              GVariant      *body)
-{
-  g_autoptr (GVariant) owned = body != NULL ? g_variant_ref_sink (body) : NULL;
-  guint8 header[MALT_FRAME_HEADER_SIZE];
-  MaltFrame frame = { .type = (guint8) type, .id = id };
-
-  if (owned != NULL)
-    frame.length = (guint32) g_variant_get_size (owned);
-  malt_frame_encode (&frame, header);
-  put (fd, header, sizeof header);
-  if (frame.length > 0)
-    put (fd, g_variant_get_data (owned), frame.length);
-}
-
-static void
 put_frame (MaltFrameType  type,
            guint64        id,
            GVariant      *body)
 {
-  put_frame_on (DATA_FD, type, id, body);
+  rubbish_put_frame (DATA_FD, type, id, body);
 }
 
 static void
@@ -94,7 +43,7 @@ say_hello (void)
 {
   GVariantBuilder builder;
 
-  get_frame (DATA_FD);
+  rubbish_get_frame (DATA_FD);
   g_variant_builder_init (&builder, G_VARIANT_TYPE_VARDICT);
   g_variant_builder_add (&builder, "{sv}", "channels", g_variant_new_boolean (TRUE));
   put_frame (MALT_FRAME_HELLO, 0, g_variant_builder_end (&builder));
@@ -145,7 +94,7 @@ break_channel (const char *mode)
     put_item (1);
   else if (strcmp (mode, "items") == 0)
     {
-      get_frame (CONTROL_FD); /* the credit */
+      rubbish_get_frame (CONTROL_FD); /* the credit */
       for (i = 0; i < CAPACITY + 1; i++)
         put_item (1);
     }
@@ -153,7 +102,7 @@ break_channel (const char *mode)
     {
       g_autofree guint8 *data = g_malloc0 (1000000);
 
-      get_frame (CONTROL_FD);
+      rubbish_get_frame (CONTROL_FD);
       for (i = 0; i < 2; i++)
         put_frame (MALT_FRAME_ITEM, 1,
                    g_variant_new_variant (g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, data, 1000000, 1)));
@@ -175,7 +124,7 @@ break_channel (const char *mode)
       put_number (MALT_FRAME_FINISH, 1, 0);
     }
   else if (strcmp (mode, "item-control") == 0)
-    put_frame_on (CONTROL_FD, MALT_FRAME_ITEM, 1, NULL);
+    rubbish_put_frame (CONTROL_FD, MALT_FRAME_ITEM, 1, NULL);
   else if (strcmp (mode, "credit") == 0)
     put_number (MALT_FRAME_CREDIT, 1, 1);
   else if (strcmp (mode, "credit-zero") == 0)
@@ -226,18 +175,18 @@ main (int argc, char **argv)
   guint64 id;
 
   say_hello ();
-  id = get_frame (DATA_FD).id;
+  id = rubbish_get_frame (DATA_FD).id;
   if (!break_opening (mode, id))
     {
       answer (id, 1, CAPACITY, CAPACITY);
       if (strcmp (mode, "second:used-id") == 0)
         {
           put_number (MALT_FRAME_FINISH, 1, 0);
-          get_frame (DATA_FD); /* leave */
+          rubbish_get_frame (DATA_FD); /* leave */
           put_number (MALT_FRAME_LEAVE, 1, 0);
         }
       if (g_str_has_prefix (mode, "second:"))
-        break_second (mode + strlen ("second:"), get_frame (DATA_FD).id);
+        break_second (mode + strlen ("second:"), rubbish_get_frame (DATA_FD).id);
       else
         break_channel (mode);
     }

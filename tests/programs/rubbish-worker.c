@@ -12,6 +12,7 @@
 #include <glib.h>
 
 #include "malt-frame.h"
+#include "rubbish.h"
 
 /* A worker program that breaks the protocol, in the way that the environment variable
  * RUBBISH names: in its hello, or in its answer to the first request. */
@@ -19,73 +20,12 @@
 #define DATA_FD    3
 #define CONTROL_FD 4
 
-/* Writes as much as the manager takes. */
-static void
-put (int           fd,
-     gconstpointer bytes,
-     gsize         size)
-{
-  const char *rest = bytes;
-
-  while (size > 0)
-    {
-      ssize_t n = send (fd, rest, size, MSG_NOSIGNAL);
-
-      if (n < 0)
-        _exit (3);
-      rest += n;
-      size -= (gsize) n;
-    }
-}
-
-static void
-get (gpointer bytes,
-     gsize    size)
-{
-  char *rest = bytes;
-
-  while (size > 0)
-    {
-      ssize_t n = recv (DATA_FD, rest, size, 0);
-
-      if (n <= 0)
-        _exit (2);
-      rest += n;
-      size -= (gsize) n;
-    }
-}
-
-static MaltFrame
-get_frame (void)
-{
-  guint8 header[MALT_FRAME_HEADER_SIZE];
-  g_autofree char *reason = NULL;
-  g_autofree char *body = NULL;
-  MaltFrame frame;
-
-  get (header, sizeof header);
-  if (!malt_frame_decode (header, &frame, &reason))
-    _exit (2);
-  body = g_malloc (frame.length);
-  get (body, frame.length);
-  return frame;
-}
-
 static void
 put_frame (MaltFrameType  type,
            guint64        id,
            GVariant      *body)
 {
-  g_autoptr (GVariant) owned = body != NULL ? g_variant_ref_sink (body) : NULL;
-  guint8 header[MALT_FRAME_HEADER_SIZE];
-  MaltFrame frame = { .type = (guint8) type, .id = id };
-
-  if (owned != NULL)
-    frame.length = (guint32) g_variant_get_size (owned);
-  malt_frame_encode (&frame, header);
-  put (DATA_FD, header, sizeof header);
-  if (frame.length > 0)
-    put (DATA_FD, g_variant_get_data (owned), frame.length);
+  rubbish_put_frame (DATA_FD, type, id, body);
 }
 
 static GVariant *
@@ -119,7 +59,7 @@ put_spoiled (MaltFrameType type,
 
   malt_frame_encode (&frame, header);
   header[offset] = byte;
-  put (DATA_FD, header, sizeof header);
+  rubbish_put (DATA_FD, header, sizeof header);
 }
 
 /* A frame that announces @announced bytes and has others. */
@@ -134,8 +74,8 @@ put_body (MaltFrameType type,
   MaltFrame frame = { .type = (guint8) type, .id = id, .length = announced };
 
   malt_frame_encode (&frame, header);
-  put (DATA_FD, header, sizeof header);
-  put (DATA_FD, bytes, size);
+  rubbish_put (DATA_FD, header, sizeof header);
+  rubbish_put (DATA_FD, bytes, size);
 }
 
 /* With a descriptor, which no frame may have. */
@@ -166,7 +106,7 @@ static gboolean
 break_hello (const char *mode)
 {
   if (strcmp (mode, "text") == 0)
-    put (DATA_FD, "Hello, this is not a protocol at all\n", 37);
+    rubbish_put (DATA_FD, "Hello, this is not a protocol at all\n", 37);
   else if (strcmp (mode, "closes") == 0)
     {
       close (DATA_FD);
@@ -174,7 +114,7 @@ break_hello (const char *mode)
     }
   else if (strcmp (mode, "half-header") == 0)
     {
-      put (DATA_FD, "malt\001\001", 6);
+      rubbish_put (DATA_FD, "malt\001\001", 6);
       _exit (0);
     }
   else if (strcmp (mode, "hello-version") == 0)
@@ -341,7 +281,7 @@ break_reply (const char *mode,
       MaltFrame frame = { .type = MALT_FRAME_VALUE, .id = id };
 
       malt_frame_encode (&frame, header);
-      put (CONTROL_FD, header, sizeof header);
+      rubbish_put (CONTROL_FD, header, sizeof header);
     }
   else if (strcmp (mode, "control-withdrawn") == 0)
     {
@@ -349,10 +289,10 @@ break_reply (const char *mode,
       MaltFrame frame = { .type = MALT_FRAME_WITHDRAWN, .id = id };
 
       malt_frame_encode (&frame, header);
-      put (CONTROL_FD, header, sizeof header);
+      rubbish_put (CONTROL_FD, header, sizeof header);
     }
   else if (strcmp (mode, "control-text") == 0)
-    put (CONTROL_FD, "What is this road for?  I will just write here.", 47);
+    rubbish_put (CONTROL_FD, "What is this road for?  I will just write here.", 47);
   else if (strcmp (mode, "traced-exit") == 0)
     exit_traced ();
   else if (strcmp (mode, "half-and-exit") == 0)
@@ -380,11 +320,11 @@ main (int argc, char **argv)
   const char *mode = getenv ("RUBBISH");
   gboolean in_reply = g_str_has_prefix (mode, "reply:");
 
-  get_frame ();
+  rubbish_get_frame (DATA_FD);
   if (in_reply || !break_hello (mode))
     {
       put_frame (MALT_FRAME_HELLO, 0, hello_body (in_reply ? mode + strlen ("reply:") : mode));
-      break_reply (mode + (in_reply ? strlen ("reply:") : 0), get_frame ().id);
+      break_reply (mode + (in_reply ? strlen ("reply:") : 0), rubbish_get_frame (DATA_FD).id);
     }
 
   /* It is for the manager to end this. */
