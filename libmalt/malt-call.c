@@ -27,13 +27,13 @@ static __thread MaltSpares *spares;
 static __thread MaltWorker *last_worker;
 static __thread guint64 last_id;
 
-/* @result, which is taken, is that of an asynchronous call. */
+/* @context is that of an asynchronous call, and taken. */
 MaltCall *
 malt_call_new (MaltWorker   *worker,
                MaltRequest  *request,
                int           timeout_msec,
                GCancellable *cancellable,
-               MaltResult   *result)
+               GMainContext *context)
 {
   MaltCall *self = malt_spares_take (&spares);
 
@@ -42,21 +42,15 @@ malt_call_new (MaltWorker   *worker,
 
   *self = (MaltCall) {
     .ref_count = 1,
-    .worker = worker,
+    .worker = g_object_ref (worker),
     .kind = malt_request_get_kind (request),
     .timeout_msec = timeout_msec,
-    .result = result,
-    .context = result != NULL ? malt_result_get_context (result) : NULL,
+    .context = context,
     .link.data = self,
     .deadline_link.data = self,
   };
   g_cond_init (&self->done_cond);
   g_set_object (&self->cancellable, cancellable);
-
-  /* What is on the ladder can outlive its result. */
-  self->owns_worker = result == NULL || cancellable != NULL || timeout_msec != MALT_TIMEOUT_NONE;
-  if (self->owns_worker)
-    g_object_ref (worker);
 
   return self;
 }
@@ -79,10 +73,9 @@ malt_call_unref (MaltCall *self)
   g_assert (self->rung_source == NULL);
 
   g_clear_pointer (&self->spent, malt_request_release);
-  g_clear_object (&self->result);
   g_clear_object (&self->cancellable);
-  if (self->owns_worker)
-    g_object_unref (self->worker);
+  g_clear_pointer (&self->context, g_main_context_unref);
+  g_object_unref (self->worker);
   g_clear_pointer (&self->value, g_variant_unref);
   g_clear_object (&self->channel);
   g_clear_error (&self->error);

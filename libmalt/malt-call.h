@@ -5,7 +5,6 @@
 #include "malt-channel.h"
 #include "malt-delivery.h"
 #include "malt-request.h"
-#include "malt-result.h"
 
 G_BEGIN_DECLS
 
@@ -33,19 +32,20 @@ struct _MaltCall
                                       each has of its own */
 
   /* Immutable once the request is submitted. */
-  MaltWorker      *worker;
-  gboolean         owns_worker;    /* else the result does, as long as the call is there */
+  MaltWorker      *worker;         /* owned */
   gboolean         owns_itself;    /* has a reference until it is done: nobody waits */
   gboolean         keeps_request;  /* once it is done, to use it again */
   MaltRequestKind  kind;
   int              timeout_msec;   /* MALT_TIMEOUT_NONE for none */
   int              waited_msec;    /* of those, before it came to this worker */
   GCancellable    *cancellable;
-  MaltResult      *result;         /* of an asynchronous call, until it has returned */
+  gpointer         tag;            /* of an asynchronous call, for its result, which is made when */
+  GAsyncReadyCallback callback;    /* the callback is called: the many calls that can be under */
+  gpointer         user_data;      /* way have none */
   gpointer         owner;          /* of one that a pool has begun, and then: */
   void          (* owner_func) (MaltCall *self); /* takes it when it is done */
-  GMainContext    *context;        /* in which it is delivered, not owned; NULL if a thread or
-                                      nobody waits */
+  GMainContext    *context;        /* owned, in which it is delivered; NULL if a thread or nobody
+                                      waits */
   GMainContext    *blocked;        /* that a blocking call runs, if it has to; see
                                       malt_worker_begin_blocking() */
   gpointer         thread;         /* of a blocking call; see malt_errands_here() */
@@ -78,7 +78,7 @@ MaltCall  *malt_call_new              (MaltWorker    *worker,
                                        MaltRequest   *request,
                                        int            timeout_msec,
                                        GCancellable  *cancellable,
-                                       MaltResult    *result);
+                                       GMainContext  *context);
 gboolean   malt_call_begin            (MaltCall      *self,
                                        MaltRequest   *request,
                                        GError       **error);

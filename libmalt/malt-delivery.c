@@ -8,7 +8,7 @@
  *
  * An idle source per result would cost each its own allocation, attachment and wake-up.
  * Here every such context has one source, made when the first result is delivered, and
- * a queue.  What is queued keeps the context alive (by its result), so that a context
+ * a queue.  What is queued keeps the context alive (by its call or result), so that a context
  * that goes has nothing left in its queue. */
 
 typedef struct

@@ -104,12 +104,13 @@ malt_result_release (MaltResult *self)
     g_object_unref (self);
 }
 
-/* For the main context that is the thread-default one now. */
-MaltResult *
-malt_result_new (gpointer             source,
-                 gpointer             tag,
-                 GAsyncReadyCallback  callback,
-                 gpointer             user_data)
+/* For the context, which is taken. */
+static MaltResult *
+malt_result_take_context (GMainContext        *context,
+                          gpointer             source,
+                          gpointer             tag,
+                          GAsyncReadyCallback  callback,
+                          gpointer             user_data)
 {
   MaltResult *self = malt_spares_take (&spares);
 
@@ -117,13 +118,33 @@ malt_result_new (gpointer             source,
     self = g_object_new (MALT_TYPE_RESULT, NULL);
 
   self->source = g_object_ref (source);
-  self->context = g_main_context_ref_thread_default ();
+  self->context = context;
   self->tag = tag;
   self->callback = callback;
   self->user_data = user_data;
   self->is_set = FALSE;
 
   return self;
+}
+
+/* For the main context that is the thread-default one now. */
+MaltResult *
+malt_result_new (gpointer             source,
+                 gpointer             tag,
+                 GAsyncReadyCallback  callback,
+                 gpointer             user_data)
+{
+  return malt_result_take_context (g_main_context_ref_thread_default (), source, tag, callback, user_data);
+}
+
+MaltResult *
+malt_result_new_in (GMainContext        *context,
+                    gpointer             source,
+                    gpointer             tag,
+                    GAsyncReadyCallback  callback,
+                    gpointer             user_data)
+{
+  return malt_result_take_context (g_main_context_ref (context), source, tag, callback, user_data);
 }
 
 GMainContext *

@@ -16,6 +16,11 @@ MaltResult   *malt_result_new           (gpointer              source,
                                          gpointer              tag,
                                          GAsyncReadyCallback   callback,
                                          gpointer              user_data);
+MaltResult   *malt_result_new_in        (GMainContext         *context,
+                                         gpointer              source,
+                                         gpointer              tag,
+                                         GAsyncReadyCallback   callback,
+                                         gpointer              user_data);
 GMainContext *malt_result_get_context   (MaltResult           *self);
 void          malt_result_return        (MaltResult           *self,
                                          GVariant             *value,

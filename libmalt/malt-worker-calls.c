@@ -9,6 +9,7 @@
 #include "malt-error.h"
 #include "malt-launcher.h"
 #include "malt-request-private.h"
+#include "malt-result.h"
 #include "wire/malt-text.h"
 
 /* The seven calling functions: each makes a request of what its caller says, and runs it
@@ -111,13 +112,13 @@ static void
 deliver_result (MaltDelivery *delivery)
 {
   MaltCall *call = (MaltCall *) ((char *) delivery - G_STRUCT_OFFSET (MaltCall, delivery));
-  MaltResult *result = g_steal_pointer (&call->result);
+  MaltResult *result = malt_result_new_in (call->context, call->worker, call->tag, call->callback, call->user_data);
   GError *error = NULL;
   GVariant *value;
 
-  /* Before the callback, which may begin the next. */
   value = malt_call_propagate (call, &error);
   malt_result_set_channel (result, g_steal_pointer (&call->channel));
+  /* Before the callback, which may begin the next. */
   malt_call_unref (call);
   malt_result_return (result, value, error);
 }
@@ -130,40 +131,40 @@ deliver_to_owner (MaltDelivery *delivery)
   call->owner_func (call);
 }
 
-/* Runs the request and gives the result when it is done.  Takes request and result. */
+/* Runs the request and calls back when it is done.  Takes the request; or the error that
+ * there is instead of one. */
 void
-malt_worker_run_async (MaltWorker   *self,
-                       MaltRequest  *request,
-                       int           timeout_msec,
-                       GCancellable *cancellable,
-                       MaltResult   *result)
+malt_worker_run_async (MaltWorker          *self,
+                       MaltRequest         *request,
+                       int                  timeout_msec,
+                       GCancellable        *cancellable,
+                       gpointer             tag,
+                       GAsyncReadyCallback  callback,
+                       gpointer             user_data,
+                       GError              *error)
 {
-  GError *error = NULL;
-  MaltCall *call;
-
-  if (cancellable != NULL && g_cancellable_set_error_if_cancelled (cancellable, &error))
+  if (request != NULL && (cancellable == NULL || !g_cancellable_set_error_if_cancelled (cancellable, &error)))
     {
-      malt_request_release (request);
-      malt_result_return_later (result, NULL, error);
-      return;
+      /* From when it has begun the call is its own, and its delivery's. */
+      MaltCall *call = malt_call_new (self, request, timeout_msec, cancellable, g_main_context_ref_thread_default ());
+
+      call->keeps_request = TRUE;
+      call->tag = tag;
+      call->callback = callback;
+      call->user_data = user_data;
+      call->delivery.func = deliver_result;
+      malt_request_set_context (request, call->context);
+
+      if (malt_call_begin (call, request, &error))
+        malt_worker_invoke_request (self, request);
+      else
+        malt_call_unref (call);
     }
 
-  /* From when it has begun the call is its own, and its delivery's. */
-  call = malt_call_new (self, request, timeout_msec, cancellable, result);
-  call->keeps_request = TRUE;
-  call->delivery.func = deliver_result;
-  malt_request_set_context (request, malt_result_get_context (result));
-
-  if (malt_call_begin (call, request, &error))
-    malt_worker_invoke_request (self, request);
-  else
-    {
-      call->result = NULL;
-      malt_call_unref (call);
-      malt_result_return_later (result, NULL, error);
-    }
-
-  malt_request_release (request);
+  if (error != NULL)
+    malt_result_return_later (malt_result_new (self, tag, callback, user_data), NULL, error);
+  if (request != NULL)
+    malt_request_release (request);
 }
 
 /* Runs the request, of whose end nobody is to hear.  Takes the request. */
@@ -301,21 +302,6 @@ submit_blocking (MaltWorker    *self,
                                    cancellable, error);
 }
 
-/* Takes request, result and error. */
-static void
-submit_async (MaltWorker   *self,
-              MaltRequest  *request,
-              int           timeout_msec,
-              GCancellable *cancellable,
-              MaltResult   *result,
-              GError       *error)
-{
-  if (request != NULL)
-    malt_worker_run_async (self, request, malt_worker_timeout_of_call (self, timeout_msec), cancellable, result);
-  else
-    malt_result_return_later (result, NULL, error);
-}
-
 /* For pools, which choose the worker. */
 
 /* Has the worker do what the request says, and blocks until it is done.  Takes the request. */
@@ -343,14 +329,13 @@ malt_worker_attempt_async (MaltWorker        *self,
                            void            (* func) (MaltCall *call),
                            gpointer           owner)
 {
-  MaltCall *call = malt_call_new (self, request, timeout_msec, cancellable, NULL);
+  MaltCall *call = malt_call_new (self, request, timeout_msec, cancellable, g_main_context_ref (context));
   gboolean begun;
 
   call->keeps_request = TRUE;
   call->waited_msec = waited_msec;
   call->owner = owner;
   call->owner_func = func;
-  call->context = context;
   call->delivery.func = deliver_to_owner;
   malt_request_set_context (request, context);
 
@@ -414,7 +399,7 @@ malt_worker_start_async (MaltWorker          *self,
                          gpointer             user_data)
 {
   malt_worker_run_async (self, malt_request_new_start (), timeout_of_start (self), cancellable,
-                         malt_result_new (self, malt_worker_start_async, callback, user_data));
+                         malt_worker_start_async, callback, user_data, NULL);
 }
 
 gboolean
@@ -584,15 +569,14 @@ malt_worker_remote_call_async (MaltWorker          *self,
 {
   GError *error = NULL;
   MaltRequest *request;
-  MaltResult *result;
 
   g_return_if_fail (MALT_IS_WORKER (self));
   g_return_if_fail (function != NULL);
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
-  result = malt_result_new (self, malt_worker_remote_call_async, callback, user_data);
   request = malt_worker_new_call (function, arguments, keywords, MALT_REQUEST_FLAGS_NONE, &error);
-  submit_async (self, request, timeout_msec, cancellable, result, error);
+  malt_worker_run_async (self, request, malt_worker_timeout_of_call (self, timeout_msec), cancellable,
+                         malt_worker_remote_call_async, callback, user_data, error);
 }
 
 /**
@@ -807,15 +791,14 @@ malt_worker_remote_eval_async (MaltWorker          *self,
 {
   GError *error = NULL;
   MaltRequest *request;
-  MaltResult *result;
 
   g_return_if_fail (MALT_IS_WORKER (self));
   g_return_if_fail (source != NULL);
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
-  result = malt_result_new (self, malt_worker_remote_eval_async, callback, user_data);
   request = malt_worker_new_eval (module, source, MALT_REQUEST_FLAGS_NONE, &error);
-  submit_async (self, request, timeout_msec, cancellable, result, error);
+  malt_worker_run_async (self, request, malt_worker_timeout_of_call (self, timeout_msec), cancellable,
+                         malt_worker_remote_eval_async, callback, user_data, error);
 }
 
 /**

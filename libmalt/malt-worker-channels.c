@@ -8,6 +8,7 @@
 #include "malt-error-private.h"
 #include "malt-exit-info.h"
 #include "malt-request-private.h"
+#include "malt-result.h"
 
 /* Opening channels, and what becomes of them when their worker ends. */
 
@@ -199,18 +200,14 @@ malt_worker_open_channel_async (MaltWorker          *self,
 {
   GError *error = NULL;
   MaltRequest *request;
-  MaltResult *result;
 
   g_return_if_fail (MALT_IS_WORKER (self));
   g_return_if_fail (expression != NULL);
   g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
-  result = malt_result_new (self, malt_worker_open_channel_async, callback, user_data);
   request = new_request (module, expression, &error);
-  if (request != NULL)
-    malt_worker_run_async (self, request, malt_worker_timeout_of_call (self, timeout_msec), cancellable, result);
-  else
-    malt_result_return_later (result, NULL, error);
+  malt_worker_run_async (self, request, malt_worker_timeout_of_call (self, timeout_msec), cancellable,
+                         malt_worker_open_channel_async, callback, user_data, error);
 }
 
 /**

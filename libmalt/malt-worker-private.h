@@ -143,7 +143,10 @@ void               malt_worker_run_async           (MaltWorker           *self,
                                                     MaltRequest          *request,
                                                     int                   timeout_msec,
                                                     GCancellable         *cancellable,
-                                                    MaltResult           *result);
+                                                    gpointer              tag,
+                                                    GAsyncReadyCallback   callback,
+                                                    gpointer              user_data,
+                                                    GError               *error);
 int                malt_worker_timeout_of_call     (MaltWorker           *self,
                                                     int                   timeout_msec);
 
