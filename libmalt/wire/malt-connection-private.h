@@ -62,7 +62,7 @@ struct _MaltConnection
   gboolean            is_busy;        /* there are such, and it is counted as that */
   gboolean            is_crowded;     /* what the transport was told last */
   gsize               last_id;
-  GQueue              unsent;         /* of MaltOutgoing, not yet numbered */
+  GQueue              unsent;         /* of MaltOutgoing, by its link, not yet numbered */
   GHashTable         *unwanted;       /* MaltRequest, cancelled before it was submitted */
   GHashTable         *cancelled;      /* ids of unfinished ones that the worker may withdraw */
   guint64             last_host_id;   /* of a call of the program's functions */
@@ -70,7 +70,7 @@ struct _MaltConnection
   gsize               host_size;      /* bytes of the arguments of large ones */
   guint               n_answers;      /* to such, in `output` */
   gpointer            listener;       /* the MaltReplySource that reads at all times, not owned */
-  GQueue              output;         /* of MaltOutgoing, to be written */
+  GQueue              output;         /* the same, to be written */
   gsize               output_size;    /* bytes in it */
   GPtrArray          *reply_sources;  /* of MaltReplySource */
   GSource            *poller;         /* the one of them that polls, not owned; none once the
@@ -86,19 +86,22 @@ struct _MaltConnection
   GSource            *control_flush;  /* on the library context while there are any */
 };
 
-/* A frame on its way out. */
+/* A frame on its way out.  One that has to wait is kept in memory of its own, with its body
+ * behind it where that is small. */
 typedef struct
 {
+  GList        link;                  /* in the queue in which it waits */
   MaltRequest *request;               /* until it is numbered, if somebody is to hear of it */
   MaltFrame    frame;                 /* with an id if it is about a channel */
   guint8       header[MALT_FRAME_HEADER_SIZE];
-  GBytes      *body;
+  GBytes      *body;                  /* or none, and then */
+  gconstpointer data;                 /* the bytes of the body, when it waits */
   MaltLargeValue value;               /* that it says where to find, until it is numbered */
   gsize        sent;                  /* bytes of header and body that are gone */
   gboolean     is_answer;             /* to a call of the program's functions */
 } MaltOutgoing;
 
-void      malt_outgoing_free                    (MaltOutgoing     *self);
+void      malt_outgoing_free_all                (GQueue           *queue);
 
 /* Reading. */
 gboolean  malt_connection_take_reply            (MaltConnection   *self,

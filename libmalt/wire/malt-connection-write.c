@@ -6,6 +6,7 @@
 
 #include <glib-unix.h>
 #include <poll.h>
+#include <string.h>
 
 #include "malt-call-body.h"
 #include "malt-debug.h"
@@ -15,13 +16,51 @@
 
 /* The data road, from whoever has a request to the worker. */
 
-void
+static void
 malt_outgoing_free (MaltOutgoing *self)
 {
   g_clear_object (&self->request);
   g_clear_pointer (&self->body, g_bytes_unref);
   malt_large_value_clear (&self->value);
   g_free (self);
+}
+
+static MaltOutgoing *
+malt_outgoing_pop (GQueue *queue)
+{
+  return g_queue_pop_head_link (queue)->data;
+}
+
+void
+malt_outgoing_free_all (GQueue *queue)
+{
+  while (queue->length > 0)
+    malt_outgoing_free (malt_outgoing_pop (queue));
+}
+
+/* Keeps the frame in a queue, and the message if that is its body.  Takes what both hold. */
+static void
+malt_outgoing_push (GQueue       *queue,
+                    MaltOutgoing *outgoing,
+                    MaltMessage  *message)
+{
+  gboolean is_small = outgoing->body == NULL && message->block == NULL;
+  MaltOutgoing *self = g_malloc (sizeof *self + (is_small ? message->size : 0));
+
+  *self = *outgoing;
+  self->link = (GList) { .data = self };
+  if (is_small)
+    {
+      self->data = memcpy (self + 1, message->data, message->size);
+    }
+  else
+    {
+      if (self->body == NULL)
+        self->body = malt_message_take_bytes (message);
+      self->data = g_bytes_get_data (self->body, NULL);
+    }
+
+  g_queue_push_tail_link (queue, &self->link);
 }
 
 /* When it fails, half a frame may be gone, and the road is of no more use: its readers will
@@ -65,12 +104,12 @@ write_output_locked (MaltConnection *self)
           return MALT_IO_AGAIN;
         }
 
-      io = write_frame_locked (self, outgoing, g_bytes_get_data (outgoing->body, NULL));
+      io = write_frame_locked (self, outgoing, outgoing->data);
       self->output_size -= outgoing->sent - before;
       if (io == MALT_IO_DONE)
         {
           self->n_answers -= outgoing->is_answer ? 1 : 0;
-          malt_outgoing_free (g_queue_pop_head (&self->output));
+          malt_outgoing_free (malt_outgoing_pop (&self->output));
         }
       else if (io == MALT_IO_AGAIN && !malt_transport_want_room (self->transport))
         io = MALT_IO_DONE;
@@ -137,12 +176,12 @@ malt_connection_watch_room (MaltConnection *self)
   g_mutex_unlock (&self->lock);
 }
 
-/* Keeps a frame of which not everything could be written. */
+/* Counts a frame that is in `output` now, and has it written. */
 static void
-queue_output_locked (MaltConnection *self,
-                     MaltOutgoing   *outgoing)
+flush_later_locked (MaltConnection     *self,
+                    const MaltOutgoing *outgoing)
 {
-  g_queue_push_tail (&self->output, outgoing);
+  self->n_answers += outgoing->is_answer ? 1 : 0;
   self->output_size += MALT_FRAME_HEADER_SIZE + outgoing->frame.length - outgoing->sent;
 
   watch_room_locked (self);
@@ -209,8 +248,8 @@ malt_connection_withdraw_locked (MaltConnection *self,
   if (link == NULL)
     return FALSE;
 
+  g_queue_unlink (&self->unsent, link);
   malt_outgoing_free (link->data);
-  g_queue_delete_link (&self->unsent, link);
   return TRUE;
 }
 
@@ -245,26 +284,28 @@ number_locked (MaltConnection *self,
   malt_id_table_insert (&self->unfinished, outgoing->frame.id, request);
 }
 
+/* Writes the frame as far as there is room, unless others wait for that. */
+static MaltIo
+write_in_turn_locked (MaltConnection *self,
+                      MaltOutgoing   *outgoing,
+                      gconstpointer   body)
+{
+  return self->output.length == 0 ? write_frame_locked (self, outgoing, body) : MALT_IO_AGAIN;
+}
+
 /* Writes the frame as far as there is room, in its turn.  The body is @message, which is
- * taken if it has to be kept, or that of @outgoing.  Takes what @outgoing holds, but not
- * @outgoing, which may be on the stack. */
+ * taken if it has to be kept, or that of @outgoing.  Takes what @outgoing holds. */
 static void
 write_or_queue_locked (MaltConnection *self,
                        MaltOutgoing   *outgoing,
                        MaltMessage    *message)
 {
-  MaltIo io = MALT_IO_AGAIN;
+  gconstpointer body = outgoing->body != NULL ? g_bytes_get_data (outgoing->body, NULL) : message->data;
 
-  if (self->output.length == 0)
-    io = write_frame_locked (self, outgoing,
-                             outgoing->body != NULL ? g_bytes_get_data (outgoing->body, NULL) : message->data);
-
-  if (io == MALT_IO_AGAIN)
+  if (write_in_turn_locked (self, outgoing, body) == MALT_IO_AGAIN)
     {
-      if (outgoing->body == NULL)
-        outgoing->body = malt_message_take_bytes (message);
-      self->n_answers += outgoing->is_answer ? 1 : 0;
-      queue_output_locked (self, g_memdup2 (outgoing, sizeof *outgoing));
+      malt_outgoing_push (&self->output, outgoing, message);
+      flush_later_locked (self, outgoing);
     }
   else
     g_clear_pointer (&outgoing->body, g_bytes_unref);
@@ -293,10 +334,18 @@ malt_connection_write_unsent_locked (MaltConnection *self)
 {
   while (self->unsent.length > 0 && !is_full_locked (self))
     {
-      g_autofree MaltOutgoing *outgoing = g_queue_pop_head (&self->unsent);
+      MaltOutgoing *outgoing = malt_outgoing_pop (&self->unsent);
 
       number_locked (self, outgoing);
-      write_or_queue_locked (self, outgoing, NULL);
+      if (write_in_turn_locked (self, outgoing, outgoing->data) == MALT_IO_AGAIN)
+        {
+          g_queue_push_tail_link (&self->output, &outgoing->link);
+          flush_later_locked (self, outgoing);
+        }
+      else
+        {
+          malt_outgoing_free (outgoing);
+        }
     }
 }
 
@@ -365,9 +414,7 @@ submit_locked (MaltConnection *self,
     }
   else
     {
-      if (outgoing->body == NULL)
-        outgoing->body = malt_message_take_bytes (message);
-      g_queue_push_tail (&self->unsent, g_memdup2 (outgoing, sizeof *outgoing));
+      malt_outgoing_push (&self->unsent, outgoing, message);
     }
 }
 

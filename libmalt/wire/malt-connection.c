@@ -131,8 +131,8 @@ malt_connection_clear (MaltConnection *self)
   malt_connection_answered_locked (self);
   g_mutex_unlock (&self->lock);
 
-  g_queue_clear_full (&output, (GDestroyNotify) malt_outgoing_free);
-  g_queue_clear_full (&unsent, (GDestroyNotify) malt_outgoing_free);
+  malt_outgoing_free_all (&output);
+  malt_outgoing_free_all (&unsent);
   malt_id_table_foreach (&unfinished, drop_cb, NULL);
   malt_id_table_clear (&unfinished);
   if (lost_data != NULL)
