@@ -8,9 +8,8 @@
 
 #include "malt-output.h"
 
-/* A bar on the terminal, for as long as a worker does something of which it says how far it
- * has got.  It is one line of standard error, and is gone afterwards.  Where that is no
- * terminal there is none. */
+/* A line on the terminal that tells how far something is: a bar, and a text.  It is one line
+ * of standard error, and is gone afterwards.  Where that is no terminal there is none. */
 
 #define ERASE      "\r\033[K"
 #define BAR_WIDTH  30
@@ -20,7 +19,8 @@
 
 struct _MaltBar
 {
-  MaltWorker *worker;
+  gboolean    is_terminal;
+  MaltWorker *worker;     /* owned, that is followed */
   gulong      handler;
   gboolean    is_drawn;
   gint64      drawn_at;
@@ -71,34 +71,12 @@ make_line (double      fraction,
   return g_string_free (g_steal_pointer (&line), FALSE);
 }
 
-static void
-progress_cb (MaltWorker *worker,
-             guint64     request_id,
-             double      fraction,
-             const char *text,
-             MaltBar    *self)
-{
-  gint64 now = g_get_monotonic_time ();
-  g_autofree char *line = NULL;
-
-  if (self->is_drawn && fraction < 1 && now - self->drawn_at < PAUSE_USEC)
-    return;
-
-  line = make_line (fraction, text, get_width ());
-  fprintf (stderr, ERASE "%s", line);
-  fflush (stderr);
-  self->is_drawn = TRUE;
-  self->drawn_at = now;
-}
-
 MaltBar *
-malt_bar_new (MaltWorker *worker)
+malt_bar_new (void)
 {
   MaltBar *self = g_new0 (MaltBar, 1);
 
-  self->worker = g_object_ref (worker);
-  if (isatty (STDERR_FILENO))
-    self->handler = g_signal_connect (worker, "progress", G_CALLBACK (progress_cb), self);
+  self->is_terminal = isatty (STDERR_FILENO);
 
   return self;
 }
@@ -107,13 +85,74 @@ malt_bar_new (MaltWorker *worker)
 void
 malt_bar_free (MaltBar *self)
 {
-  if (self->handler != 0)
+  if (self->worker != NULL)
     g_signal_handler_disconnect (self->worker, self->handler);
-  if (self->is_drawn)
-    {
-      fputs (ERASE, stderr);
-      fflush (stderr);
-    }
-  g_object_unref (self->worker);
+  malt_bar_erase (self);
+  g_clear_object (&self->worker);
   g_free (self);
+}
+
+gboolean
+malt_bar_is_terminal (MaltBar *self)
+{
+  return self->is_terminal;
+}
+
+/* @fraction: how much is done; below 0 if that is not known, and there is only the text
+ * @text: may have anything in it */
+void
+malt_bar_draw (MaltBar    *self,
+               double      fraction,
+               const char *text)
+{
+  g_autofree char *line = NULL;
+
+  if (!self->is_terminal)
+    return;
+
+  line = make_line (MIN (fraction, 1), text, get_width ());
+  fprintf (stderr, ERASE "%s", line);
+  fflush (stderr);
+  self->is_drawn = TRUE;
+  self->drawn_at = g_get_monotonic_time ();
+}
+
+/* Takes it off the terminal, so that something else can be printed.  FALSE if it was not
+ * there. */
+gboolean
+malt_bar_erase (MaltBar *self)
+{
+  if (!self->is_drawn)
+    return FALSE;
+
+  fputs (ERASE, stderr);
+  fflush (stderr);
+  self->is_drawn = FALSE;
+
+  return TRUE;
+}
+
+static void
+progress_cb (MaltWorker *worker,
+             guint64     request_id,
+             double      fraction,
+             const char *text,
+             MaltBar    *self)
+{
+  if (!self->is_drawn || fraction >= 1 || g_get_monotonic_time () - self->drawn_at >= PAUSE_USEC)
+    malt_bar_draw (self, fraction, text);
+}
+
+/* Has it tell what the worker says of how far it has got. */
+void
+malt_bar_follow (MaltBar    *self,
+                 MaltWorker *worker)
+{
+  g_assert (self->worker == NULL);
+
+  if (!self->is_terminal)
+    return;
+
+  self->worker = g_object_ref (worker);
+  self->handler = g_signal_connect (worker, "progress", G_CALLBACK (progress_cb), self);
 }

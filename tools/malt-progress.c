@@ -2,19 +2,16 @@
 
 #include "malt-progress.h"
 
-#include <stdio.h>
-#include <unistd.h>
+#include "malt-bar.h"
 
-/* A line on a terminal that tells how far something is: a bar, how much is done, how fast,
- * and how long it will take.  Where standard error is no terminal it is nothing. */
+/* A bar for what has many parts: how many are done, how fast, and how long it will take.
+ * Where standard error is no terminal it is nothing. */
 
-#define WIDTH    20
 #define PERIOD   100    /* milliseconds between two looks */
 
 struct _MaltProgress
 {
-  gboolean  is_terminal;
-  gboolean  is_shown;
+  MaltBar  *bar;          /* owned */
   gboolean  is_changed;
   gint64    begun;        /* monotonic */
   guint     timer;
@@ -34,24 +31,16 @@ describe_time (double seconds)
   return g_strdup_printf ("%d:%02d", (int) (s / 60), (int) (s % 60));
 }
 
-/* What the line says after so many seconds.
- * @fraction: how much of it is done; below 0 if that is not known */
-char *
-malt_progress_describe (guint64 n_done,
-                        guint64 n_failed,
-                        double  fraction,
-                        double  seconds)
+/* What the line says, but for the bar, after so many seconds. */
+static char *
+describe (guint64 n_done,
+          guint64 n_failed,
+          double  fraction,
+          double  seconds)
 {
   GString *text = g_string_new (NULL);
   double rate = seconds > 0 ? (double) (n_done + n_failed) / seconds : 0;
 
-  if (fraction >= 0)
-    {
-      int filled = (int) (CLAMP (fraction, 0, 1) * WIDTH);
-
-      g_string_append_printf (text, "[%.*s%*s] %3d %%  ", filled, "####################", WIDTH - filled, "",
-                              (int) (CLAMP (fraction, 0, 1) * 100));
-    }
   g_string_append_printf (text, "%" G_GUINT64_FORMAT " done", n_done);
   if (n_failed > 0)
     g_string_append_printf (text, ", %" G_GUINT64_FORMAT " failed", n_failed);
@@ -71,11 +60,9 @@ static void
 show (MaltProgress *self)
 {
   double seconds = (double) (g_get_monotonic_time () - self->begun) / G_USEC_PER_SEC;
-  g_autofree char *text = malt_progress_describe (self->n_done, self->n_failed, self->fraction, seconds);
+  g_autofree char *text = describe (self->n_done, self->n_failed, self->fraction, seconds);
 
-  fprintf (stderr, "\r%s\033[K", text);
-  fflush (stderr);
-  self->is_shown = TRUE;
+  malt_bar_draw (self->bar, self->fraction, text);
   self->is_changed = FALSE;
 }
 
@@ -94,10 +81,10 @@ malt_progress_new (void)
 {
   MaltProgress *self = g_new0 (MaltProgress, 1);
 
-  self->is_terminal = isatty (STDERR_FILENO);
+  self->bar = malt_bar_new ();
   self->begun = g_get_monotonic_time ();
   self->fraction = -1;
-  if (self->is_terminal)
+  if (malt_bar_is_terminal (self->bar))
     self->timer = g_timeout_add (PERIOD, look_cb, self);
 
   return self;
@@ -107,21 +94,16 @@ malt_progress_new (void)
 void
 malt_progress_hide (MaltProgress *self)
 {
-  if (!self->is_shown)
-    return;
-
-  fputs ("\r\033[K", stderr);
-  fflush (stderr);
-  self->is_shown = FALSE;
-  self->is_changed = TRUE;
+  if (malt_bar_erase (self->bar))
+    self->is_changed = TRUE;
 }
 
 void
 malt_progress_free (MaltProgress *self)
 {
-  malt_progress_hide (self);
   if (self->timer != 0)
     g_source_remove (self->timer);
+  malt_bar_free (self->bar);
   g_free (self);
 }
 

@@ -18,9 +18,4 @@ void          malt_progress_set      (MaltProgress *self,
                                       double        fraction);
 void          malt_progress_hide     (MaltProgress *self);
 
-char         *malt_progress_describe (guint64       n_done,
-                                      guint64       n_failed,
-                                      double        fraction,
-                                      double        seconds);
-
 G_END_DECLS

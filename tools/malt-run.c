@@ -48,8 +48,9 @@ malt_run (MaltLauncher *launcher,
     }
   else
     {
-      MaltBar *bar = malt_bar_new (malt_session_get_worker (session));
+      MaltBar *bar = malt_bar_new ();
 
+      malt_bar_follow (bar, malt_session_get_worker (session));
       value = function (session, user_data, &error);
       malt_bar_free (bar);
       if (value == NULL)

@@ -216,9 +216,9 @@ class OnTerminal(MapTest):
         with open(self.path('input'), encoding='utf-8') as file:
             with Terminal([MALT, *self.words('--json', '-j1', 'lines.slowly')], make_env(), stdin=file,
                           stdout=subprocess.PIPE) as terminal:
-                terminal.expect('[#####               ]  25 %  1 done, ')
+                terminal.expect('[########......................]  25 % 1 done, ')
                 self.assertRegex(terminal.expect(' left'), r'[0-9.]+/s, 0:[0-9]{2}\Z')
-                terminal.expect('[##########          ]  50 %  2 done, ')
+                terminal.expect('[###############...............]  50 % 2 done, ')
                 status, text = terminal.finish()
                 out = terminal.process.stdout.read()
         self.assertEqual((status, out), (0, b'600\n' * 4))
@@ -230,7 +230,7 @@ class OnTerminal(MapTest):
                       stdout=subprocess.PIPE) as terminal:
             terminal.process.stdin.write(b'x\n')
             terminal.process.stdin.flush()
-            terminal.expect('\r1 done, ')
+            terminal.expect('\r\x1b[K1 done, ')
             terminal.process.stdin.close()
             self.assertEqual(terminal.finish()[0], 0)
             terminal.process.stdout.close()
