@@ -7,6 +7,7 @@ const char *__asan_default_options (void);
 const char *__lsan_default_options (void);
 const char *__lsan_default_suppressions (void);
 const char *__tsan_default_options (void);
+const char *__tsan_default_suppressions (void);
 const char *__ubsan_default_options (void);
 
 /* Tests crash workers on purpose, and look at the signal. */
@@ -42,6 +43,14 @@ __tsan_default_options (void)
   return "halt_on_error=0:exitcode=66:second_deadlock_stack=1:handle_segv=0:handle_abort=0:"
          "handle_sigbus=0:handle_sigill=0:handle_sigfpe=0:allocator_may_return_null=1:"
          "die_after_fork=0:atexit_sleep_ms=20";
+}
+
+/* The memory of an ended thread's variables is freed by the C library when another thread
+ * ends, under a lock of its own; nothing of ours is listed. */
+const char *
+__tsan_default_suppressions (void)
+{
+  return "race:_dl_deallocate_tls\n";
 }
 
 const char *
