@@ -68,7 +68,7 @@ def processor():
 
 def describe_machine(rounds, seconds):
     load = os.getloadavg()
-    return (f'{rounds} round{"s" if rounds > 1 else ""}, {seconds:.0f} s, on {os.cpu_count()} processors ({processor()}), '
+    return (f'{time.strftime("%Y-%m-%d")}: {rounds} round{"s" if rounds > 1 else ""}, {seconds:.0f} s, on {os.cpu_count()} processors ({processor()}), '
             f'Linux {platform.release()}; load {load[0]:.1f}.')
 
 
@@ -86,6 +86,7 @@ def main():
     parser.add_argument('--json', metavar='FILE', type=pathlib.Path, help='write a line for each figure')
     parser.add_argument('--svg', metavar='FILE', type=pathlib.Path, help='write a chart')
     parser.add_argument('--markdown', metavar='FILE', type=pathlib.Path, help='write the table of the manual')
+    parser.add_argument('--summary', metavar='FILE', type=pathlib.Path, help='write the short table of the README')
     parser.add_argument('--from', dest='source', metavar='FILE', type=pathlib.Path,
                         help='show what --json wrote, and measure nothing')
     parser.add_argument('--all', action='store_true', help='show all others in each row, not the best five')
@@ -117,6 +118,8 @@ def main():
         arguments.svg.write_text(chart.draw(figures))
     if arguments.markdown:
         arguments.markdown.write_text(results.markdown(figures, machine))
+    if arguments.summary:
+        arguments.summary.write_text(results.summary(figures, machine))
 
     print()
     print(results.table(figures, n_peers=1000 if arguments.all else 5))

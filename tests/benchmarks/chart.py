@@ -14,10 +14,11 @@ NAMES = {
     'raw-socketpair': 'socket pair',
     'raw-memcpy-warm': 'one memcpy()',
     'raw-exec-gio': 'exec() of a GLib program',
-    'malt-native': 'libmalt, C',
-    'malt-native-in-place': 'libmalt, C, in place',
-    'malt-native-nospin': 'libmalt, C, no spinning',
-    'malt-python': 'libmalt, Python',
+    'malt-native': 'libmalt, C to C',
+    'malt-native-in-place': 'libmalt, C to C, in place',
+    'malt-native-nospin': 'libmalt, no spinning',
+    'malt-python': 'libmalt, C to Python',
+    'malt-python-manager': 'libmalt, Python to Python',
     'capnp-rpc': 'Cap’n Proto RPC',
     'erl-node': 'Erlang node',
     'gdbus-p2p': 'GDBus, peer to peer',
@@ -39,7 +40,7 @@ COLUMNS = 2
 WIDTH = 960
 MARGIN = 28
 GAP = 44
-LABELS = 168
+LABELS = 190
 VALUES = 66
 LINE = 21
 HEAD = 62

@@ -320,3 +320,30 @@ def markdown(figures, machine):
                 format_ratio(ratio(figures, figure)), aim, met, other))
             title = ''
     return '\n'.join(text) + '\n'
+
+
+# The columns of the summary: who is looked for, in this order, in each row.
+SUMMARY_COLUMNS = [
+    ('C to C', ['malt-native']),
+    ('in place', ['malt-native-in-place']),
+    ('C to Python', ['malt-python']),
+    ('Python to Python', ['malt-python-manager']),
+]
+SUMMARY_ROWS = [name for name in ROWS if not name.startswith(('many_', 'channel_round'))]
+
+
+def summary(figures, machine):
+    """The table of the README: medians of the floor, of libmalt, and of the best of the others."""
+    text = ['| | the machine itself | ' + ' | '.join(title for title, _ in SUMMARY_COLUMNS) + ' | best other |',
+            '|---|---:' + '|---:' * len(SUMMARY_COLUMNS) + '|---|']
+    for row in (ROWS[name] for name in SUMMARY_ROWS):
+        def show(figure):
+            return f'{format_number(figure.median, figure.row)} {unit(figure.row)}' if figure is not None else ''
+
+        own = [next((figures[peer, row.name] for peer in peers if (peer, row.name) in figures), None)
+               for _, peers in SUMMARY_COLUMNS]
+        others = ranked(figures, row, is_peer)
+        if any(own):
+            text.append('| ' + ' | '.join([row.title, show(figures.get(row.floor)), *[show(figure) for figure in own],
+                                           f'{show(others[0])}, {others[0].peer}' if others else '']) + ' |')
+    return '\n'.join([*text, '', machine]) + '\n'
