@@ -6,13 +6,14 @@
 
 #include "malt-python-array.h"
 #include "malt-python-buffer.h"
+#include "malt-python-conversion.h"
 #include "malt-python-tag.h"
 
 /* From Python to GVariant, as docs/values.md has it.
  *
  * What is made must not be deeper, nor of a longer type, than a manager accepts.  A
  * function here returns a floating reference, or %NULL with an exception set, or %NULL
- * with Conversion.reason set. */
+ * with MaltConversion.reason set. */
 
 /* Containers inside each other in a message, of which the variant around the value is
  * one, and the length of a type. */
@@ -22,108 +23,26 @@
  * itself. */
 #define MAX_NESTING     32
 
-typedef struct
-{
-  MaltPythonValues  how;
-  char             *reason;  /* what is wrong, or %NULL */
-  char             *problem; /* why it cannot be pickled either, or %NULL */
-  GString          *where;   /* what leads to it, put together from its end; or %NULL */
-  guint             nesting;
-} Conversion;
-
-static GVariant *convert (Conversion *self,
-                          PyObject   *object,
-                          guint      *depth);
-
-G_GNUC_PRINTF (2, 3)
-static GVariant *
-refuse (Conversion *self,
-        const char *format,
-        ...)
-{
-  va_list args;
-
-  va_start (args, format);
-  g_free (self->reason);
-  self->reason = g_strdup_vprintf (format, args);
-  va_end (args);
-
-  return NULL;
-}
-
-/* One step on the way to the value: a subscript, or in words. */
-static void
-prepend (Conversion *self,
-         const char *word,
-         const char *name)
-{
-  gboolean words = (self->how & MALT_PYTHON_VALUES_WORDS) != 0;
-  g_autofree char *step = words ? g_strdup_printf ("%s %s%s", word, name, self->where != NULL ? ", " : "")
-                                : g_strdup_printf ("[%s]", name);
-
-  if (self->where == NULL)
-    self->where = g_string_new (NULL);
-  g_string_prepend (self->where, step);
-}
-
-static void
-prepend_index (Conversion *self,
-               Py_ssize_t  index)
-{
-  g_autofree char *text = g_strdup_printf ("%" G_GSSIZE_FORMAT, (gssize) index);
-
-  prepend (self, "item", text);
-}
-
-/* The key as Python shows it, unless it is long. */
-static void
-prepend_key (Conversion *self,
-             const char *word,
-             PyObject   *key)
-{
-  PyObject *exception = malt_python_take_exception ();
-  g_autoptr (PyObject) repr = PyUnicode_Check (key) ? PyUnicode_Type.tp_repr (key)
-                                                    : PyLong_Type.tp_repr (key);
-  const char *full = repr != NULL ? PyUnicode_AsUTF8 (repr) : NULL;
-  g_autofree char *text = NULL;
-
-  if (full == NULL)
-    text = g_strdup ("…");
-  else if (g_utf8_strlen (full, -1) > 60)
-    text = g_strdup_printf ("%.*s…", (int) (g_utf8_offset_to_pointer (full, 60) - full), full);
-  else
-    text = g_strdup (full);
-  prepend (self, word, text);
-
-  PyErr_Clear ();
-  malt_python_give_exception (exception);
-}
+static GVariant *convert (MaltConversion *self,
+                          PyObject       *object,
+                          guint          *depth);
 
 /* Values of types that GVariant has not, for another Python. */
 
-/* Whether it may be more than the number or text that it is, as members of an enumeration
- * are: their classes have a class of their own. */
-static inline gboolean
-is_special (Conversion *self,
-            PyObject   *object)
-{
-  return (self->how & MALT_PYTHON_VALUES_OBJECTS) != 0 && !Py_IS_TYPE ((PyObject *) Py_TYPE (object), &PyType_Type);
-}
-
 /* What stands for a value, with its tag.  Takes both. */
 static GVariant *
-make_tagged (Conversion *self,
-             char       *tag,
-             PyObject   *content,
-             guint      *depth)
+make_tagged (MaltConversion *self,
+             char           *tag,
+             PyObject       *content,
+             guint          *depth)
 {
   g_autofree char *own_tag = tag;
   g_autoptr (PyObject) own_content G_GNUC_UNUSED = content;
   GVariant *value;
 
   if (self->nesting >= MAX_NESTING)
-    return refuse (self, "cannot send a value that nests more than %d containers or contains itself",
-                   MAX_NESTING);
+    return malt_conversion_refuse (self, "cannot send a value that nests more than %d containers or contains "
+                                   "itself", MAX_NESTING);
 
   self->nesting++;
   value = convert (self, content, depth);
@@ -135,7 +54,8 @@ make_tagged (Conversion *self,
   if (*depth > MAX_DEPTH)
     {
       g_variant_unref (value);
-      return refuse (self, "cannot send a value that is %u containers deep (limit %d)", *depth, MAX_DEPTH);
+      return malt_conversion_refuse (self, "cannot send a value that is %u containers deep (limit %d)", *depth,
+                                     MAX_DEPTH);
     }
 
   return g_variant_new ("(ov)", own_tag, value);
@@ -143,10 +63,10 @@ make_tagged (Conversion *self,
 
 /* %NULL with an exception set, or without if there is no such form. */
 static GVariant *
-convert_tagged (Conversion *self,
-                PyObject   *object,
-                gboolean    only_special,
-                guint      *depth)
+convert_tagged (MaltConversion *self,
+                PyObject       *object,
+                gboolean        only_special,
+                guint          *depth)
 {
   PyObject *content = NULL;
   char *tag = NULL;
@@ -163,8 +83,8 @@ convert_tagged (Conversion *self,
 /* Scalars */
 
 static GVariant *
-convert_int (Conversion *self,
-             PyObject   *object)
+convert_int (MaltConversion *self,
+             PyObject       *object)
 {
   int overflow;
   long long number = PyLong_AsLongLongAndOverflow (object, &overflow);
@@ -181,202 +101,19 @@ convert_int (Conversion *self,
       PyErr_Clear ();
     }
 
-  return refuse (self, "cannot send an integer %s", overflow > 0 ? "of more than 64 bits" : "below -2**63");
-}
-
-/* The text in UTF-8, which belongs to the object; %NULL with an exception or reason set. */
-static const char *
-get_text (Conversion *self,
-          PyObject   *object,
-          Py_ssize_t *size)
-{
-  const char *text = PyUnicode_AsUTF8AndSize (object, size);
-
-  if (text == NULL)
-    {
-      if (PyErr_ExceptionMatches (PyExc_UnicodeEncodeError))
-        {
-          PyErr_Clear ();
-          refuse (self, "cannot send a text with a lone surrogate");
-        }
-      return NULL;
-    }
-
-  if (memchr (text, 0, (gsize) *size) != NULL)
-    {
-      refuse (self, "cannot send a text with a NUL character");
-      return NULL;
-    }
-
-  return text;
+  return malt_conversion_refuse (self, "cannot send an integer %s",
+                                 overflow > 0 ? "of more than 64 bits" : "below -2**63");
 }
 
 static GVariant *
-convert_str (Conversion *self,
-             PyObject   *object)
+convert_str (MaltConversion *self,
+             PyObject       *object)
 {
   Py_ssize_t size;
   const char *text;
 
-  text = get_text (self, object, &size);
+  text = malt_conversion_get_text (self, object, &size);
   return text != NULL ? g_variant_new_take_string (g_strndup (text, (gsize) size)) : NULL;
-}
-
-static GVariant *
-take_array (const char *type,
-            gpointer    data,
-            gsize       size)
-{
-  return g_variant_new_from_data (G_VARIANT_TYPE (type), data, size, TRUE, g_free, data);
-}
-
-/* Lists of one scalar type, without a step through GVariant for each element.  These
- * return %NULL with neither exception nor reason if the list is of something else. */
-
-static GVariant *
-convert_list_of_ints (Conversion *self,
-                      PyObject   *list)
-{
-  Py_ssize_t n = PyList_GET_SIZE (list);
-  g_autofree gint64 *numbers = g_try_new (gint64, n);
-  Py_ssize_t i;
-  int overflow;
-
-  if (numbers == NULL)
-    {
-      PyErr_NoMemory ();
-      return NULL;
-    }
-
-  /* No code of the user runs here: the number is taken as it is, also of a subclass. */
-  for (i = 0; i < n; i++)
-    {
-      PyObject *item = PyList_GET_ITEM (list, i);
-
-      if (!PyLong_Check (item) || PyBool_Check (item) || is_special (self, item))
-        return NULL;
-      numbers[i] = PyLong_AsLongLongAndOverflow (item, &overflow);
-      if (overflow != 0)
-        return NULL;
-    }
-
-  return take_array ("ax", g_steal_pointer (&numbers), (gsize) n * sizeof (gint64));
-}
-
-static GVariant *
-convert_list_of_floats (PyObject *list)
-{
-  Py_ssize_t n = PyList_GET_SIZE (list);
-  g_autofree double *numbers = g_try_new (double, n);
-  Py_ssize_t i;
-
-  if (numbers == NULL)
-    {
-      PyErr_NoMemory ();
-      return NULL;
-    }
-
-  for (i = 0; i < n; i++)
-    {
-      PyObject *item = PyList_GET_ITEM (list, i);
-
-      if (!PyFloat_Check (item))
-        return NULL;
-      numbers[i] = PyFloat_AS_DOUBLE (item);
-    }
-
-  return take_array ("ad", g_steal_pointer (&numbers), (gsize) n * sizeof (double));
-}
-
-static GVariant *
-convert_list_of_bools (PyObject *list)
-{
-  Py_ssize_t n = PyList_GET_SIZE (list);
-  g_autofree guint8 *values = g_try_malloc ((gsize) n);
-  Py_ssize_t i;
-
-  if (values == NULL)
-    {
-      PyErr_NoMemory ();
-      return NULL;
-    }
-
-  for (i = 0; i < n; i++)
-    {
-      PyObject *item = PyList_GET_ITEM (list, i);
-
-      if (!PyBool_Check (item))
-        return NULL;
-      values[i] = item == Py_True;
-    }
-
-  return take_array ("ab", g_steal_pointer (&values), (gsize) n);
-}
-
-static void
-write_offset (guint8  *position,
-              guint    offset_size,
-              guint64  offset)
-{
-  guint64 little_endian = GUINT64_TO_LE (offset);
-
-  /* GVariant's offsets are little-endian, whatever the machine. */
-  memcpy (position, &little_endian, offset_size);
-}
-
-/* The form of an "as": the texts with their NULs, then where each of them ends, in as
- * many bytes as the size of the whole asks for. */
-static GVariant *
-convert_list_of_strs (Conversion *self,
-                      PyObject   *list)
-{
-  Py_ssize_t n = PyList_GET_SIZE (list);
-  guint offset_size = 1;
-  gsize size = 0, end = 0, total;
-  Py_ssize_t i, length;
-  const char *text;
-  guint8 *data;
-
-  for (i = 0; i < n; i++)
-    {
-      PyObject *item = PyList_GET_ITEM (list, i);
-
-      if (!PyUnicode_Check (item) || is_special (self, item))
-        return NULL;
-      text = get_text (self, item, &length);
-      if (text == NULL)
-        {
-          if ((self->how & MALT_PYTHON_VALUES_OBJECTS) == 0)
-            prepend_index (self, i);
-          else
-            g_clear_pointer (&self->reason, g_free);
-          return NULL;
-        }
-      size += (gsize) length + 1;
-    }
-
-  while (offset_size < 8 &&
-         size + (gsize) n * offset_size > (G_GUINT64_CONSTANT (1) << (8 * offset_size)) - 1)
-    offset_size *= 2;
-
-  total = size + (gsize) n * offset_size;
-  data = g_try_malloc (total);
-  if (data == NULL)
-    {
-      PyErr_NoMemory ();
-      return NULL;
-    }
-
-  for (i = 0; i < n; i++)
-    {
-      /* It has been made above and is kept by the object. */
-      text = PyUnicode_AsUTF8AndSize (PyList_GET_ITEM (list, i), &length);
-      memcpy (data + end, text, (gsize) length + 1);
-      end += (gsize) length + 1;
-      write_offset (data + size + (gsize) i * offset_size, offset_size, end);
-    }
-
-  return take_array ("as", data, total);
 }
 
 /* Containers */
@@ -395,17 +132,17 @@ drop_floating (gpointer value)
 }
 
 static void
-children_init (Children   *self,
-               Py_ssize_t  n)
+children_init (Children  *self,
+               Py_ssize_t n)
 {
   self->values = g_ptr_array_new_full ((guint) MIN (n, 1024), drop_floating);
   self->depth = 0;
 }
 
 static gboolean
-children_add (Children   *self,
-              Conversion *conversion,
-              PyObject   *object)
+children_add (Children       *self,
+              MaltConversion *conversion,
+              PyObject       *object)
 {
   guint depth = 0;
   GVariant *value;
@@ -455,9 +192,9 @@ have_one_type (const Children *children)
 }
 
 static GVariant *
-convert_mixed_list (Conversion *self,
-                    PyObject   *list,
-                    guint      *depth)
+convert_mixed_list (MaltConversion *self,
+                    PyObject       *list,
+                    guint          *depth)
 {
   g_auto (Children) children = { NULL, 0 };
   g_autofree GVariant **values = NULL;
@@ -469,7 +206,7 @@ convert_mixed_list (Conversion *self,
   for (i = 0; i < PyList_GET_SIZE (list); i++)
     if (!children_add (&children, self, PyList_GET_ITEM (list, i)))
       {
-        prepend_index (self, i);
+        malt_conversion_at_index (self, i);
         return NULL;
       }
 
@@ -490,9 +227,9 @@ convert_mixed_list (Conversion *self,
 }
 
 static GVariant *
-convert_list (Conversion *self,
-              PyObject   *list,
-              guint      *depth)
+convert_list (MaltConversion *self,
+              PyObject       *list,
+              guint          *depth)
 {
   PyObject *first = PyList_GET_SIZE (list) > 0 ? PyList_GET_ITEM (list, 0) : NULL;
   GVariant *value = NULL;
@@ -501,13 +238,13 @@ convert_list (Conversion *self,
   if (first == NULL)
     ;
   else if (PyBool_Check (first))
-    value = convert_list_of_bools (list);
+    value = malt_conversion_of_bools (list);
   else if (PyLong_Check (first))
-    value = convert_list_of_ints (self, list);
+    value = malt_conversion_of_ints (self, list);
   else if (PyFloat_Check (first))
-    value = convert_list_of_floats (list);
+    value = malt_conversion_of_floats (list);
   else if (PyUnicode_Check (first))
-    value = convert_list_of_strs (self, list);
+    value = malt_conversion_of_strs (self, list);
 
   if (value != NULL || self->reason != NULL || PyErr_Occurred ())
     return value;
@@ -516,9 +253,9 @@ convert_list (Conversion *self,
 }
 
 static GVariant *
-convert_tuple (Conversion *self,
-               PyObject   *tuple,
-               guint      *depth)
+convert_tuple (MaltConversion *self,
+               PyObject       *tuple,
+               guint          *depth)
 {
   g_auto (Children) children = { NULL, 0 };
   g_autofree GVariant **values = NULL;
@@ -530,7 +267,7 @@ convert_tuple (Conversion *self,
     {
       if (!children_add (&children, self, PyTuple_GET_ITEM (tuple, i)))
         {
-          prepend_index (self, i);
+          malt_conversion_at_index (self, i);
           return NULL;
         }
 
@@ -538,9 +275,9 @@ convert_tuple (Conversion *self,
       if (length > MAX_TYPE_STRING && (self->how & MALT_PYTHON_VALUES_OBJECTS) != 0)
         return convert_tagged (self, tuple, FALSE, depth);
       if (length > MAX_TYPE_STRING)
-        return refuse (self, "cannot send a tuple of %" G_GSSIZE_FORMAT " values, the type of which "
-                       "is longer than %d characters; a list has no such limit",
-                       (gssize) PyTuple_GET_SIZE (tuple), MAX_TYPE_STRING);
+        return malt_conversion_refuse (self, "cannot send a tuple of %" G_GSSIZE_FORMAT " values, the type of which "
+                                       "is longer than %d characters; a list has no such limit",
+                                       (gssize) PyTuple_GET_SIZE (tuple), MAX_TYPE_STRING);
     }
 
   *depth = children.depth + 1;
@@ -549,8 +286,8 @@ convert_tuple (Conversion *self,
 }
 
 static GVariant *
-convert_key (Conversion *self,
-             PyObject   *key)
+convert_key (MaltConversion *self,
+             PyObject       *key)
 {
   GVariant *value;
 
@@ -558,13 +295,13 @@ convert_key (Conversion *self,
     return convert_str (self, key);
 
   if (!PyLong_Check (key) || PyBool_Check (key))
-    return refuse (self, "cannot send a dictionary with a key of type '%s'", Py_TYPE (key)->tp_name);
+    return malt_conversion_refuse (self, "cannot send a dictionary with a key of type '%s'", Py_TYPE (key)->tp_name);
 
   value = convert_int (self, key);
   if (value != NULL && !g_variant_is_of_type (value, G_VARIANT_TYPE_INT64))
     {
       g_variant_unref (value);
-      return refuse (self, "cannot send a dictionary with an integer key of more than 63 bits");
+      return malt_conversion_refuse (self, "cannot send a dictionary with an integer key of more than 63 bits");
     }
 
   return value;
@@ -572,8 +309,8 @@ convert_key (Conversion *self,
 
 /* Whether all keys are texts, or all numbers, that GVariant can hold. */
 static gboolean
-has_plain_keys (Conversion *self,
-                PyObject   *dict)
+has_plain_keys (MaltConversion *self,
+                PyObject       *dict)
 {
   gboolean ints = FALSE, texts = FALSE;
   PyObject *key, *item;
@@ -582,13 +319,13 @@ has_plain_keys (Conversion *self,
 
   while (PyDict_Next (dict, &position, &key, &item))
     {
-      if (is_special (self, key))
+      if (malt_conversion_is_special (self, key))
         return FALSE;
 
       if (PyUnicode_Check (key))
         {
           texts = TRUE;
-          if (get_text (self, key, &size) == NULL)
+          if (malt_conversion_get_text (self, key, &size) == NULL)
             {
               g_clear_pointer (&self->reason, g_free);
               return FALSE;
@@ -609,9 +346,9 @@ has_plain_keys (Conversion *self,
 }
 
 static GVariant *
-convert_dict (Conversion *self,
-              PyObject   *dict,
-              guint      *depth)
+convert_dict (MaltConversion *self,
+              PyObject       *dict,
+              guint          *depth)
 {
   g_auto (Children) children = { NULL, 0 };
   g_autoptr (PyObject) items = NULL;
@@ -647,13 +384,13 @@ convert_dict (Conversion *self,
       else if (int_key != int_keys)
         {
           g_variant_unref (key_value);
-          return refuse (self, "cannot send a dictionary with keys of different types");
+          return malt_conversion_refuse (self, "cannot send a dictionary with keys of different types");
         }
 
       if (!children_add (&children, self, item))
         {
           g_variant_unref (key_value);
-          prepend_key (self, "key", key);
+          malt_conversion_at_key (self, "key", key);
           return NULL;
         }
 
@@ -667,15 +404,15 @@ convert_dict (Conversion *self,
 }
 
 static GVariant *
-convert_container (Conversion *self,
-                   PyObject   *object,
-                   guint      *depth)
+convert_container (MaltConversion *self,
+                   PyObject       *object,
+                   guint          *depth)
 {
   GVariant *value;
 
   if (self->nesting >= MAX_NESTING)
-    return refuse (self, "cannot send a value that nests more than %d containers or contains itself",
-                   MAX_NESTING);
+    return malt_conversion_refuse (self, "cannot send a value that nests more than %d containers or contains "
+                                   "itself", MAX_NESTING);
 
   self->nesting++;
   if (PyList_Check (object))
@@ -691,8 +428,8 @@ convert_container (Conversion *self,
   if (value != NULL && *depth > MAX_DEPTH)
     {
       g_variant_unref (value);
-      return refuse (self, "cannot send a value that is %u containers deep (limit %d; a dictionary counts "
-                     "as three, a list of different types as two)", *depth, MAX_DEPTH);
+      return malt_conversion_refuse (self, "cannot send a value that is %u containers deep (limit %d; a dictionary "
+                                     "counts as three, a list of different types as two)", *depth, MAX_DEPTH);
     }
 
   return value;
@@ -721,9 +458,9 @@ is_plain_buffer (PyObject *object)
 }
 
 static GVariant *
-convert_other (Conversion *self,
-               PyObject   *object,
-               guint      *depth)
+convert_other (MaltConversion *self,
+               PyObject       *object,
+               guint          *depth)
 {
   g_autofree char *problem = NULL;
   g_autoptr (PyObject) number = NULL;
@@ -750,7 +487,8 @@ convert_other (Conversion *self,
     {
       value = malt_python_buffer_to_variant (object, (self->how & MALT_PYTHON_VALUES_SHARE) != 0, depth, &problem);
       if (value == NULL && problem != NULL)
-        return refuse (self, "cannot send a value of type '%s': %s", Py_TYPE (object)->tp_name, problem);
+        return malt_conversion_refuse (self, "cannot send a value of type '%s': %s", Py_TYPE (object)->tp_name,
+                                       problem);
       return value;
     }
 
@@ -761,13 +499,13 @@ convert_other (Conversion *self,
       return number != NULL ? convert (self, number, depth) : NULL;
     }
 
-  return refuse (self, "cannot send a value of type '%s'", Py_TYPE (object)->tp_name);
+  return malt_conversion_refuse (self, "cannot send a value of type '%s'", Py_TYPE (object)->tp_name);
 }
 
 static GVariant *
-convert (Conversion *self,
-         PyObject   *object,
-         guint      *depth)
+convert (MaltConversion *self,
+         PyObject       *object,
+         guint          *depth)
 {
   GVariant *value;
 
@@ -780,7 +518,7 @@ convert (Conversion *self,
     }
   if (PyBool_Check (object))
     return g_variant_new_boolean (object == Py_True);
-  if (is_special (self, object))
+  if (malt_conversion_is_special (self, object))
     {
       value = convert_tagged (self, object, TRUE, depth);
       if (value != NULL || self->reason != NULL || PyErr_Occurred ())
@@ -842,9 +580,9 @@ get_kept (PyObject *object)
 
 /* An argument or result: what cannot cross otherwise does so by pickle, as a whole. */
 static GVariant *
-convert_whole (Conversion *self,
-               PyObject   *object,
-               guint      *depth)
+convert_whole (MaltConversion *self,
+               PyObject       *object,
+               guint          *depth)
 {
   GVariant *value = convert (self, object, depth);
   char *tag = NULL;
@@ -872,39 +610,15 @@ drop_argument (GVariant *value)
     g_variant_unref (value);
 }
 
-/* Ends the conversion. */
-static void
-finish (Conversion  *self,
-        gboolean     failed,
-        GError     **error)
-{
-  g_autofree char *reason = g_steal_pointer (&self->reason);
-  g_autofree char *where = self->where != NULL ? g_string_free (self->where, FALSE) : NULL;
-  g_autofree char *problem = g_steal_pointer (&self->problem);
-  const char *either = problem != NULL ? "; it cannot be pickled either: " : "";
-
-  if (!failed || PyErr_Occurred ())
-    return;
-
-  if ((self->how & MALT_PYTHON_VALUES_WORDS) == 0)
-    g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "%s%s%s%s%s", reason,
-                 where != NULL ? " at " : "", where != NULL ? where : "", either, problem != NULL ? problem : "");
-  else
-    g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "%s%scannot convert%s%s%s",
-                 where != NULL ? where : "", where != NULL ? ": " : "",
-                 reason + (g_str_has_prefix (reason, "cannot send") ? strlen ("cannot send") : 0),
-                 either, problem != NULL ? problem : "");
-}
-
 /* Returns a floating reference, or one that stays with this function's; or %NULL with
  * @error set if there is no form in which the object could cross, or with an exception
  * set if its own code has failed.  GIL held. */
 GVariant *
-malt_python_to_variant (PyObject          *object,
-                        MaltPythonValues   how,
-                        GError           **error)
+malt_python_to_variant (PyObject        *object,
+                        MaltPythonValues how,
+                        GError         **error)
 {
-  Conversion self = { how, NULL, NULL, NULL, 0 };
+  MaltConversion self = { how, NULL, NULL, NULL, 0 };
   guint depth;
   GVariant *value = get_kept (object);
 
@@ -912,7 +626,7 @@ malt_python_to_variant (PyObject          *object,
     return value;
 
   value = convert_whole (&self, object, &depth);
-  finish (&self, value == NULL, error);
+  malt_conversion_finish (&self, value == NULL, error);
 
   return value;
 }
@@ -920,13 +634,13 @@ malt_python_to_variant (PyObject          *object,
 /* The same for the positional arguments of a call, which become a tuple.  The first
  * @n_hidden are none that the caller knows of, but what its function refers to. */
 GVariant *
-malt_python_arguments_to_variant (PyObject *const   *arguments,
-                                  Py_ssize_t         n_arguments,
-                                  Py_ssize_t         n_hidden,
-                                  MaltPythonValues   how,
-                                  GError           **error)
+malt_python_arguments_to_variant (PyObject *const *arguments,
+                                  Py_ssize_t       n_arguments,
+                                  Py_ssize_t       n_hidden,
+                                  MaltPythonValues how,
+                                  GError         **error)
 {
-  Conversion self = { how, NULL, NULL, NULL, 0 };
+  MaltConversion self = { how, NULL, NULL, NULL, 0 };
   GVariant *on_stack[8], **values = on_stack;
   g_autofree GVariant **on_heap = NULL;
   GVariant *result = NULL;
@@ -948,9 +662,9 @@ malt_python_arguments_to_variant (PyObject *const   *arguments,
           g_autofree char *number = g_strdup_printf ("%" G_GSSIZE_FORMAT, (gssize) (i + 1 - n_hidden));
 
           if (i < n_hidden)
-            prepend (&self, "what the function", "refers to");
+            malt_conversion_at (&self, "what the function", "refers to");
           else
-            prepend (&self, "argument", number);
+            malt_conversion_at (&self, "argument", number);
           break;
         }
       values[n++] = value;
@@ -958,8 +672,9 @@ malt_python_arguments_to_variant (PyObject *const   *arguments,
       length += strlen (g_variant_get_type_string (value));
       if (length > MAX_TYPE_STRING)
         {
-          refuse (&self, "cannot send %" G_GSSIZE_FORMAT " arguments, the type of which is longer than %d "
-                  "characters; a list has no such limit", (gssize) n_arguments, MAX_TYPE_STRING);
+          malt_conversion_refuse (&self, "cannot send %" G_GSSIZE_FORMAT " arguments, the type of which is longer "
+                                  "than %d characters; a list has no such limit", (gssize) n_arguments,
+                                  MAX_TYPE_STRING);
           break;
         }
     }
@@ -969,18 +684,18 @@ malt_python_arguments_to_variant (PyObject *const   *arguments,
   else
     while (n > 0)
       drop_argument (values[--n]);
-  finish (&self, result == NULL, error);
+  malt_conversion_finish (&self, result == NULL, error);
 
   return result;
 }
 
 /* The same for the keyword arguments of a call, a dictionary with str keys. */
 GVariant *
-malt_python_keywords_to_variant (PyObject          *keywords,
-                                 MaltPythonValues   how,
-                                 GError           **error)
+malt_python_keywords_to_variant (PyObject        *keywords,
+                                 MaltPythonValues how,
+                                 GError         **error)
 {
-  Conversion self = { how, NULL, NULL, NULL, 0 };
+  MaltConversion self = { how, NULL, NULL, NULL, 0 };
   g_autoptr (PyObject) items = PyDict_Items (keywords);
   GVariantBuilder builder;
   GVariant *value = NULL;
@@ -997,10 +712,10 @@ malt_python_keywords_to_variant (PyObject          *keywords,
       PyObject *item = PyTuple_GET_ITEM (PyList_GET_ITEM (items, i), 1);
       GVariant *item_value = convert_whole (&self, item, &depth);
       Py_ssize_t size;
-      const char *text = item_value != NULL ? get_text (&self, name, &size) : NULL;
+      const char *text = item_value != NULL ? malt_conversion_get_text (&self, name, &size) : NULL;
 
       if (item_value == NULL)
-        prepend_key (&self, "argument", name);
+        malt_conversion_at_key (&self, "argument", name);
       else if (text != NULL)
         g_variant_builder_add (&builder, "{sv}", text, item_value);
       else
@@ -1013,7 +728,7 @@ malt_python_keywords_to_variant (PyObject          *keywords,
     value = g_variant_builder_end (&builder);
   else
     g_variant_builder_clear (&builder);
-  finish (&self, value == NULL, error);
+  malt_conversion_finish (&self, value == NULL, error);
 
   return value;
 }
