@@ -16,6 +16,9 @@
 
 /* The data road, from whoever has a request to the worker. */
 
+/* After so many frames that had to wait, those who send look whether there is room. */
+#define CATCH_UP_PERIOD 32
+
 static void
 malt_outgoing_free (MaltOutgoing *self)
 {
@@ -85,6 +88,24 @@ write_frame_locked (MaltConnection *self,
   return io;
 }
 
+/* Writes the first frame that waits for it, as far as there is room. */
+static MaltIo
+write_head_locked (MaltConnection *self)
+{
+  MaltOutgoing *outgoing = g_queue_peek_head (&self->output);
+  gsize before = outgoing->sent;
+  MaltIo io = write_frame_locked (self, outgoing, outgoing->data);
+
+  self->output_size -= outgoing->sent - before;
+  if (io == MALT_IO_DONE)
+    {
+      self->n_answers -= outgoing->is_answer ? 1 : 0;
+      malt_outgoing_free (malt_outgoing_pop (&self->output));
+    }
+
+  return io;
+}
+
 /* Writes what waits for it, as far as there is room, or until others should have their turn.
  * On the library context. */
 static MaltIo
@@ -95,23 +116,14 @@ write_output_locked (MaltConnection *self)
 
   for (n = 0; io == MALT_IO_DONE && self->output.length > 0; n++)
     {
-      MaltOutgoing *outgoing = g_queue_peek_head (&self->output);
-      gsize before = outgoing->sent;
-
       if (n == MALT_LIMIT_DISPATCH_FRAMES)
         {
           g_source_set_ready_time (self->flush_source, 0);
           return MALT_IO_AGAIN;
         }
 
-      io = write_frame_locked (self, outgoing, outgoing->data);
-      self->output_size -= outgoing->sent - before;
-      if (io == MALT_IO_DONE)
-        {
-          self->n_answers -= outgoing->is_answer ? 1 : 0;
-          malt_outgoing_free (malt_outgoing_pop (&self->output));
-        }
-      else if (io == MALT_IO_AGAIN && !malt_transport_want_room (self->transport))
+      io = write_head_locked (self);
+      if (io == MALT_IO_AGAIN && !malt_transport_want_room (self->transport))
         io = MALT_IO_DONE;
       if (self->unsent.length > 0)
         malt_connection_write_unsent_locked (self);
@@ -284,12 +296,24 @@ number_locked (MaltConnection *self,
   malt_id_table_insert (&self->unfinished, outgoing->frame.id, request);
 }
 
-/* Writes the frame as far as there is room, unless others wait for that. */
+/* Writes the frame as far as there is room, unless others wait for that.
+ *
+ * Whoever sends many frames to a worker that is no faster finds room again and again while
+ * they are still being sent.  To use it here, once in a while, spares the worker and the
+ * library context a wake-up for each half of a ring, and whoever sends the time for which
+ * the latter has the lock. */
 static MaltIo
 write_in_turn_locked (MaltConnection *self,
                       MaltOutgoing   *outgoing,
                       gconstpointer   body)
 {
+  guint n;
+
+  if (self->output.length > 0 && self->output.length % CATCH_UP_PERIOD == 0)
+    for (n = 0; n < 2 * CATCH_UP_PERIOD && self->output.length > 0; n++)
+      if (write_head_locked (self) != MALT_IO_DONE)
+        break;
+
   return self->output.length == 0 ? write_frame_locked (self, outgoing, body) : MALT_IO_AGAIN;
 }
 
