@@ -145,17 +145,25 @@ g_mutex_unlock (GMutex *mutex)
   REAL (g_mutex_unlock) (mutex);
 }
 
+/* GLib makes what is behind these with their first use, and lets threads compete for it. */
+
 void
 g_rec_mutex_lock (GRecMutex *mutex)
 {
+  enter_glib ();
   REAL (g_rec_mutex_lock) (mutex);
+  leave_glib ();
   acquire (mutex);
 }
 
 gboolean
 g_rec_mutex_trylock (GRecMutex *mutex)
 {
-  gboolean locked = REAL (g_rec_mutex_trylock) (mutex);
+  gboolean locked;
+
+  enter_glib ();
+  locked = REAL (g_rec_mutex_trylock) (mutex);
+  leave_glib ();
 
   if (locked)
     acquire (mutex);
@@ -175,7 +183,9 @@ g_rec_mutex_unlock (GRecMutex *mutex)
 void
 g_rw_lock_writer_lock (GRWLock *lock)
 {
+  enter_glib ();
   REAL (g_rw_lock_writer_lock) (lock);
+  leave_glib ();
   acquire (lock);
   acquire ((char *) lock + 1);
 }
@@ -183,7 +193,11 @@ g_rw_lock_writer_lock (GRWLock *lock)
 gboolean
 g_rw_lock_writer_trylock (GRWLock *lock)
 {
-  gboolean locked = REAL (g_rw_lock_writer_trylock) (lock);
+  gboolean locked;
+
+  enter_glib ();
+  locked = REAL (g_rw_lock_writer_trylock) (lock);
+  leave_glib ();
 
   if (locked)
     {
@@ -203,14 +217,20 @@ g_rw_lock_writer_unlock (GRWLock *lock)
 void
 g_rw_lock_reader_lock (GRWLock *lock)
 {
+  enter_glib ();
   REAL (g_rw_lock_reader_lock) (lock);
+  leave_glib ();
   acquire (lock);
 }
 
 gboolean
 g_rw_lock_reader_trylock (GRWLock *lock)
 {
-  gboolean locked = REAL (g_rw_lock_reader_trylock) (lock);
+  gboolean locked;
+
+  enter_glib ();
+  locked = REAL (g_rw_lock_reader_trylock) (lock);
+  leave_glib ();
 
   if (locked)
     acquire (lock);
