@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+
+// The part of the GJS runtime that is written in JavaScript: the object `malt`, and how
+// source is rewritten before it is run.  It is called once with the functions that are
+// written in C++, and gives those that they call.
+(function (native) {
+'use strict';
+
+const {Channel} = native;
+const {parse} = Reflect;
+const GLib = imports.gi.GLib;
+
+// Errors.
+
+class InterruptedError extends Error {
+    get name() {
+        return 'InterruptedError';
+    }
+}
+
+class ChannelClosed extends Error {
+    get name() {
+        return 'ChannelClosed';
+    }
+}
+
+class TimeoutError extends Error {
+    get name() {
+        return 'TimeoutError';
+    }
+}
+
+class HostError extends Error {
+    constructor(parts) {
+        super(parts.type ? `${parts.type}: ${parts.message}` : parts.message);
+        this.domain = parts.domain;
+        this.code = parts.code;
+        this.type = parts.type;
+        this.remoteMessage = parts.message;
+        this.traceback = parts.traceback;
+    }
+
+    get name() {
+        return 'HostError';
+    }
+}
+
+// Those of the library that have a class of their own, by domain and code.
+const SERIALIZATION = 3;
+const TIMEOUT = 5;
+
+function exception(parts) {
+    if (parts.domain === 'g-io-error-quark' && parts.code === 18 /* G_IO_ERROR_CLOSED */)
+        return new ChannelClosed(parts.message);
+    if (parts.domain === 'MaltError' && parts.code === TIMEOUT && parts.type === null)
+        return new TimeoutError(parts.message);
+    if (parts.domain === 'MaltError' && parts.code === SERIALIZATION)
+        return new TypeError(parts.message);
+    return new HostError(parts);
+}
+
+function interruption() {
+    return new InterruptedError('interrupted');
+}
+
+// Channels.
+
+Channel.prototype[Symbol.asyncIterator] = async function* () {
+    for (;;) {
+        try {
+            yield await this.take();
+        } catch (error) {
+            if (error instanceof ChannelClosed)
+                return;
+            throw error;
+        }
+    }
+};
+
+Channel.prototype[Symbol.iterator] = function* () {
+    for (;;) {
+        try {
+            yield this.takeSync();
+        } catch (error) {
+            if (error instanceof ChannelClosed)
+                return;
+            throw error;
+        }
+    }
+};
+
+// The program's functions: any name, perhaps with dots.
+
+function hostNames(call, name) {
+    return new Proxy(function () {}, {
+        get(_target, key) {
+            // What JavaScript itself looks for is no function of the program's.
+            if (typeof key === 'symbol' || key === 'then')
+                return undefined;
+            return hostNames(call, name === null ? key : `${name}.${key}`);
+        },
+        apply(_target, _this, args) {
+            if (name === null)
+                throw new TypeError('malt.host is no function; its properties are');
+            return call(name, ...args);
+        },
+    });
+}
+
+const malt = Object.freeze({
+    Channel,
+    ChannelClosed,
+    HostError,
+    InterruptedError,
+    TimeoutError,
+    host: hostNames(native.callHost, null),
+    hostSync: hostNames(native.callHostSync, null),
+    progress: native.progress,
+    cancelled: native.cancelled,
+});
+
+for (const [name, value] of Object.entries({malt, Channel})) {
+    if (!(name in globalThis)) {
+        Object.defineProperty(globalThis, name,
+            {value, writable: true, configurable: true, enumerable: false});
+    }
+}
+
+// Main loops that code runs, so that an interrupt can leave them.
+
+const loops = [];
+const runLoop = GLib.MainLoop.prototype.run;
+
+GLib.MainLoop.prototype.run = function (...args) {
+    loops.push(this);
+    try {
+        runLoop.apply(this, args);
+    } finally {
+        loops.pop();
+    }
+    native.check();
+};
+
+function leaveLoop() {
+    if (loops.length > 0)
+        loops[loops.length - 1].quit();
+}
+
+// In a process of its own code ends the worker.
+if (native.exit)
+    imports.system.exit = native.exit;
+
+// Modules.
+
+async function load(name, uri) {
+    return [name, await import(uri)];
+}
+
+// Rewriting: edits of the text at places that the parser tells.
+
+// Where the parser counts columns from.
+const firstColumn = parse('a').body[0].loc.start.column;
+
+class Text {
+    constructor(source) {
+        this.source = source;
+        this.edits = [];
+        this.lines = [0];
+        for (const {index, 0: end} of source.matchAll(/\r\n|[\n\r\u2028\u2029]/g))
+            this.lines.push(index + end.length);
+    }
+
+    place({line, column}) {
+        return this.lines[line - 1] + column - firstColumn;
+    }
+
+    replace(start, end, text) {
+        this.edits.push({start, end, text, order: this.edits.length});
+    }
+
+    insert(place, text) {
+        this.replace(place, place, text);
+    }
+
+    toString() {
+        let result = '';
+        let place = 0;
+
+        this.edits.sort((a, b) => a.start - b.start || a.order - b.order);
+        for (const {start, end, text} of this.edits) {
+            result += this.source.slice(place, start) + text;
+            place = end;
+        }
+        return result + this.source.slice(place);
+    }
+}
+
+// The names that a pattern binds.
+function* boundNames(pattern) {
+    if (!pattern)
+        return;
+
+    switch (pattern.type) {
+    case 'Identifier':
+        yield pattern.name;
+        break;
+    case 'ArrayPattern':
+        for (const element of pattern.elements)
+            yield* boundNames(element);
+        break;
+    case 'ObjectPattern':
+        for (const property of pattern.properties)
+            yield* boundNames(property.value ?? property.argument ?? property.expression);
+        break;
+    case 'AssignmentExpression':
+    case 'AssignmentPattern':
+        yield* boundNames(pattern.left);
+        break;
+    case 'SpreadExpression':
+    case 'RestElement':
+        yield* boundNames(pattern.expression ?? pattern.argument);
+        break;
+    }
+}
+
+// A script, in which let, const and class are to declare variables.
+function rewriteScript(text, program) {
+    for (const {type, kind, id, loc} of program.body) {
+        const start = text.place(loc.start);
+
+        if (type === 'VariableDeclaration' && kind !== 'var') {
+            text.replace(start, start + kind.length, kind === 'let' ? 'var' : 'var  ');
+        } else if (type === 'ClassStatement') {
+            text.insert(start, `var ${id.name} = `);
+            text.insert(text.place(loc.end), ';');
+        }
+    }
+}
+
+function importClause({specifiers, moduleRequest, source}) {
+    const specifier = JSON.stringify((moduleRequest?.source ?? source).value);
+    const names = [];
+    const locals = [];
+    let whole = null;
+
+    for (const {type, id, name} of specifiers) {
+        locals.push(name.name);
+        if (type === 'ImportNamespaceSpecifier')
+            whole = name.name;
+        else
+            names.push(`${JSON.stringify(id.value ?? id.name)}: ${name.name}`);
+    }
+
+    let expression = `await import(${specifier})`;
+    if (whole)
+        expression = `${whole} = ${expression}`;
+    if (names.length > 0)
+        expression = `{${names.join(', ')}} = ${expression}`;
+    return {expression, locals};
+}
+
+// A function, which is then called: what it declares at its top is to be variables outside
+// of it, and its value is that of its last statement.
+function rewriteAsync(text, program) {
+    const names = new Set();
+    const functions = [];
+
+    for (const [i, statement] of program.body.entries()) {
+        const {type, kind, id, loc} = statement;
+        const start = text.place(loc.start);
+        const end = text.place(loc.end);
+
+        if (type === 'VariableDeclaration') {
+            text.replace(start, start + kind.length, ';void (');
+            for (const {id: target, init} of statement.declarations) {
+                for (const name of boundNames(target))
+                    names.add(name);
+                if (!init && kind !== 'var')
+                    text.insert(text.place(target.loc.end), ' = undefined');
+            }
+            const last = text.source[end - 1] === ';' ? end - 1 : end;
+            text.insert(last, ')');
+        } else if (type === 'ClassStatement') {
+            names.add(id.name);
+            text.insert(start, `;${id.name} = `);
+            text.insert(end, ';');
+        } else if (type === 'FunctionDeclaration') {
+            functions.push(id.name);
+        } else if (type === 'ImportDeclaration') {
+            const {expression, locals} = importClause(statement);
+            const breaks = '\n'.repeat(loc.end.line - loc.start.line);
+
+            for (const name of locals)
+                names.add(name);
+            text.replace(start, end, `;void (${expression});${breaks}`);
+        } else if (type === 'ExpressionStatement' && i === program.body.length - 1) {
+            // The parser does not count parentheses around the whole.
+            const [parentheses] = text.source.slice(0, start).match(/[\s(]*$/);
+            text.insert(start - parentheses.length + parentheses.search(/\(|$/), 'return ');
+        }
+    }
+
+    const variables = names.size > 0 ? `var ${[...names].join(', ')}; ` : '';
+    const published = functions.map(name => `this.${name} = ${name}; `).join('');
+    return `${variables}(async () => { ${published}${text}\n})`;
+}
+
+// The source as it is to be run, and whether that gives a function that is to be called;
+// undefined for as it is.
+function rewrite(source, file) {
+    const text = new Text(source);
+    let program;
+
+    try {
+        program = parse(source, {source: file});
+    } catch {
+        program = null;
+    }
+
+    if (program) {
+        rewriteScript(text, program);
+        return text.edits.length > 0 ? [text.toString(), false] : undefined;
+    }
+
+    if (!/\b(await|import)\b/.test(source))
+        return undefined;
+
+    try {
+        program = parse(source, {source: file, target: 'module'});
+    } catch (error) {
+        // Of what is neither a script nor a module the parser tells most.
+        if (error instanceof SyntaxError)
+            throw error;
+        return undefined;
+    }
+
+    return [rewriteAsync(text, program), true];
+}
+
+return {exception, interruption, leaveLoop, load, rewrite};
+})

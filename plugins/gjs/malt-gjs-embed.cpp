@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "malt-gjs.h"
+
+#include "malt-gjs-answer.h"
+#include "malt-gjs-embed-private.h"
+#include "malt-gjs-engine.h"
+#include "malt-gjs-interrupt.h"
+#include "malt-gjs-output.h"
+#include "malt-gjs-task.h"
+
+/* The road of a request through the runtime. */
+
+/* So many requests that are there already go before what the main context has to do. */
+#define REQUESTS_IN_A_ROW 64
+
+static MaltGjs *
+malt_gjs_create (MaltRuntime *runtime)
+{
+  MaltGjs *self = g_new0 (MaltGjs, 1);
+
+  self->runtime = runtime;
+  self->own_process = malt_runtime_is_own_process (runtime);
+
+  return self;
+}
+
+static void
+malt_gjs_destroy (MaltGjs *self)
+{
+  g_free (self);
+}
+
+static gboolean
+check_options (GVariant  *options,
+               GError   **error)
+{
+  g_autofree char *name = NULL;
+
+  if (options == NULL || g_variant_n_children (options) == 0)
+    return TRUE;
+
+  g_variant_get_child (options, 0, "{sv}", &name, NULL);
+  g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND, "the GJS runtime has no option '%s'", name);
+  return FALSE;
+}
+
+static gboolean
+malt_gjs_start (MaltGjs   *self,
+                GVariant  *options,
+                GError   **error)
+{
+  if (!check_options (options, error))
+    return FALSE;
+
+  self->engine = malt_gjs_engine_get (self->own_process, error);
+  if (self->engine == NULL)
+    return FALSE;
+  if (!self->own_process)
+    return TRUE;
+
+  self->engine->only = self;
+  if (!malt_gjs_engine_prepare (self->engine, error))
+    return FALSE;
+  malt_gjs_output_begin (self);
+  return TRUE;
+}
+
+/* Runs a request, until it ends or waits.  On the engine's thread. */
+void
+malt_gjs_run_request (MaltGjs     *self,
+                      MaltRequest *request,
+                      gboolean     hit)
+{
+  MaltGjsEngine *engine = self->engine;
+  MaltGjsRun run = { self, request, NULL, FALSE, FALSE };
+  MaltGjsAnswer answer = {};
+
+  if (!engine->is_ready && !malt_gjs_engine_prepare (engine, &answer.error))
+    {
+      malt_gjs_answer_send (&answer, request);
+      return;
+    }
+
+  JSAutoRealm realm (engine->cx, engine->global);
+
+  malt_gjs_run_enter (&run);
+  /* Whoever interrupts this request first marks it, then looks what runs: so at least one
+   * of us sees the other. */
+  if (hit || malt_request_is_interrupted (request))
+    answer.error = malt_remote_error_new (MALT_ERROR_INTERRUPTED, "InterruptedError", "interrupted before it began", NULL);
+  else
+    malt_gjs_answer_execute (&answer, &run);
+  /* The value may refer to what JavaScript has, so before anything else of it runs. */
+  malt_gjs_answer_send (&answer, request);
+  malt_gjs_engine_run_jobs (engine);
+
+  if (malt_gjs_run_leave (&run) && answer.is_pending)
+    {
+      g_mutex_lock (&engine->lock);
+      malt_gjs_task_ask_locked (self, request, TRUE);
+      g_mutex_unlock (&engine->lock);
+      malt_gjs_tasks_deliver (engine);
+    }
+}
+
+static void
+malt_gjs_handle (MaltGjs     *self,
+                 MaltRequest *request)
+{
+  if (!self->own_process)
+    {
+      malt_gjs_engine_post (self, request);
+      return;
+    }
+
+  malt_gjs_run_request (self, request, FALSE);
+
+  /* What has begun goes on although there always is a next request. */
+  if (++self->engine->n_in_a_row >= REQUESTS_IN_A_ROW)
+    {
+      self->engine->n_in_a_row = 0;
+      g_main_context_iteration (self->engine->main_context, FALSE);
+    }
+}
+
+static void
+malt_gjs_stop (MaltGjs *self)
+{
+  malt_gjs_tasks_drop (self, "the worker was stopped");
+  if (self->own_process)
+    malt_gjs_engine_end (self->engine);
+}
+
+const MaltGjsEmbed malt_gjs_embed = {
+  malt_gjs_create,
+  malt_gjs_destroy,
+  malt_gjs_start,
+  malt_gjs_handle,
+  malt_gjs_cancel,
+  malt_gjs_interrupt,
+  malt_gjs_stop,
+};

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "malt-gjs-engine.h"
+
+#include <js/Initialization.h>
+#include <js/PropertyAndElement.h>
+#include <js/RealmIterators.h>
+#include <js/SourceText.h>
+
+#include "malt-gjs-compat.h"
+#include "malt-gjs-embed-private.h"
+#include "malt-gjs-error.h"
+#include "malt-gjs-evaluate.h"
+#include "malt-gjs-glue.h"
+#include "malt-gjs-interrupt.h"
+#include "malt-gjs-malt.h"
+#include "malt-gjs-task.h"
+
+/* The life of GJS, and what other threads want of its own. */
+
+/* So many posted requests are run before other sources have their turn. */
+#define REQUESTS_IN_A_ROW 64
+
+typedef struct
+{
+  MaltGjs     *gjs;
+  MaltRuntime *runtime; /* (owned): keeps gjs */
+  MaltRequest *request; /* (owned) */
+  gboolean     hit;     /* it was interrupted; guarded by the engine's lock */
+} MaltGjsPosted;
+
+/* The source in the main context. */
+
+struct _MaltGjsSource
+{
+  GSource        source;
+  MaltGjsEngine *engine;
+};
+
+static gboolean
+is_due_locked (MaltGjsEngine *self)
+{
+  return self->asked.length > 0 || self->break_due || (self->posted.length > 0 && self->running == NULL);
+}
+
+static gboolean
+source_prepare (GSource *source,
+                int     *timeout)
+{
+  MaltGjsEngine *self = ((MaltGjsSource *) source)->engine;
+  gboolean is_due;
+
+  *timeout = -1;
+  self->n_in_a_row = 0;
+  malt_gjs_interrupt_settle (self);
+
+  g_mutex_lock (&self->lock);
+  self->busy_since = -1;
+  self->background_hit = FALSE;
+  is_due = is_due_locked (self);
+  g_mutex_unlock (&self->lock);
+
+  return is_due;
+}
+
+static gboolean
+source_check (GSource *source)
+{
+  MaltGjsEngine *self = ((MaltGjsSource *) source)->engine;
+  gboolean is_due;
+
+  g_mutex_lock (&self->lock);
+  self->busy_since = g_get_monotonic_time ();
+  is_due = is_due_locked (self);
+  g_mutex_unlock (&self->lock);
+
+  return is_due;
+}
+
+static MaltGjsPosted *
+take_posted (MaltGjsEngine *self)
+{
+  MaltGjsPosted *posted = NULL;
+
+  g_mutex_lock (&self->lock);
+  if (self->running == NULL)
+    posted = (MaltGjsPosted *) g_queue_pop_head (&self->posted);
+  g_mutex_unlock (&self->lock);
+
+  return posted;
+}
+
+static void
+run_posted (MaltGjsEngine *self)
+{
+  MaltGjsPosted *posted;
+  guint i;
+
+  for (i = 0; i < REQUESTS_IN_A_ROW && (posted = take_posted (self)) != NULL; i++)
+    {
+      if (!malt_request_is_done (posted->request))
+        malt_gjs_run_request (posted->gjs, posted->request, posted->hit);
+      g_object_unref (posted->request);
+      g_object_unref (posted->runtime);
+      g_free (posted);
+    }
+}
+
+static gboolean
+source_dispatch (GSource     *source,
+                 GSourceFunc  callback,
+                 gpointer     user_data)
+{
+  MaltGjsEngine *self = ((MaltGjsSource *) source)->engine;
+
+  g_atomic_pointer_set (&self->thread, g_thread_self ());
+  malt_gjs_tasks_deliver (self);
+  malt_gjs_interrupt_leave_loop (self);
+  run_posted (self);
+
+  return G_SOURCE_CONTINUE;
+}
+
+static GSourceFuncs source_funcs = {
+  .prepare = source_prepare,
+  .check = source_check,
+  .dispatch = source_dispatch,
+};
+
+static void
+attach_source (MaltGjsEngine *self)
+{
+  GSource *source = g_source_new (&source_funcs, sizeof (MaltGjsSource));
+
+  g_source_set_static_name (source, "[malt] GJS worker");
+  g_source_set_priority (source, G_PRIORITY_DEFAULT);
+  /* Code may run the context itself. */
+  g_source_set_can_recurse (source, TRUE);
+  self->source = (MaltGjsSource *) source;
+  self->source->engine = self;
+  g_source_attach (source, self->main_context);
+}
+
+/* Has the thread see what was queued for it. */
+void
+malt_gjs_engine_wake (MaltGjsEngine *self)
+{
+  g_main_context_wakeup (self->main_context);
+}
+
+/* Posts a request of a worker whose serving thread is not the engine's. */
+void
+malt_gjs_engine_post (MaltGjs     *gjs,
+                      MaltRequest *request)
+{
+  MaltGjsEngine *self = gjs->engine;
+  MaltGjsPosted *posted = g_new0 (MaltGjsPosted, 1);
+
+  posted->gjs = gjs;
+  posted->runtime = (MaltRuntime *) g_object_ref (gjs->runtime);
+  posted->request = (MaltRequest *) g_object_ref (request);
+
+  g_mutex_lock (&self->lock);
+  g_queue_push_tail (&self->posted, posted);
+  g_mutex_unlock (&self->lock);
+  malt_gjs_engine_wake (self);
+}
+
+/* Interrupts the first request of a worker that is on its way to the thread. */
+gboolean
+malt_gjs_engine_hit_posted_locked (MaltGjs *gjs)
+{
+  GList *link;
+
+  for (link = gjs->engine->posted.head; link != NULL; link = link->next)
+    {
+      MaltGjsPosted *posted = (MaltGjsPosted *) link->data;
+
+      if (posted->gjs == gjs && !posted->hit)
+        {
+          posted->hit = TRUE;
+          return TRUE;
+        }
+    }
+
+  return FALSE;
+}
+
+/* GJS. */
+
+static MaltGjsEngine *
+engine_new (gboolean      own_process,
+            GjsContext   *context,
+            GMainContext *main_context)
+{
+  MaltGjsEngine *self = new MaltGjsEngine ();
+
+  self->own_process = own_process;
+  self->context = context;
+  self->cx = (JSContext *) gjs_context_get_native_context (context);
+  self->main_context = g_main_context_ref (main_context);
+  g_mutex_init (&self->lock);
+  self->tasks = g_hash_table_new (g_int64_hash, g_int64_equal);
+  self->busy_since = -1;
+  attach_source (self);
+
+  return self;
+}
+
+/* The program has no GJS: so it gets one, with a thread that stays. */
+
+typedef struct
+{
+  GMutex         lock;
+  GCond          made;
+  MaltGjsEngine *engine;
+} Making;
+
+static gpointer
+engine_thread (gpointer data)
+{
+  Making *making = (Making *) data;
+  GMainContext *main_context = g_main_context_new ();
+  GjsContext *context;
+
+  g_main_context_push_thread_default (main_context);
+  context = gjs_context_new ();
+
+  g_mutex_lock (&making->lock);
+  making->engine = engine_new (FALSE, context, main_context);
+  making->engine->thread = g_thread_self ();
+  g_cond_signal (&making->made);
+  g_mutex_unlock (&making->lock);
+
+  for (;;)
+    g_main_context_iteration (main_context, TRUE);
+
+  return NULL;
+}
+
+static MaltGjsEngine *
+make_with_thread (GError **error)
+{
+  Making making = {};
+  GThread *thread;
+
+  g_mutex_init (&making.lock);
+  g_cond_init (&making.made);
+
+  thread = g_thread_try_new ("malt-gjs", engine_thread, &making, error);
+  if (thread != NULL)
+    {
+      g_thread_unref (thread);
+      g_mutex_lock (&making.lock);
+      while (making.engine == NULL)
+        g_cond_wait (&making.made, &making.lock);
+      g_mutex_unlock (&making.lock);
+    }
+
+  g_mutex_clear (&making.lock);
+  g_cond_clear (&making.made);
+  return making.engine;
+}
+
+/* The engine of the process, which is made if there is none; %NULL with @error set. */
+MaltGjsEngine *
+malt_gjs_engine_get (gboolean   own_process,
+                     GError   **error)
+{
+  static GMutex lock;
+  static MaltGjsEngine *shared; /* guarded by lock */
+  GjsContext *current;
+  MaltGjsEngine *self;
+
+  if (own_process)
+    {
+      g_autoptr (GMainContext) main_context = g_main_context_ref_thread_default ();
+
+      self = engine_new (TRUE, gjs_context_new (), main_context);
+      self->thread = g_thread_self ();
+      return self;
+    }
+
+  g_mutex_lock (&lock);
+  current = shared == NULL ? gjs_context_get_current () : NULL;
+  if (current != NULL)
+    {
+      shared = engine_new (FALSE, (GjsContext *) g_object_ref (current), g_main_context_default ());
+      shared->is_adopted = TRUE;
+    }
+  else if (shared == NULL)
+    {
+      shared = make_with_thread (error);
+    }
+  self = shared;
+  g_mutex_unlock (&lock);
+
+  return self;
+}
+
+/* The global object of code, of the several that GJS has. */
+static void
+find_global (JSContext                  *cx,
+             void                       *data,
+             JS::Realm                  *realm,
+             const JS::AutoRequireNoGC  &no_gc)
+{
+  JSObject **found = (JSObject **) data;
+  JSObject *global = JS::GetRealmGlobalOrNull (realm);
+
+  if (global != nullptr && g_str_equal (JS::GetClass (global)->name, "GjsGlobal"))
+    *found = global;
+}
+
+static bool
+run_glue (MaltGjsEngine *self)
+{
+  JSContext *cx = self->cx;
+  JS::RootedValue natives (cx), function (cx), functions (cx);
+  JS::CompileOptions options (cx);
+  JS::SourceText<mozilla::Utf8Unit> source;
+  JSObject *object = malt_gjs_malt_new_natives (self);
+
+  if (object == nullptr)
+    return false;
+  natives.setObject (*object);
+
+  options.setFileAndLine (MALT_GJS_GLUE_FILE, 1);
+  if (!source.init (cx, malt_gjs_glue, sizeof malt_gjs_glue - 1, JS::SourceOwnership::Borrowed) ||
+      !JS::Evaluate (cx, options, source, &function) ||
+      !JS_CallFunctionValue (cx, nullptr, function, JS::HandleValueArray (natives), &functions))
+    return false;
+
+  self->glue = &functions.toObject ();
+  return true;
+}
+
+/* Calls a function of glue.js, if it is there. */
+bool
+malt_gjs_engine_glue (MaltGjsEngine               *self,
+                      const char                  *name,
+                      const JS::HandleValueArray  &arguments,
+                      JS::MutableHandleValue       result)
+{
+  return JS_CallFunctionName (self->cx, self->glue, name, arguments, result);
+}
+
+/* Makes ready what is the library's own in JavaScript.  On the engine's thread; once. */
+gboolean
+malt_gjs_engine_prepare (MaltGjsEngine  *self,
+                         GError        **error)
+{
+  JSContext *cx = self->cx;
+  JSObject *global = nullptr;
+  MaltGjsRun run = {};
+  g_autoptr (GError) reason = NULL;
+
+  if (self->is_ready)
+    return TRUE;
+
+  JS::IterateRealms (cx, &global, find_global);
+  if (global == nullptr)
+    {
+      g_set_error_literal (error, MALT_ERROR, MALT_ERROR_START, "this version of GJS has no global object that is known");
+      return FALSE;
+    }
+
+  self->global.init (cx, global);
+  self->glue.init (cx);
+  self->priv.init (cx);
+  self->interruption.init (cx);
+
+  JSAutoRealm realm (cx, self->global);
+
+  malt_gjs_evaluate_begin (self);
+  if (!run_glue (self) || !malt_gjs_evaluate_make_private (self))
+    {
+      reason = malt_gjs_error_take (self, &run);
+      g_set_error (error, MALT_ERROR, MALT_ERROR_START, "GJS cannot be made ready: %s", reason->message);
+      return FALSE;
+    }
+
+  malt_gjs_interrupt_begin (self);
+  self->is_ready = TRUE;
+  return TRUE;
+}
+
+/* Runs what promises have made due.  In the realm. */
+void
+malt_gjs_engine_run_jobs (MaltGjsEngine *self)
+{
+  js::RunJobs (self->cx);
+}
+
+/* Ends one that is a worker's own. */
+void
+malt_gjs_engine_end (MaltGjsEngine *self)
+{
+  g_source_destroy ((GSource *) self->source);
+  g_source_unref ((GSource *) self->source);
+
+  malt_gjs_interrupt_end (self);
+  malt_gjs_evaluate_end (self);
+  self->global.reset ();
+  self->glue.reset ();
+  self->priv.reset ();
+  self->interruption.reset ();
+  g_object_unref (self->context);
+
+  g_hash_table_unref (self->tasks);
+  g_main_context_unref (self->main_context);
+  g_mutex_clear (&self->lock);
+  delete self;
+}

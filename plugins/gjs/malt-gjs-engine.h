@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+#include "malt-gjs.h"
+
+MaltGjsEngine *malt_gjs_engine_get    (gboolean         own_process,
+                                       GError         **error);
+gboolean       malt_gjs_engine_prepare (MaltGjsEngine   *self,
+                                       GError         **error);
+void           malt_gjs_engine_end    (MaltGjsEngine   *self);
+void           malt_gjs_engine_wake   (MaltGjsEngine   *self);
+void           malt_gjs_engine_post   (MaltGjs         *gjs,
+                                       MaltRequest     *request);
+gboolean       malt_gjs_engine_hit_posted_locked (MaltGjs *gjs);
+void           malt_gjs_engine_run_jobs (MaltGjsEngine *self);
+bool           malt_gjs_engine_glue   (MaltGjsEngine   *self,
+                                       const char      *name,
+                                       const JS::HandleValueArray &arguments,
+                                       JS::MutableHandleValue result);

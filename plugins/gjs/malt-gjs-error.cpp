@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "malt-gjs-error.h"
+
+#include <string.h>
+
+#include <js/Conversions.h>
+#include <js/Exception.h>
+#include <js/PropertyAndElement.h>
+#include <js/SavedFrameAPI.h>
+#include <js/Stack.h>
+
+#include "malt-gjs-evaluate.h"
+#include "malt-gjs-text.h"
+
+/* Exceptions as errors.  Nothing here fails: what is thrown can be anything, with properties
+ * that throw when they are looked at, and then a part is replaced. */
+
+/* Causes of causes, at most. */
+#define MAX_CAUSES 16
+
+/* A property that is a text that is not empty; else %NULL, and no exception. */
+static char *
+get_text (JSContext        *cx,
+          JS::HandleObject  object,
+          const char       *name)
+{
+  JS::RootedValue value (cx);
+  JS::RootedString string (cx);
+
+  if (!JS_GetProperty (cx, object, name, &value))
+    JS_ClearPendingException (cx);
+  if (!value.isString () || JS_GetStringLength (value.toString ()) == 0)
+    return NULL;
+
+  string = value.toString ();
+  return malt_gjs_text_escape (cx, string);
+}
+
+static int
+get_number (JSContext        *cx,
+            JS::HandleObject  object,
+            const char       *name)
+{
+  JS::RootedValue value (cx);
+
+  if (!JS_GetProperty (cx, object, name, &value))
+    JS_ClearPendingException (cx);
+
+  return value.isInt32 () ? value.toInt32 () : 0;
+}
+
+/* Any value as a text. */
+static char *
+to_text (JSContext       *cx,
+         JS::HandleValue  value)
+{
+  JS::RootedString string (cx);
+  char *text = NULL;
+
+  if (value.isSymbol ())
+    return g_strdup ("a symbol");
+
+  string = JS::ToString (cx, value);
+  if (string)
+    text = malt_gjs_text_escape (cx, string);
+  JS_ClearPendingException (cx);
+
+  return text != NULL ? text : g_strdup ("<no text>");
+}
+
+/* The name of an error, or of its class where that has not given it one. */
+static char *
+get_type (JSContext        *cx,
+          JS::HandleObject  object)
+{
+  g_autofree char *name = get_text (cx, object, "name");
+  g_autofree char *class_name = NULL;
+  JS::RootedValue constructor (cx);
+  JS::RootedObject constructor_object (cx);
+
+  if (name != NULL && !g_str_equal (name, "Error"))
+    return (char *) g_steal_pointer (&name);
+
+  if (!JS_GetProperty (cx, object, "constructor", &constructor))
+    JS_ClearPendingException (cx);
+  if (constructor.isObject ())
+    {
+      constructor_object = &constructor.toObject ();
+      class_name = get_text (cx, constructor_object, "name");
+    }
+
+  return class_name != NULL ? (char *) g_steal_pointer (&class_name) :
+         name != NULL ? (char *) g_steal_pointer (&name) : g_strdup ("Error");
+}
+
+static gboolean
+is_error (JSContext        *cx,
+          JS::HandleObject  object)
+{
+  js::ESClass builtin;
+  g_autofree char *stack = NULL;
+
+  if (!JS::GetBuiltinClass (cx, object, &builtin))
+    {
+      JS_ClearPendingException (cx);
+      return FALSE;
+    }
+  if (builtin == js::ESClass::Error)
+    return TRUE;
+
+  /* Such as a GLib.Error, and what was derived from an error in the old way. */
+  stack = get_text (cx, object, "stack");
+  return stack != NULL;
+}
+
+/* Without the lines that are none of the code's. */
+static void
+append_stack (GString    *text,
+              const char *stack)
+{
+  g_auto (GStrv) lines = g_strsplit (stack, "\n", -1);
+  gsize i;
+
+  for (i = 0; lines[i] != NULL; i++)
+    if (*lines[i] != '\0' && strstr (lines[i], "@" MALT_GJS_GLUE_FILE ":") == NULL)
+      g_string_append_printf (text, "\n%s", lines[i]);
+}
+
+static gboolean
+is_syntax_error (JSContext        *cx,
+                 JS::HandleObject  object)
+{
+  g_autofree char *name = get_text (cx, object, "name");
+
+  return g_strcmp0 (name, "SyntaxError") == 0;
+}
+
+/* The message of an error.  Where no code of it has run, so that there is no stack, it says
+ * where it is. */
+static char *
+get_message (JSContext        *cx,
+             JS::HandleObject  object)
+{
+  g_autofree char *message = get_text (cx, object, "message");
+  g_autofree char *file = NULL;
+  int line;
+
+  if (message == NULL)
+    message = g_strdup ("");
+  if (!is_syntax_error (cx, object))
+    return (char *) g_steal_pointer (&message);
+
+  file = get_text (cx, object, "fileName");
+  line = get_number (cx, object, "lineNumber");
+  if (file == NULL || line == 0)
+    return (char *) g_steal_pointer (&message);
+
+  return g_strdup_printf ("%s (%s, line %d, column %d)", message, file, line,
+                          malt_gjs_evaluate_column (get_number (cx, object, "columnNumber")));
+}
+
+static void
+append_error (JSContext        *cx,
+              GString          *text,
+              JS::HandleObject  object,
+              guint             depth)
+{
+  g_autofree char *type = get_type (cx, object);
+  g_autofree char *message = get_message (cx, object);
+  g_autofree char *stack = get_text (cx, object, "stack");
+  JS::RootedValue cause (cx);
+  JS::RootedObject cause_object (cx);
+  bool has_cause = false;
+
+  g_string_append_printf (text, "%s%s%s", type, *message != '\0' ? ": " : "", message);
+  if (stack != NULL)
+    append_stack (text, stack);
+
+  if (depth == MAX_CAUSES || !JS_HasOwnProperty (cx, object, "cause", &has_cause) || !has_cause ||
+      !JS_GetProperty (cx, object, "cause", &cause))
+    {
+      JS_ClearPendingException (cx);
+      return;
+    }
+
+  g_string_append (text, "\nCaused by: ");
+  if (cause.isObject ())
+    cause_object = &cause.toObject ();
+  if (cause_object && is_error (cx, cause_object))
+    append_error (cx, text, cause_object, depth + 1);
+  else
+    {
+      g_autofree char *cause_text = to_text (cx, cause);
+
+      g_string_append (text, cause_text);
+    }
+}
+
+/* Where something was thrown that does not know that itself. */
+static char *
+describe_place (JSContext        *cx,
+                JS::HandleObject  stack)
+{
+  JS::RootedString string (cx);
+  g_autofree char *text = NULL;
+
+  if (!stack)
+    return NULL;
+
+  if (!JS::BuildStackString (cx, nullptr, stack, &string) || !string)
+    {
+      JS_ClearPendingException (cx);
+      return NULL;
+    }
+
+  return malt_gjs_text_escape (cx, string);
+}
+
+/* An interrupt, also where an error of the user's stands for it because that is how it was
+ * caught, is told from others by its identity. */
+static MaltError
+get_code (MaltGjsEngine    *engine,
+          JSObject         *thrown,
+          const MaltGjsRun *run)
+{
+  return run->interrupted && thrown == engine->interruption ? MALT_ERROR_INTERRUPTED : MALT_ERROR_REMOTE;
+}
+
+static GError *
+new_error (MaltGjsEngine    *engine,
+           JS::HandleValue   thrown,
+           JS::HandleObject  stack,
+           const MaltGjsRun *run)
+{
+  JSContext *cx = engine->cx;
+  g_autofree char *type = NULL;
+  g_autofree char *message = NULL;
+  g_autofree char *place = NULL;
+  GString *traceback = g_string_new (NULL);
+  JS::RootedObject object (cx);
+  MaltError code = MALT_ERROR_REMOTE;
+  GError *error;
+
+  if (thrown.isObject ())
+    object = &thrown.toObject ();
+
+  if (object && is_error (cx, object))
+    {
+      code = get_code (engine, object, run);
+      type = get_type (cx, object);
+      message = get_message (cx, object);
+      append_error (cx, traceback, object, 0);
+    }
+  else
+    {
+      type = g_strdup (JS::InformalValueTypeName (thrown));
+      message = to_text (cx, thrown);
+      place = describe_place (cx, stack);
+      g_string_append_printf (traceback, "%s: %s", type, message);
+      if (place != NULL)
+        append_stack (traceback, place);
+    }
+
+  error = malt_remote_error_new (code, type, message, traceback->str);
+  g_string_free (traceback, TRUE);
+  return error;
+}
+
+/* The error for something that was thrown.  In a run. */
+GError *
+malt_gjs_error_new (MaltGjsEngine    *engine,
+                    JS::HandleValue   thrown,
+                    const MaltGjsRun *run)
+{
+  return new_error (engine, thrown, nullptr, run);
+}
+
+/* Takes the exception.  Code that was ended without one cannot say more. */
+GError *
+malt_gjs_error_take (MaltGjsEngine    *engine,
+                     const MaltGjsRun *run)
+{
+  JSContext *cx = engine->cx;
+  JS::ExceptionStack exception (cx);
+  JS::RootedValue thrown (cx);
+  JS::RootedObject stack (cx);
+
+  if (!JS_IsExceptionPending (cx))
+    return malt_remote_error_new (MALT_ERROR_REMOTE, "Error", "the code was ended without an exception", NULL);
+
+  if (JS::StealPendingExceptionStack (cx, &exception))
+    {
+      thrown = exception.exception ();
+      stack = exception.stack ();
+    }
+  else
+    {
+      JS_ClearPendingException (cx);
+      thrown.setUndefined ();
+    }
+
+  return new_error (engine, thrown, stack, run);
+}
+
+/* Takes the exception, as a message alone. */
+char *
+malt_gjs_error_message (JSContext *cx)
+{
+  JS::RootedValue thrown (cx);
+  JS::RootedObject object (cx);
+
+  if (!JS_GetPendingException (cx, &thrown))
+    return g_strdup ("no memory");
+  JS_ClearPendingException (cx);
+  if (!thrown.isObject ())
+    return to_text (cx, thrown);
+
+  object = &thrown.toObject ();
+  return get_message (cx, object);
+}

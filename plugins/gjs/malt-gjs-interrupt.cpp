@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "malt-gjs-interrupt.h"
+
+#include <js/Exception.h>
+#include <js/Interrupt.h>
+#include <js/Warnings.h>
+
+#include "malt-gjs-engine.h"
+#include "malt-gjs-task.h"
+
+/* Interrupts and cancellation, which come from other threads.
+ *
+ * An interrupt of what runs is noted in its run, and SpiderMonkey is asked to call back at
+ * the next loop or function, which raises an exception if it is still noted then.  It may
+ * be late: then it is dropped with the run.
+ *
+ * Code that waits in a main loop that it runs itself is woken, and the loop is left; what
+ * waits in the library for a channel or the program has a cancellable.  A request that
+ * waits for a promise is ended without asking its code, of which nothing runs. */
+
+/* How long the main context has to be busy with what belongs to no request before that is
+ * broken off. */
+#define HOG_USEC (20 * 1000)
+
+/* The engine of the process that there is; the callback has no other way to it. */
+static MaltGjsEngine *the_engine;
+
+/* Whether an interrupt is to be raised now, in what runs or in the background. */
+static gboolean
+take_hit (MaltGjsEngine *self)
+{
+  gboolean hit;
+
+  g_mutex_lock (&self->lock);
+  if (self->running != NULL)
+    {
+      hit = self->running->hit;
+      self->running->hit = FALSE;
+    }
+  else
+    {
+      hit = self->background_hit;
+      self->background_hit = FALSE;
+    }
+  if (hit)
+    self->break_due = FALSE;
+  g_mutex_unlock (&self->lock);
+
+  return hit;
+}
+
+/* Sets the exception. */
+static void
+raise (MaltGjsEngine *self)
+{
+  JSContext *cx = self->cx;
+  JS::RootedValue exception (cx);
+  bool was_enabled = JS_DisableInterruptCallback (cx);
+
+  if (malt_gjs_engine_glue (self, "interruption", JS::HandleValueArray::empty (), &exception))
+    {
+      self->interruption = &exception.toObject ();
+      JS_SetPendingException (cx, exception, JS::ExceptionStackBehavior::DoNotCapture);
+    }
+  JS_ResetInterruptCallback (cx, was_enabled);
+}
+
+static bool
+interrupt_cb (JSContext *cx)
+{
+  MaltGjsEngine *self = the_engine;
+
+  if (self == NULL || self->cx != cx)
+    return true;
+
+  malt_gjs_tasks_deliver (self);
+  if (!take_hit (self))
+    return true;
+
+  /* SpiderMonkey is about to warn that it has stopped a script. */
+  if (!self->is_quiet)
+    {
+      self->reporter = JS::SetWarningReporter (cx, nullptr);
+      self->is_quiet = TRUE;
+    }
+  raise (self);
+  return false;
+}
+
+void
+malt_gjs_interrupt_begin (MaltGjsEngine *self)
+{
+  the_engine = self;
+  JS_AddInterruptCallback (self->cx, interrupt_cb);
+}
+
+void
+malt_gjs_interrupt_end (MaltGjsEngine *self)
+{
+  malt_gjs_interrupt_settle (self);
+  the_engine = NULL;
+}
+
+/* Has SpiderMonkey warn again. */
+void
+malt_gjs_interrupt_settle (MaltGjsEngine *self)
+{
+  if (!self->is_quiet)
+    return;
+
+  JS::SetWarningReporter (self->cx, self->reporter);
+  self->is_quiet = FALSE;
+}
+
+/* Leaves a main loop that code runs and that is to be interrupted.  On the engine's thread,
+ * within that loop. */
+void
+malt_gjs_interrupt_leave_loop (MaltGjsEngine *self)
+{
+  gboolean is_due;
+  bool was_enabled;
+
+  g_mutex_lock (&self->lock);
+  is_due = self->break_due;
+  self->break_due = FALSE;
+  is_due = is_due && self->running != NULL && self->running->hit;
+  g_mutex_unlock (&self->lock);
+
+  if (!is_due)
+    return;
+
+  JSAutoRealm realm (self->cx, self->global);
+  JS::RootedValue unused (self->cx);
+
+  was_enabled = JS_DisableInterruptCallback (self->cx);
+  if (!malt_gjs_engine_glue (self, "leaveLoop", JS::HandleValueArray::empty (), &unused))
+    JS_ClearPendingException (self->cx);
+  JS_ResetInterruptCallback (self->cx, was_enabled);
+  JS_RequestInterruptCallback (self->cx);
+}
+
+/* Code runs for a request from now on. */
+void
+malt_gjs_run_enter (MaltGjsRun *run)
+{
+  MaltGjsEngine *self = run->gjs->engine;
+
+  g_mutex_lock (&self->lock);
+  run->outer = self->running;
+  self->running = run;
+  g_mutex_unlock (&self->lock);
+}
+
+/* It runs no longer.  TRUE if there was an interrupt that it has not seen. */
+gboolean
+malt_gjs_run_leave (MaltGjsRun *run)
+{
+  MaltGjsEngine *self = run->gjs->engine;
+  gboolean is_late, outer_hit;
+
+  malt_gjs_interrupt_settle (self);
+
+  g_mutex_lock (&self->lock);
+  g_assert (self->running == run);
+  self->running = run->outer;
+  is_late = run->hit;
+  run->hit = FALSE;
+  outer_hit = run->outer != NULL && run->outer->hit;
+  if (!outer_hit)
+    self->break_due = FALSE;
+  g_mutex_unlock (&self->lock);
+
+  if (outer_hit)
+    JS_RequestInterruptCallback (self->cx);
+
+  return is_late;
+}
+
+/* The engine's thread begins to wait for something that @waiting ends, or ends to with %NULL.
+ * FALSE, with an exception, if it was interrupted. */
+bool
+malt_gjs_set_waiting (MaltGjsEngine *self,
+                      GCancellable  *waiting)
+{
+  g_mutex_lock (&self->lock);
+  self->waiting = waiting;
+  g_mutex_unlock (&self->lock);
+
+  return JS_CheckForInterrupt (self->cx);
+}
+
+static void
+hit_run_locked (MaltGjsEngine *self,
+                MaltGjsRun    *run)
+{
+  run->hit = TRUE;
+  run->interrupted = TRUE;
+  self->break_due = TRUE;
+  if (self->waiting != NULL)
+    g_cancellable_cancel (self->waiting);
+}
+
+/* What belongs to no request and has run for long. */
+static void
+hit_background_locked (MaltGjsEngine *self)
+{
+  if (self->own_process && self->running == NULL && self->busy_since >= 0 &&
+      g_get_monotonic_time () - self->busy_since > HOG_USEC)
+    self->background_hit = TRUE;
+}
+
+static MaltGjsRun *
+find_run_locked (MaltGjs     *gjs,
+                 MaltRequest *request)
+{
+  MaltGjsRun *run;
+
+  for (run = gjs->engine->running; run != NULL; run = run->outer)
+    if (request != NULL ? run->request == request : run->gjs == gjs)
+      break;
+
+  return run;
+}
+
+/* Breaks off a request, or what runs now.  On any thread. */
+void
+malt_gjs_interrupt (MaltGjs     *gjs,
+                    MaltRequest *request)
+{
+  MaltGjsEngine *self = gjs->engine;
+  MaltGjsRun *run;
+
+  g_mutex_lock (&self->lock);
+  run = find_run_locked (gjs, request);
+  if (run != NULL)
+    hit_run_locked (self, run);
+  /* One that is posted and named is marked already. */
+  else if (request != NULL || !malt_gjs_engine_hit_posted_locked (gjs))
+    {
+      malt_gjs_task_ask_locked (gjs, request, TRUE);
+      hit_background_locked (self);
+    }
+  g_mutex_unlock (&self->lock);
+
+  JS_RequestInterruptCallback (self->cx);
+  malt_gjs_engine_wake (self);
+}
+
+/* Lets go of a request that waits for a promise.  On any thread. */
+void
+malt_gjs_cancel (MaltGjs     *gjs,
+                 MaltRequest *request)
+{
+  MaltGjsEngine *self = gjs->engine;
+  gboolean is_asked;
+
+  g_mutex_lock (&self->lock);
+  is_asked = malt_gjs_task_ask_locked (gjs, request, FALSE);
+  g_mutex_unlock (&self->lock);
+
+  if (!is_asked)
+    return;
+
+  JS_RequestInterruptCallback (self->cx);
+  malt_gjs_engine_wake (self);
+}

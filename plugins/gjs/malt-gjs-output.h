@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+#include "malt-gjs.h"
+
+void malt_gjs_output_begin (MaltGjs *gjs);

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "malt-gjs-promise.h"
+
+#include <js/Exception.h>
+#include <js/Promise.h>
+#include <js/PropertyAndElement.h>
+
+#include "malt-gjs-engine.h"
+#include "malt-gjs-from-variant.h"
+#include "malt-gjs-text.h"
+
+/* What the library answers to code: values, and errors as exceptions. */
+
+struct _MaltGjsPromise
+{
+  MaltGjsEngine            *engine;
+  JS::PersistentRootedObject promise;
+};
+
+/* A promise, and the hold of it; %NULL with an exception. */
+MaltGjsPromise *
+malt_gjs_promise_new (MaltGjsEngine          *engine,
+                      JS::MutableHandleValue  promise)
+{
+  JS::RootedObject object (engine->cx, JS::NewPromiseObject (engine->cx, nullptr));
+  MaltGjsPromise *self;
+
+  if (!object)
+    return NULL;
+
+  self = new MaltGjsPromise ();
+  self->engine = engine;
+  self->promise.init (engine->cx, object);
+  promise.setObject (*object);
+  return self;
+}
+
+static bool
+set_property (JSContext        *cx,
+              JS::HandleObject  object,
+              const char       *name,
+              const char       *text)
+{
+  JSString *string = text != NULL ? malt_gjs_text_new (cx, text, -1) : nullptr;
+  JS::RootedValue value (cx, string != nullptr ? JS::StringValue (string) : JS::NullValue ());
+
+  return JS_DefineProperty (cx, object, name, value, JSPROP_ENUMERATE);
+}
+
+/* What is to be thrown for an error of the library's; glue.js knows the classes. */
+static bool
+new_exception (MaltGjsEngine          *engine,
+               const GError           *error,
+               JS::MutableHandleValue  exception)
+{
+  JSContext *cx = engine->cx;
+  g_autofree char *type = malt_remote_error_dup_type (error);
+  g_autofree char *message = malt_remote_error_dup_message (error);
+  g_autofree char *traceback = malt_remote_error_dup_traceback (error);
+  JS::RootedObject parts (cx, JS_NewPlainObject (cx));
+  JS::RootedValueArray<1> args (cx);
+
+  if (!parts || !set_property (cx, parts, "domain", g_quark_to_string (error->domain)) ||
+      !set_property (cx, parts, "type", type) ||
+      !set_property (cx, parts, "message", message != NULL ? message : error->message) ||
+      !set_property (cx, parts, "traceback", traceback) ||
+      !JS_DefineProperty (cx, parts, "code", error->code, JSPROP_ENUMERATE))
+    return false;
+
+  args[0].setObject (*parts);
+  return malt_gjs_engine_glue (engine, "exception", args, exception);
+}
+
+/* Throws an error of the library's. */
+void
+malt_gjs_throw (MaltGjsEngine *engine,
+                const GError  *error)
+{
+  JS::RootedValue exception (engine->cx);
+
+  if (new_exception (engine, error, &exception))
+    JS_SetPendingException (engine->cx, exception);
+}
+
+/* Ends the promise with a value, or nothing.  On the engine's thread; takes @self. */
+void
+malt_gjs_promise_resolve (MaltGjsPromise *self,
+                          GVariant       *value)
+{
+  JSContext *cx = self->engine->cx;
+  JSAutoRealm realm (cx, self->engine->global);
+  JS::RootedValue converted (cx);
+
+  if (value != NULL && !malt_gjs_from_variant (cx, value, &converted))
+    {
+      if (JS_GetPendingException (cx, &converted))
+        JS_ClearPendingException (cx);
+      JS::RejectPromise (cx, self->promise, converted);
+    }
+  else
+    {
+      JS::ResolvePromise (cx, self->promise, converted);
+    }
+
+  JS_ClearPendingException (cx);
+  delete self;
+}
+
+void
+malt_gjs_promise_reject (MaltGjsPromise *self,
+                         const GError   *error)
+{
+  JSContext *cx = self->engine->cx;
+  JSAutoRealm realm (cx, self->engine->global);
+  JS::RootedValue exception (cx);
+
+  if (new_exception (self->engine, error, &exception))
+    JS::RejectPromise (cx, self->promise, exception);
+
+  JS_ClearPendingException (cx);
+  delete self;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#pragma once
+
+#include "malt-gjs-js.h"
+
+#include <js/ArrayBuffer.h>
+#include <js/CompilationAndEvaluation.h>
+
+/* What is not the same in all versions of SpiderMonkey, from 102 on. */
+
+/* Takes @contents, which JS_malloc() has made, also where it fails. */
+static inline JSObject *
+malt_gjs_new_array_buffer (JSContext *cx,
+                           gsize      size,
+                           void      *contents)
+{
+#if MOZJS_MAJOR_VERSION >= 115
+  return JS::NewArrayBufferWithContents (cx, size, mozilla::UniquePtr<void, JS::FreePolicy> (contents));
+#else
+  JSObject *buffer = JS::NewArrayBufferWithContents (cx, size, contents);
+
+  if (buffer == nullptr)
+    JS_free (cx, contents);
+  return buffer;
+#endif
+}
+
+/* Runs a script with an object in front of the global one. */
+static inline bool
+malt_gjs_execute_in (JSContext              *cx,
+                     JS::HandleObject        scope,
+                     JS::HandleScript        script,
+                     JS::MutableHandleValue  value)
+{
+#if MOZJS_MAJOR_VERSION >= 140
+  JS::EnvironmentChain chain (cx, JS::SupportUnscopables::No);
+#else
+  JS::RootedObjectVector chain (cx);
+#endif
+
+  if (!chain.append (scope))
+    {
+      JS_ReportOutOfMemory (cx);
+      return false;
+    }
+
+  return JS_ExecuteScript (cx, chain, script, value);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "malt-gjs-place.h"
+
+#include <stdarg.h>
+
+static void
+append (const MaltGjsPlace *self,
+        GString            *text)
+{
+  if (self->outer != NULL)
+    {
+      append (self->outer, text);
+      g_string_append (text, ", ");
+    }
+
+  switch (self->kind)
+    {
+    case MALT_GJS_PLACE_ARGUMENT:
+      g_string_append_printf (text, "argument %" G_GSIZE_FORMAT, self->index + 1);
+      break;
+    case MALT_GJS_PLACE_ITEM:
+      g_string_append_printf (text, "item %" G_GSIZE_FORMAT, self->index);
+      break;
+    case MALT_GJS_PLACE_KEY:
+    default:
+      g_string_append_printf (text, "key '%s'", self->key);
+    }
+}
+
+/* Sets an error that says where it was; the place is %NULL for the value as a whole. */
+void
+malt_gjs_place_fail (const MaltGjsPlace  *self,
+                     GError             **error,
+                     const char          *format,
+                     ...)
+{
+  g_autofree char *reason = NULL;
+  GString *text = g_string_new (NULL);
+  va_list arguments;
+
+  va_start (arguments, format);
+  reason = g_strdup_vprintf (format, arguments);
+  va_end (arguments);
+
+  if (self != NULL)
+    {
+      append (self, text);
+      g_string_append (text, ": ");
+    }
+  g_string_append (text, reason);
+
+  g_set_error_literal (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, text->str);
+  g_string_free (text, TRUE);
+}
