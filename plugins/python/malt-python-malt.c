@@ -4,6 +4,7 @@
 
 #include "malt-python-channel.h"
 #include "malt-python-host.h"
+#include "malt-python-tasks.h"
 
 /* The module `malt`, by which code that runs in a worker uses what the library has for it.
  * It is there without being imported, as a name that everybody may hide. */
@@ -16,11 +17,17 @@ malt_python_current (void)
   return current;
 }
 
+static PyMethodDef methods[] = {
+  { "__getattr__", malt_python_tasks_getattr, METH_O, NULL },
+  { NULL, NULL, 0, NULL }
+};
+
 static struct PyModuleDef module_def = {
   PyModuleDef_HEAD_INIT,
   .m_name = "malt",
   .m_doc = "What the code of a worker can use of libmalt.",
   .m_size = -1,
+  .m_methods = methods,
 };
 
 static PyObject *

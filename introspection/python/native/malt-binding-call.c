@@ -18,7 +18,11 @@ run (MaltBindingJob *job,
   /* What was submitted before is to begin before. */
   malt_binding_submit_flush ();
 
-  malt_binding_wait_begin (&wait, job->worker, NULL);
+  /* Which of its workers is to be interrupted only the pool knows. */
+  if (job->pool != NULL && job->cancellable == NULL)
+    job->cancellable = g_cancellable_new ();
+
+  malt_binding_wait_begin (&wait, job->worker, job->cancellable);
   Py_BEGIN_ALLOW_THREADS
   malt_binding_wait_enter (&wait);
   value = malt_binding_job_run (job, &error);
@@ -146,7 +150,7 @@ PyDoc_STRVAR (eval_doc,
 "\n"
 "Raises what call() raises, and TimeoutError.");
 
-PyMethodDef malt_binding_worker_methods[] = {
+PyMethodDef malt_binding_calling_methods[] = {
   { "call", (PyCFunction) (gpointer) worker_call, METH_FASTCALL | METH_KEYWORDS, call_doc },
   { "submit", (PyCFunction) (gpointer) malt_binding_worker_submit, METH_FASTCALL | METH_KEYWORDS, submit_doc },
   { "eval", (PyCFunction) (gpointer) worker_eval, METH_VARARGS | METH_KEYWORDS, eval_doc },
@@ -182,7 +186,7 @@ malt_binding_do (PyObject *module,
     {
       malt_binding_submit_flush ();
       Py_BEGIN_ALLOW_THREADS
-      done = malt_worker_remote_do (job.worker, job.function, job.arguments, job.keywords, &error);
+      done = malt_binding_job_do (&job, &error);
       Py_END_ALLOW_THREADS
       if (error != NULL)
         malt_binding_raise (error, PyTuple_GET_ITEM (args, 0));

@@ -50,7 +50,7 @@ get_details (const GError *error)
 }
 
 /* A new reference to the exception for an error, which it takes; %NULL with an exception
- * set.  @worker is whose error it is, or %NULL. */
+ * set.  @worker is whose error it is, or %NULL; or a pool, of which the message tells. */
 PyObject *
 malt_binding_error_to_python (GError   *error,
                               PyObject *worker)
@@ -61,6 +61,8 @@ malt_binding_error_to_python (GError   *error,
 
   if (message == NULL || details == NULL)
     return NULL;
+  if (worker != NULL && malt_binding_is_pool (worker))
+    worker = NULL;
 
   return PyObject_CallFunction (malt_binding.make_error, "siOOO", g_quark_to_string (error->domain), error->code,
                                 message, worker != NULL ? worker : Py_None, details);

@@ -15,9 +15,9 @@
 
 static gboolean is_copy; /* guarded by the GIL */
 
-/* Guarded by workers_lock: the workers that Python knows, not owned. */
-static GMutex workers_lock;
-static GHashTable *workers;
+/* Guarded by objects_lock: the workers and pools that Python knows, not owned. */
+static GMutex objects_lock;
+static GHashTable *objects;
 
 gboolean
 malt_binding_is_own_process (void)
@@ -46,12 +46,28 @@ malt_binding_check_process_method (PyObject *module,
 }
 
 static void
-worker_gone_cb (gpointer  user_data,
-                GObject  *worker)
+gone_cb (gpointer  user_data,
+         GObject  *object)
 {
-  g_mutex_lock (&workers_lock);
-  g_hash_table_remove (workers, worker);
-  g_mutex_unlock (&workers_lock);
+  g_mutex_lock (&objects_lock);
+  g_hash_table_remove (objects, object);
+  g_mutex_unlock (&objects_lock);
+}
+
+static PyObject *
+note (gpointer object)
+{
+  if (object == NULL)
+    return NULL;
+
+  g_mutex_lock (&objects_lock);
+  if (objects == NULL)
+    objects = g_hash_table_new (NULL, NULL);
+  if (g_hash_table_add (objects, object))
+    g_object_weak_ref (object, gone_cb, NULL);
+  g_mutex_unlock (&objects_lock);
+
+  Py_RETURN_NONE;
 }
 
 /* Remembers a worker as long as it lives. */
@@ -59,19 +75,15 @@ PyObject *
 malt_binding_note_worker (PyObject *module,
                           PyObject *object)
 {
-  MaltWorker *worker = malt_binding_get_worker (object);
+  return note (malt_binding_get_worker (object));
+}
 
-  if (worker == NULL)
-    return NULL;
-
-  g_mutex_lock (&workers_lock);
-  if (workers == NULL)
-    workers = g_hash_table_new (NULL, NULL);
-  if (g_hash_table_add (workers, worker))
-    g_object_weak_ref (G_OBJECT (worker), worker_gone_cb, NULL);
-  g_mutex_unlock (&workers_lock);
-
-  Py_RETURN_NONE;
+/* The same for a pool. */
+PyObject *
+malt_binding_note_pool (PyObject *module,
+                        PyObject *object)
+{
+  return note (malt_binding_get_pool (object));
 }
 
 /* Before a fork, so that the tables are whole in the copy. */
@@ -80,7 +92,7 @@ malt_binding_before_fork (PyObject *module,
                           PyObject *unused)
 {
   Py_BEGIN_ALLOW_THREADS
-  g_mutex_lock (&workers_lock);
+  g_mutex_lock (&objects_lock);
   Py_END_ALLOW_THREADS
 
   Py_RETURN_NONE;
@@ -91,22 +103,22 @@ malt_binding_after_fork (PyObject *module,
                          PyObject *in_child)
 {
   GHashTableIter iter;
-  gpointer worker;
+  gpointer object;
 
   if (in_child == Py_True)
     {
-      is_copy = workers != NULL;
+      is_copy = objects != NULL;
       malt_binding_signals_after_fork ();
 
       /* They stay until the copy ends. */
-      if (workers != NULL)
+      if (objects != NULL)
         {
-          g_hash_table_iter_init (&iter, workers);
-          while (g_hash_table_iter_next (&iter, &worker, NULL))
-            g_object_ref (worker);
+          g_hash_table_iter_init (&iter, objects);
+          while (g_hash_table_iter_next (&iter, &object, NULL))
+            g_object_ref (object);
         }
     }
-  g_mutex_unlock (&workers_lock);
+  g_mutex_unlock (&objects_lock);
 
   Py_RETURN_NONE;
 }

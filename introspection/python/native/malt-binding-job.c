@@ -39,14 +39,27 @@ dup_text (PyObject   *object,
   return g_strndup (text, (gsize) size);
 }
 
+/* @worker, here and below, is a worker or a pool. */
 static gboolean
 init (MaltBindingJob *self,
       PyObject       *worker)
 {
-  MaltWorker *c_worker = malt_binding_get_worker (worker);
+  MaltWorker *c_worker;
+  MaltPool *c_pool;
 
   *self = (MaltBindingJob) { .timeout_msec = MALT_TIMEOUT_DEFAULT };
-  if (c_worker == NULL || !malt_binding_get_values (worker, c_worker, &self->values))
+  if (malt_binding_is_pool (worker))
+    {
+      c_pool = malt_binding_get_pool (worker);
+      if (c_pool == NULL || !malt_binding_get_values (worker, G_OBJECT (c_pool), &self->values))
+        return FALSE;
+
+      self->pool = g_object_ref (c_pool);
+      return TRUE;
+    }
+
+  c_worker = malt_binding_get_worker (worker);
+  if (c_worker == NULL || !malt_binding_get_values (worker, G_OBJECT (c_worker), &self->values))
     return FALSE;
 
   self->worker = g_object_ref (c_worker);
@@ -263,8 +276,8 @@ set_keywords (MaltBindingJob   *self,
 }
 
 /* What the Python half passes for a job of either kind:
- * (worker, function or None, arguments, keywords, module, source, seconds, cancellable,
- * no_value).  FALSE with an exception set; the job is to be cleared in any case. */
+ * (worker or pool, function or None, arguments, keywords, module, source, seconds, cancellable,
+ * flags), the flags those of a pool's calls.  FALSE with an exception set; the job is to be cleared in any case. */
 gboolean
 malt_binding_job_parse (MaltBindingJob   *self,
                         PyObject         *args,
@@ -272,11 +285,11 @@ malt_binding_job_parse (MaltBindingJob   *self,
 {
   PyObject *worker, *function, *arguments, *keywords, *module, *source, *seconds, *cancellable;
   g_autoptr (PyObject) first = NULL;
-  int no_value = FALSE;
+  int flags = 0;
 
   *self = (MaltBindingJob) { 0 };
-  if (!PyArg_ParseTuple (args, "OOOOOOOOp", &worker, &function, &arguments, &keywords, &module, &source, &seconds,
-                         &cancellable, &no_value))
+  if (!PyArg_ParseTuple (args, "OOOOOOOOi", &worker, &function, &arguments, &keywords, &module, &source, &seconds,
+                         &cancellable, &flags))
     return FALSE;
 
   if (function == Py_None)
@@ -288,7 +301,8 @@ malt_binding_job_parse (MaltBindingJob   *self,
            !set_arguments (self, worker, first, arguments, how) || !set_keywords (self, worker, keywords, how))
     return FALSE;
 
-  self->no_value = no_value;
+  self->flags = (MaltPoolCallFlags) flags;
+  self->no_value = (flags & MALT_POOL_CALL_FLAGS_NO_VALUE) != 0;
   return malt_binding_job_set_limits (self, seconds, cancellable);
 }
 
@@ -343,6 +357,7 @@ void
 malt_binding_job_clear (MaltBindingJob *self)
 {
   g_clear_object (&self->worker);
+  g_clear_object (&self->pool);
   g_clear_pointer (&self->function, g_free);
   g_clear_pointer (&self->arguments, g_variant_unref);
   g_clear_pointer (&self->keywords, g_variant_unref);
@@ -357,6 +372,21 @@ GVariant *
 malt_binding_job_run (MaltBindingJob  *self,
                       GError         **error)
 {
+  GVariant *value;
+
+  if (self->pool != NULL)
+    {
+      value = self->function != NULL ? malt_pool_remote_call_fetch (self->pool, self->function, self->arguments,
+                                                                    self->keywords, self->flags, self->timeout_msec,
+                                                                    self->cancellable, error)
+                                     : malt_pool_remote_eval_fetch (self->pool, self->module, self->source,
+                                                                    self->flags, self->timeout_msec,
+                                                                    self->cancellable, error);
+      if (self->no_value)
+        g_clear_pointer (&value, g_variant_unref);
+      return value;
+    }
+
   if (self->function != NULL && self->no_value)
     malt_worker_remote_call_wait (self->worker, self->function, self->arguments, self->keywords,
                                   self->timeout_msec, self->cancellable, error);
@@ -379,7 +409,13 @@ malt_binding_job_start (MaltBindingJob      *self,
                         GAsyncReadyCallback  callback,
                         gpointer             user_data)
 {
-  if (self->function != NULL)
+  if (self->pool != NULL && self->function != NULL)
+    malt_pool_remote_call_async (self->pool, self->function, self->arguments, self->keywords, self->flags,
+                                 self->timeout_msec, self->cancellable, callback, user_data);
+  else if (self->pool != NULL)
+    malt_pool_remote_eval_async (self->pool, self->module, self->source, self->flags, self->timeout_msec,
+                                 self->cancellable, callback, user_data);
+  else if (self->function != NULL)
     malt_worker_remote_call_async (self->worker, self->function, self->arguments, self->keywords,
                                    self->timeout_msec, self->cancellable, callback, user_data);
   else
@@ -393,8 +429,23 @@ malt_binding_job_finish (MaltBindingJob  *self,
                          GAsyncResult    *result,
                          GError         **error)
 {
+  if (self->pool != NULL)
+    return self->function != NULL ? malt_pool_remote_call_finish (self->pool, result, error)
+                                  : malt_pool_remote_eval_finish (self->pool, result, error);
+
   return self->function != NULL ? malt_worker_remote_call_finish (self->worker, result, error)
                                 : malt_worker_remote_eval_finish (self->worker, result, error);
+}
+
+/* The same for a call of which nobody is to hear.  Without the GIL. */
+gboolean
+malt_binding_job_do (MaltBindingJob  *self,
+                     GError         **error)
+{
+  if (self->pool != NULL)
+    return malt_pool_remote_do (self->pool, self->function, self->arguments, self->keywords, error);
+
+  return malt_worker_remote_do (self->worker, self->function, self->arguments, self->keywords, error);
 }
 
 /* A new reference to what came of it, or %NULL with an exception set.  Takes value and

@@ -104,3 +104,54 @@ malt_binding_stop (PyObject *module,
 
   return PyLong_FromLong ((long) stopped);
 }
+
+/* (pool, MaltPoolShutdownFlags, wait, cancellable or None).  Without waiting the pool is shut
+ * down too. */
+PyObject *
+malt_binding_shut_down (PyObject *module,
+                        PyObject *args)
+{
+  PyObject *pool_object, *cancellable_object;
+  g_autoptr (GCancellable) cancellable = NULL;
+  g_autoptr (MaltPool) pool = NULL;
+  int flags, waits;
+  MaltBindingWait wait;
+  GError *error = NULL;
+  gboolean done;
+
+  if (!PyArg_ParseTuple (args, "OipO", &pool_object, &flags, &waits, &cancellable_object))
+    return NULL;
+  pool = malt_binding_get_pool (pool_object);
+  if (pool == NULL)
+    return NULL;
+  g_object_ref (pool);
+  cancellable = waits ? get_or_make_cancellable (cancellable_object) : g_cancellable_new ();
+  if (cancellable == NULL)
+    return NULL;
+
+  /* What was submitted before is to be in the pool before. */
+  malt_binding_submit_flush ();
+
+  malt_binding_wait_begin (&wait, NULL, cancellable);
+  Py_BEGIN_ALLOW_THREADS
+  malt_binding_wait_enter (&wait);
+  if (!waits)
+    g_cancellable_cancel (cancellable);
+  done = malt_pool_shutdown (pool, (MaltPoolShutdownFlags) flags, cancellable, &error);
+  malt_binding_wait_leave (&wait);
+  Py_END_ALLOW_THREADS
+
+  if (malt_binding_wait_end (&wait, waits && !done))
+    {
+      g_clear_error (&error);
+      return NULL;
+    }
+  if (!done && waits)
+    {
+      malt_binding_raise (error, NULL);
+      return NULL;
+    }
+
+  g_clear_error (&error);
+  return PyBool_FromLong (done);
+}

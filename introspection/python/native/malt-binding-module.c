@@ -5,6 +5,7 @@
 #include <pygobject.h>
 
 #include "malt-python-from-variant.h"
+#include "malt-python-to-variant.h"
 
 MaltBinding malt_binding;
 
@@ -25,20 +26,36 @@ take (PyObject   *hooks,
   return TRUE;
 }
 
-/* Tells what the Python half has; also puts the methods that are here into Malt.Worker. */
+static gboolean
+add_methods (PyTypeObject *type)
+{
+  PyMethodDef *method;
+
+  for (method = malt_binding_calling_methods; method->ml_name != NULL; method++)
+    {
+      g_autoptr (PyObject) descriptor = PyDescr_NewMethod (type, method);
+
+      if (descriptor == NULL || PyObject_SetAttrString ((PyObject *) type, method->ml_name, descriptor) < 0)
+        return FALSE;
+    }
+
+  return TRUE;
+}
+
+/* Tells what the Python half has; also puts the methods that are here into Malt.Worker and
+ * Malt.Pool. */
 static PyObject *
 init (PyObject *module,
       PyObject *args,
       PyObject *hooks)
 {
-  PyMethodDef *method;
-
   if (hooks == NULL || malt_binding.worker_type != NULL)
     {
       PyErr_SetString (PyExc_TypeError, "init() is to be called once, with keywords");
       return NULL;
     }
   if (!take (hooks, "worker_type", &malt_binding.worker_type) ||
+      !take (hooks, "pool_type", &malt_binding.pool_type) ||
       !take (hooks, "variant_type", &malt_binding.variant_type) ||
       !take (hooks, "make_error", &malt_binding.make_error) ||
       !take (hooks, "find_function", &malt_binding.find_function) ||
@@ -46,16 +63,8 @@ init (PyObject *module,
       !take (hooks, "get_values", &malt_binding.get_values))
     return NULL;
 
-  for (method = malt_binding_worker_methods; method->ml_name != NULL; method++)
-    {
-      g_autoptr (PyObject) descriptor = PyDescr_NewMethod (malt_binding.worker_type, method);
-
-      if (descriptor == NULL ||
-          PyObject_SetAttrString ((PyObject *) malt_binding.worker_type, method->ml_name, descriptor) < 0)
-        return NULL;
-    }
-
-  if (!malt_binding_signals_init ())
+  if (!add_methods (malt_binding.worker_type) || !add_methods (malt_binding.pool_type) ||
+      !malt_binding_signals_init ())
     return NULL;
   Py_RETURN_NONE;
 }
@@ -74,12 +83,44 @@ unpack (PyObject *module,
   if (!PyArg_ParseTuple (args, "O!O", malt_binding.variant_type, &variant, &worker))
     return NULL;
   c_worker = malt_binding_get_worker (worker);
-  if (c_worker == NULL || !malt_binding_get_values (worker, c_worker, &values))
+  if (c_worker == NULL || !malt_binding_get_values (worker, G_OBJECT (c_worker), &values))
     return NULL;
 
   result = malt_python_from_variant (pyg_pointer_get (variant, GVariant), values, &error);
   if (result == NULL && error != NULL)
     malt_binding_raise (error, worker);
+  return result;
+}
+
+/* (tuple, MaltPythonValues): the arguments of a call as a GLib.Variant. */
+static PyObject *
+pack (PyObject *module,
+      PyObject *args)
+{
+  PyObject *tuple;
+  int values;
+  GError *error = NULL;
+  GVariant *variant;
+  GValue value = G_VALUE_INIT;
+  PyObject *result;
+
+  if (!PyArg_ParseTuple (args, "O!i", &PyTuple_Type, &tuple, &values))
+    return NULL;
+
+  variant = malt_python_arguments_to_variant (&PyTuple_GET_ITEM (tuple, 0), PyTuple_GET_SIZE (tuple), 0,
+                                              (MaltPythonValues) values | MALT_PYTHON_VALUES_WORDS, &error);
+  if (variant == NULL)
+    {
+      if (error != NULL)
+        malt_binding_raise (error, NULL);
+      return NULL;
+    }
+
+  g_value_init (&value, G_TYPE_VARIANT);
+  g_value_set_variant (&value, variant);
+  result = pyg_value_as_pyobject (&value, TRUE);
+  g_value_unset (&value);
+
   return result;
 }
 
@@ -91,12 +132,16 @@ static PyMethodDef functions[] = {
   { "check_process", malt_binding_check_process_method, METH_NOARGS, NULL },
   { "do", malt_binding_do, METH_VARARGS, NULL },
   { "has_object", malt_binding_has_object, METH_O, NULL },
+  { "note_pool", malt_binding_note_pool, METH_O, NULL },
   { "note_worker", malt_binding_note_worker, METH_O, NULL },
+  { "pack", pack, METH_VARARGS, NULL },
   { "run", malt_binding_run, METH_VARARGS, NULL },
+  { "shut_down", malt_binding_shut_down, METH_VARARGS, NULL },
   { "spawn", malt_binding_spawn, METH_VARARGS, NULL },
   { "start", malt_binding_start, METH_VARARGS, NULL },
   { "stop", malt_binding_stop, METH_VARARGS, NULL },
   { "submit", malt_binding_submit, METH_VARARGS, NULL },
+  { "submit_task", malt_binding_submit_task, METH_VARARGS, NULL },
   { "submit_end", malt_binding_submit_end, METH_NOARGS, NULL },
   { "unpack", unpack, METH_VARARGS, NULL },
   { NULL, NULL, 0, NULL }

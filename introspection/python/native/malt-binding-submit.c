@@ -2,6 +2,8 @@
 
 #include "malt-binding.h"
 
+#include "malt-python-tag.h"
+
 /* Calls whose results are put into concurrent.futures.Future objects.
  *
  * One thread for the whole program begins them and gets what comes of them, in a main context
@@ -12,8 +14,9 @@
 typedef struct
 {
   MaltBindingJob  job;
-  PyObject       *worker; /* (owned) */
+  PyObject       *worker; /* (owned): or a pool */
   PyObject       *future; /* (owned) */
+  PyObject       *tasks;  /* (owned) (nullable): of an executor, the set of futures that has this one */
   gint            begun;  /* atomic: it was handed to the worker */
 
   /* The thread's, once it is done. */
@@ -47,19 +50,21 @@ submission_free (Submission *self)
   g_clear_error (&self->error);
   Py_CLEAR (self->worker);
   Py_CLEAR (self->future);
+  Py_CLEAR (self->tasks);
   g_free (self);
 }
 
 /* Names that are looked up; guarded by the GIL. */
-static PyObject *names[7];
-enum { STATE, RESULT, CANCEL, CONDITION, CALLBACKS, SET_RESULT, SET_EXCEPTION };
+static PyObject *names[9];
+enum { STATE, RESULT, CANCEL, CONDITION, CALLBACKS, SET_RESULT, SET_EXCEPTION, TRANSLATE, MAKE_EXCEPTION };
 
 /* FALSE with an exception set. */
 static gboolean
 make_names (void)
 {
   static const char *const texts[] = {
-    "_state", "_result", "_malt_cancel", "_condition", "_done_callbacks", "_malt_set_result", "_malt_set_exception"
+    "_state", "_result", "_malt_cancel", "_condition", "_done_callbacks", "_malt_set_result", "_malt_set_exception",
+    "translate", "make_exception"
   };
   guint i;
 
@@ -102,18 +107,48 @@ resolve_quietly (PyObject *future,
   return PyDict_SetItem (dict, names[RESULT], value) == 0 && PyDict_SetItem (dict, names[STATE], finished) == 0;
 }
 
+/* Whether a task has failed: its value is then a tuple that is none of a tag. */
+static gboolean
+is_failure (Submission *self)
+{
+  return self->tasks != NULL && self->value != NULL && g_variant_is_of_type (self->value, G_VARIANT_TYPE_TUPLE) &&
+         !g_variant_is_of_type (self->value, G_VARIANT_TYPE (MALT_PYTHON_TAG_TYPE));
+}
+
+/* The exception that is set, as executors have it. */
+static PyObject *
+take_task_exception (Submission *self)
+{
+  g_autoptr (PyObject) exception = malt_python_take_exception ();
+  PyObject *translation;
+
+  if (self->tasks == NULL)
+    return g_steal_pointer (&exception);
+
+  translation = PyObject_CallMethodOneArg (self->tasks, names[TRANSLATE], exception);
+  return translation != NULL ? translation : malt_python_take_exception ();
+}
+
 static void
 resolve (Submission *self)
 {
   g_autoptr (PyObject) value = NULL;
   g_autoptr (PyObject) answer = NULL;
   g_autoptr (PyObject) exception = NULL;
+  gboolean has_failed = is_failure (self);
 
   value = malt_binding_job_result (&self->job, self->worker, g_steal_pointer (&self->value),
                                    g_steal_pointer (&self->error));
-  if (value == NULL)
+  if (value != NULL && has_failed)
     {
-      exception = malt_python_take_exception ();
+      exception = PyObject_CallMethodOneArg (self->tasks, names[MAKE_EXCEPTION], value);
+      if (exception == NULL)
+        exception = malt_python_take_exception ();
+      answer = PyObject_CallMethodOneArg (self->future, names[SET_EXCEPTION], exception);
+    }
+  else if (value == NULL)
+    {
+      exception = take_task_exception (self);
       answer = PyObject_CallMethodOneArg (self->future, names[SET_EXCEPTION], exception);
     }
   else if (resolve_quietly (self->future, value))
@@ -124,6 +159,8 @@ resolve (Submission *self)
   if (answer == NULL)
     PyErr_WriteUnraisable (self->future);
   if (PyObject_SetAttr (self->future, names[CANCEL], Py_None) < 0)
+    PyErr_WriteUnraisable (self->future);
+  if (self->tasks != NULL && PySet_Discard (self->tasks, self->future) < 0)
     PyErr_WriteUnraisable (self->future);
 }
 
@@ -219,11 +256,13 @@ malt_binding_submit_flush (void)
   Py_END_ALLOW_THREADS
 }
 
-/* Takes a job and puts it into the queue.  FALSE with an exception set. */
+/* Takes a job and puts it into the queue.  @tasks is the set of futures of an executor, or
+ * %NULL.  FALSE with an exception set. */
 static gboolean
 enqueue (MaltBindingJob *job,
          PyObject       *future,
-         PyObject       *worker)
+         PyObject       *worker,
+         PyObject       *tasks)
 {
   Submission *self = g_new0 (Submission, 1);
   g_autoptr (PyObject) capsule = NULL;
@@ -236,9 +275,11 @@ enqueue (MaltBindingJob *job,
     self->job.cancellable = g_cancellable_new ();
   self->future = Py_NewRef (future);
   self->worker = Py_NewRef (worker);
+  self->tasks = Py_XNewRef (tasks);
 
   capsule = malt_binding_cancellable_new (self->job.cancellable);
-  if (!make_names () || capsule == NULL || PyObject_SetAttr (future, names[CANCEL], capsule) < 0)
+  if (!make_names () || capsule == NULL || PyObject_SetAttr (future, names[CANCEL], capsule) < 0 ||
+      (tasks != NULL && PySet_Add (tasks, future) < 0))
     {
       submission_free (self);
       return FALSE;
@@ -261,32 +302,106 @@ enqueue (MaltBindingJob *job,
   return TRUE;
 }
 
-/* (future, *job).  Errors are the caller's. */
+/* Whether it is None or a set of futures, %NULL for the former.  FALSE with an exception
+ * set. */
+static gboolean
+get_tasks (PyObject  *object,
+           PyObject **tasks)
+{
+  *tasks = object != Py_None ? object : NULL;
+  if (*tasks == NULL || PySet_Check (object))
+    return TRUE;
+
+  PyErr_Format (PyExc_TypeError, "the tasks have to be a set, not '%s'", Py_TYPE (object)->tp_name);
+  return FALSE;
+}
+
+/* (future, tasks or None, *job).  Errors are the caller's. */
 PyObject *
 malt_binding_submit (PyObject *module,
                      PyObject *args)
 {
   g_autoptr (PyObject) rest = NULL;
   MaltBindingJob job = { 0 };
+  PyObject *tasks;
   gboolean queued;
 
-  if (PyTuple_GET_SIZE (args) < 2)
+  if (PyTuple_GET_SIZE (args) < 3)
     {
-      PyErr_SetString (PyExc_TypeError, "submit() needs a future and what is to be done");
+      PyErr_SetString (PyExc_TypeError, "submit() needs a future, tasks and what is to be done");
       return NULL;
     }
-  rest = PyTuple_GetSlice (args, 1, PyTuple_GET_SIZE (args));
-  if (rest == NULL)
+  rest = PyTuple_GetSlice (args, 2, PyTuple_GET_SIZE (args));
+  if (rest == NULL || !get_tasks (PyTuple_GET_ITEM (args, 1), &tasks))
     return NULL;
 
   queued = malt_binding_job_parse (&job, rest, MALT_PYTHON_VALUES_PLAIN) &&
-           enqueue (&job, PyTuple_GET_ITEM (args, 0), PyTuple_GET_ITEM (rest, 0));
+           enqueue (&job, PyTuple_GET_ITEM (args, 0), PyTuple_GET_ITEM (rest, 0), tasks);
   malt_binding_job_clear (&job);
 
   return queued ? Py_NewRef (Py_None) : NULL;
 }
 
-/* Worker.submit (function, /, *args, **kwargs): a future, also where it fails at once. */
+/* The arguments of a function that takes what pickle has made: bytes, and a list of buffers. */
+static GVariant *
+pack_task (PyObject *data,
+           PyObject *buffers)
+{
+  GVariantBuilder builder;
+  Py_ssize_t i;
+
+  g_variant_builder_init (&builder, G_VARIANT_TYPE ("aay"));
+  for (i = 0; i < PyList_GET_SIZE (buffers); i++)
+    {
+      Py_buffer view;
+
+      if (PyObject_GetBuffer (PyList_GET_ITEM (buffers, i), &view, PyBUF_SIMPLE) < 0)
+        {
+          g_variant_builder_clear (&builder);
+          return NULL;
+        }
+      g_variant_builder_add_value (&builder, g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, view.buf,
+                                                                        (gsize) view.len, 1));
+      PyBuffer_Release (&view);
+    }
+
+  return g_variant_ref_sink (g_variant_new ("(@ay@aay)",
+                                            g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, PyBytes_AS_STRING (data),
+                                                                       (gsize) PyBytes_GET_SIZE (data), 1),
+                                            g_variant_builder_end (&builder)));
+}
+
+/* (future, tasks, pool, name of the function, bytes, list of buffers, seconds or None): a task
+ * of an executor.  Errors are the caller's. */
+PyObject *
+malt_binding_submit_task (PyObject *module,
+                          PyObject *args)
+{
+  PyObject *future, *tasks, *pool, *data, *buffers, *seconds;
+  MaltBindingJob job = { .timeout_msec = MALT_TIMEOUT_DEFAULT };
+  const char *name;
+  MaltPool *c_pool;
+  gboolean queued;
+
+  if (!PyArg_ParseTuple (args, "OO!OsO!O!O", &future, &PySet_Type, &tasks, &pool, &name, &PyBytes_Type, &data,
+                         &PyList_Type, &buffers, &seconds))
+    return NULL;
+  c_pool = malt_binding_get_pool (pool);
+  if (c_pool == NULL || !malt_binding_get_values (pool, G_OBJECT (c_pool), &job.values))
+    return NULL;
+
+  job.pool = g_object_ref (c_pool);
+  job.values &= ~(guint) MALT_PYTHON_VALUES_VIEWS;
+  job.function = g_strdup (name);
+  job.arguments = pack_task (data, buffers);
+  queued = job.arguments != NULL && malt_binding_job_set_limits (&job, seconds, Py_None) &&
+           enqueue (&job, future, pool, tasks);
+  malt_binding_job_clear (&job);
+
+  return queued ? Py_NewRef (Py_None) : NULL;
+}
+
+/* Worker.submit (function, /, *args, **kwargs), and of pools: a future, also where it fails at once. */
 PyObject *
 malt_binding_worker_submit (PyObject        *self,
                             PyObject *const *args,
@@ -306,7 +421,7 @@ malt_binding_worker_submit (PyObject        *self,
 
   queued = malt_binding_job_init_call (&job, self, args[0], args + 1, n_args - 1, keywords,
                                        MALT_PYTHON_VALUES_PLAIN) &&
-           enqueue (&job, future, self);
+           enqueue (&job, future, self, NULL);
   malt_binding_job_clear (&job);
 
   if (!queued)

@@ -31,11 +31,41 @@ malt_binding_get_worker (PyObject *object)
   return MALT_WORKER (worker);
 }
 
-/* How values cross to the worker and back, which is asked for once.  FALSE with an exception
- * set. */
+gboolean
+malt_binding_is_pool (PyObject *object)
+{
+  return PyObject_TypeCheck (object, malt_binding.pool_type);
+}
+
+/* The same for a pool. */
+MaltPool *
+malt_binding_get_pool (PyObject *object)
+{
+  GObject *pool;
+
+  if (!malt_binding_is_pool (object))
+    {
+      PyErr_Format (PyExc_TypeError, "expected a Malt.Pool, not '%s'", Py_TYPE (object)->tp_name);
+      return NULL;
+    }
+  if (!malt_binding_check_process ())
+    return NULL;
+
+  pool = pygobject_get (object);
+  if (pool == NULL)
+    {
+      PyErr_SetString (PyExc_TypeError, "the pool has not been initialized");
+      return NULL;
+    }
+
+  return MALT_POOL (pool);
+}
+
+/* How values cross to the worker, or the pool's, and back, which is asked for once.  FALSE with
+ * an exception set. */
 gboolean
 malt_binding_get_values (PyObject         *object,
-                         MaltWorker       *worker,
+                         GObject          *target,
                          MaltPythonValues *values)
 {
   static GQuark quark;
@@ -46,7 +76,7 @@ malt_binding_get_values (PyObject         *object,
   if (G_UNLIKELY (quark == 0))
     quark = g_quark_from_static_string ("malt-python-values");
 
-  known = (gsize) g_object_get_qdata (G_OBJECT (worker), quark);
+  known = (gsize) g_object_get_qdata (target, quark);
   if (known == 0)
     {
       answer = PyObject_CallOneArg (malt_binding.get_values, object);
@@ -59,7 +89,7 @@ malt_binding_get_values (PyObject         *object,
 
       /* Never 0, which is "not known". */
       known = (gsize) number | (gsize) MALT_PYTHON_VALUES_WORDS;
-      g_object_set_qdata (G_OBJECT (worker), quark, (gpointer) known);
+      g_object_set_qdata (target, quark, (gpointer) known);
     }
 
   *values = (MaltPythonValues) known;

@@ -14,11 +14,12 @@ G_BEGIN_DECLS
 typedef struct
 {
   PyTypeObject *worker_type;   /* Malt.Worker */
+  PyTypeObject *pool_type;     /* Malt.Pool */
   PyTypeObject *variant_type;  /* GLib.Variant */
   PyObject     *make_error;    /* (domain, code, message, worker, details) → exception */
-  PyObject     *find_function; /* (worker, callable) → (name, arguments that come first) */
+  PyObject     *find_function; /* (worker or pool, callable) → (name, arguments that come first) */
   PyObject     *future_type;   /* what submit() gives */
-  PyObject     *get_values;    /* (worker) → how values cross, MaltPythonValues */
+  PyObject     *get_values;    /* (worker or pool) → how values cross, MaltPythonValues */
 } MaltBinding;
 
 extern MaltBinding malt_binding;
@@ -26,7 +27,9 @@ extern MaltBinding malt_binding;
 /* One call or evaluation that is to be made. */
 typedef struct
 {
-  MaltWorker       *worker;       /* (owned) */
+  MaltWorker       *worker;       /* (owned): %NULL if a pool chooses it */
+  MaltPool         *pool;         /* (owned): %NULL if it is a worker's */
+  MaltPoolCallFlags flags;        /* of a pool */
   MaltPythonValues  values;       /* how what it gives comes back */
   char             *function;     /* (owned): %NULL in an evaluation */
   GVariant         *arguments;    /* (owned) (nullable) */
@@ -40,8 +43,10 @@ typedef struct
 
 /* malt-binding-worker.c */
 MaltWorker *malt_binding_get_worker  (PyObject         *object);
+MaltPool   *malt_binding_get_pool    (PyObject         *object);
+gboolean    malt_binding_is_pool     (PyObject         *object);
 gboolean    malt_binding_get_values  (PyObject         *object,
-                                      MaltWorker       *worker,
+                                      GObject          *target,
                                       MaltPythonValues *values);
 PyObject   *malt_binding_has_object  (PyObject *module,
                                       PyObject *object);
@@ -78,6 +83,8 @@ gboolean  malt_binding_job_set_limits (MaltBindingJob *self,
 void      malt_binding_job_clear     (MaltBindingJob   *self);
 GVariant *malt_binding_job_run       (MaltBindingJob  *self,
                                       GError         **error);
+gboolean  malt_binding_job_do        (MaltBindingJob  *self,
+                                      GError         **error);
 void      malt_binding_job_start     (MaltBindingJob      *self,
                                       GAsyncReadyCallback  callback,
                                       gpointer             user_data);
@@ -95,7 +102,7 @@ gboolean  malt_binding_take_keywords (PyObject *const  *args,
                                       PyObject         *names,
                                       const char       *what,
                                       PyObject        **keywords);
-extern PyMethodDef malt_binding_worker_methods[];
+extern PyMethodDef malt_binding_calling_methods[]; /* of workers and pools */
 PyObject *malt_binding_run           (PyObject *module,
                                       PyObject *args);
 PyObject *malt_binding_do            (PyObject *module,
@@ -105,6 +112,8 @@ PyObject *malt_binding_do            (PyObject *module,
 PyObject *malt_binding_spawn         (PyObject *module,
                                       PyObject *args);
 PyObject *malt_binding_stop          (PyObject *module,
+                                      PyObject *args);
+PyObject *malt_binding_shut_down     (PyObject *module,
                                       PyObject *args);
 
 /* malt-binding-signal.c */
@@ -138,6 +147,8 @@ gboolean malt_binding_wait_end       (MaltBindingWait *self,
 /* malt-binding-submit.c */
 PyObject *malt_binding_submit        (PyObject *module,
                                       PyObject *args);
+PyObject *malt_binding_submit_task   (PyObject *module,
+                                      PyObject *args);
 PyObject *malt_binding_worker_submit (PyObject        *self,
                                       PyObject *const *args,
                                       Py_ssize_t       n_args,
@@ -156,6 +167,8 @@ gboolean  malt_binding_check_process (void);
 gboolean  malt_binding_is_own_process (void);
 PyObject *malt_binding_check_process_method (PyObject *module,
                                              PyObject *unused);
+PyObject *malt_binding_note_pool     (PyObject *module,
+                                      PyObject *object);
 PyObject *malt_binding_note_worker   (PyObject *module,
                                       PyObject *object);
 PyObject *malt_binding_before_fork   (PyObject *module,

@@ -130,6 +130,10 @@ def encode(value, only_enum):
         return '/malt/enum', encode_enum(value)
     if only_enum:
         return None
+    pickled = getattr(type(value), '__malt_pickled__', None)
+    if pickled is not None:
+        # It was pickled by whoever has it sent.
+        return '/malt/pickle', pickled(value)
     for type_ in type(value).__mro__[:-1]:
         if type_ in ENCODE:
             name, function = ENCODE[type_]

@@ -22,6 +22,8 @@ _Malt = get_introspection_module('Malt')
 
 __all__ = []
 
+_NO_VALUE = int(_Malt.PoolCallFlags.NO_VALUE)
+
 for _class in errors.define(_Malt.Error):
     globals()[_class.__name__] = _class
     __all__.append(_class.__name__)
@@ -236,7 +238,7 @@ class Worker(_Malt.Worker):
 
     def remote_call_wait(self, function, arguments=None, keywords=None, timeout_msec=-1, cancellable=None):
         """Call a function in the worker and wait for it."""
-        return _native.run(self, function, arguments, keywords, None, None, _seconds(timeout_msec), cancellable, True)
+        return _native.run(self, function, arguments, keywords, None, None, _seconds(timeout_msec), cancellable, _NO_VALUE)
 
     def remote_call_async(self, function, arguments=None, keywords=None, timeout_msec=-1, cancellable=None,
                           callback=None, *user_data):
@@ -257,7 +259,7 @@ class Worker(_Malt.Worker):
 
     def remote_eval_wait(self, module, source, timeout_msec=-1, cancellable=None):
         """Run source in the worker and wait for it."""
-        return _native.run(self, None, None, None, module, source, _seconds(timeout_msec), cancellable, True)
+        return _native.run(self, None, None, None, module, source, _seconds(timeout_msec), cancellable, _NO_VALUE)
 
     def remote_eval_async(self, module, source, timeout_msec=-1, cancellable=None, callback=None, *user_data):
         """Run source in the worker; with a callback as GIO does it, else an awaitable."""
@@ -309,11 +311,11 @@ def _begin(worker, callback, user_data, function, arguments, keywords, module, s
 
 
 class CallOptions:
-    """The calling functions of a worker with a deadline, a cancellable, a module."""
+    """The calling functions of a worker or a pool with a deadline, a cancellable, a module."""
 
-    def __init__(self, worker, timeout, cancellable, module):
+    def __init__(self, worker, timeout, cancellable, module, flags=0):
         self._worker = worker
-        self._limits = (timeout, cancellable, False)
+        self._limits = (timeout, cancellable, flags)
         self._module = module
 
     def call(self, function, /, *args, **kwargs):
@@ -343,9 +345,25 @@ class CallOptions:
 
 __all__ += ['AsyncResult', 'CallOptions']
 
-_native.init(worker_type=Worker, variant_type=GLib.Variant, make_error=errors.make,
+# What needs the classes above.
+from ._malt import pools, taskerrors  # noqa: E402
+
+Pool = override(pools.Pool)
+for _class in taskerrors.CLASSES:
+    globals()[_class.__name__] = _class
+    __all__.append(_class.__name__)
+
+_native.init(worker_type=Worker, pool_type=Pool, variant_type=GLib.Variant, make_error=errors.make,
              find_function=functions.find, future_type=futures.Future,
              get_values=launching.get_values)
+
+from ._malt import executors  # noqa: E402
+
+Executor, ExecutorOptions = executors.Executor, executors.ExecutorOptions
+Pool.shutdown_finish = _translate(_Malt.Pool.shutdown_finish)
+Pool.wait_room_finish = _translate(_Malt.Pool.wait_room_finish)
+__all__ += ['Executor', 'ExecutorOptions', 'Pool']
+
 os.register_at_fork(before=_native.before_fork,
                     after_in_parent=functools.partial(_native.after_fork, False),
                     after_in_child=functools.partial(_native.after_fork, True))

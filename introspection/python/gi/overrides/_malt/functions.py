@@ -1,62 +1,25 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
-"""Sending functions: by name where the worker can import them, else as source."""
+"""Sending functions: by name where the worker can import them, else as source.
+
+A worker is told once what a function is, and then only what is different from call to call. For
+a pool, of which nobody knows which worker will be asked, all of it comes along each time; a
+worker that has it already goes by its identity.
+"""
 
 import ast
 import dis
 import functools
+import hashlib
 import linecache
 import sys
 import threading
 import types
 import weakref
 
+from gi.repository import Malt
+
 from . import _native
-
-# What the worker has beside the functions. Each function gets a name there, and shares its
-# names with those of the module that it comes from.
-_HELPER = '''
-import importlib, linecache, sys, types
-
-module = sys.modules["malt_functions"] = types.ModuleType("malt_functions")
-spaces, makers = {}, {}
-
-def define(identity, space, title, source, imports, links):
-    names = spaces.setdefault(space, {"__name__": space, "__builtins__": __builtins__})
-    try:
-        for name, target in imports.items():
-            names[name] = importlib.import_module(target)
-        for name, (target, path) in links.items():
-            value = importlib.import_module(target)
-            for part in path.split("."):
-                value = getattr(value, part)
-            names[name] = value
-        file = f"<{title}, sent>"
-        linecache.cache[file] = len(source), None, source.splitlines(True), file
-        made = {}
-        exec(compile(source, file, "exec", dont_inherit=True), names, made)
-        makers[identity] = made["make"], names
-    except BaseException as error:
-        def fail(*args, problem=error, **kwargs):
-            raise problem
-        makers[identity] = lambda *args: fail, names
-
-def bind(identity, cells, defaults, keyword_defaults, name):
-    make, names = makers[identity]
-    function = make(*cells)
-    if isinstance(function, types.FunctionType) and function.__name__ != "fail":
-        function.__defaults__ = defaults
-        function.__kwdefaults__ = keyword_defaults
-    if name:
-        names[name] = function
-    return function
-
-def call(identity, cells, defaults, keyword_defaults, values, /, *args, **kwargs):
-    makers[identity][1].update(values)
-    return bind(identity, cells, defaults, keyword_defaults, None)(*args, **kwargs)
-
-module.define, module.bind, module.call = define, bind, call
-'''
 
 _lock = threading.RLock()
 
@@ -64,10 +27,9 @@ _lock = threading.RLock()
 class _Sent:
     """What a worker has been sent."""
 
-    def __init__(self, worker):
+    def __init__(self):
         self.identities = {}  # (code, id of the globals) → (identity, what keeps them)
         self.importable = {}  # module name → bool
-        _native.do(worker, 'builtins.exec', (_HELPER, {}), None, None, None, None, None, False)
 
 
 # Not an attribute of the worker: PyGObject would have to watch all references to it.
@@ -77,7 +39,7 @@ _by_worker = weakref.WeakKeyDictionary()
 def _sent(worker):
     sent = _by_worker.get(worker)
     if sent is None:
-        sent = _by_worker[worker] = _Sent(worker)
+        sent = _by_worker[worker] = _Sent()
     return sent
 
 
@@ -86,12 +48,21 @@ def _fail(function, reason):
     raise TypeError(f'cannot send the function {name!r}: {reason}')
 
 
+def is_of_program(module_name):
+    """Whether it is the program itself, which no worker can import."""
+    return module_name.partition('.')[0] in ('__main__', '__mp_main__', '')
+
+
+def _is_standard(module_name):
+    top = module_name.partition('.')[0]
+    return top in sys.stdlib_module_names or top in sys.builtin_module_names
+
+
 def _can_import(worker, name):
     """Whether the worker finds a module. It is asked once, and its standard library is ours."""
-    top = name.partition('.')[0]
-    if top in ('__main__', '__mp_main__', ''):
+    if is_of_program(name):
         return False
-    if top in sys.stdlib_module_names or top in sys.builtin_module_names:
+    if _is_standard(name):
         return True
     known = _sent(worker).importable
     if name not in known:
@@ -101,8 +72,8 @@ def _can_import(worker, name):
     return known[name]
 
 
-def _name_of(worker, function):
-    """(module, path) by which the worker can import what is here under that name, or None."""
+def name_of(function):
+    """(module, path) by which somebody else can import what is here under that name, or None."""
     module_name = getattr(function, '__module__', None)
     if module_name is None:
         # A method of a built-in type names that instead.
@@ -116,7 +87,7 @@ def _name_of(worker, function):
         found = getattr(found, part, None)
     if found is None or (found is not function and found != function):
         return None
-    return (module_name, path) if _can_import(worker, module_name) else None
+    return None if is_of_program(module_name) else (module_name, path)
 
 
 @functools.lru_cache(maxsize=32)
@@ -243,13 +214,13 @@ class _Sender:
 
     def sort(self, function, name, value, imports, links, functions):
         if isinstance(value, types.ModuleType):
-            if not _can_import(self.worker, value.__name__):
+            if not self.can_import(value.__name__):
                 _fail(function, f'it uses the module {value.__name__!r}, which the worker cannot import')
             imports[name] = value.__name__
             return
         if isinstance(value, (types.FunctionType, types.BuiltinFunctionType, type)):
-            link = _name_of(self.worker, value)
-            if link is not None:
+            link = name_of(value)
+            if link is not None and self.can_import(link[0]):
                 links[name] = link
                 return
         if isinstance(value, types.FunctionType):
@@ -272,24 +243,102 @@ class _Sender:
             cells.append(value)
         return tuple(cells), function.__defaults__, function.__kwdefaults__
 
+    def can_import(self, module_name):
+        return _can_import(self.worker, module_name)
+
     def do(self, what, *arguments):
-        _native.do(self.worker, 'malt_functions.' + what, arguments, None, None, None, None, None, False)
+        _native.do(self.worker, 'malt.tasks.' + what, arguments, None, None, None, None, None, 0)
 
 
-def find(worker, function):
-    """What to call in the worker instead of a function, and with which arguments first."""
-    if worker.get_launcher().props.runtime != 'python':
-        _fail(function, 'the worker does not run Python')
-    name = _name_of(worker, function)
-    if name is not None:
-        return '.'.join(name), ()
+class _Packer(_Sender):
+    """Collects what it takes to make a function in any worker."""
+
+    def __init__(self):
+        self.values = {}
+        self.seen = set()
+        self.steps = []
+
+    def send(self, function):
+        identity = _identity_of(function)
+        if identity in self.seen:
+            return identity
+        self.seen.add(identity)
+        imports, links, functions = {}, {}, {}
+        names, source = _source_with_names(function.__code__, function)
+        for name in names:
+            if name in function.__globals__:
+                self.sort(function, name, function.__globals__[name], imports, links, functions)
+        space = str(function.__globals__.get('__name__'))
+        self.steps.append((identity, (space, function.__qualname__, source, imports, links)))
+        for name, other in functions.items():
+            inner = self.send(other)
+            self.steps.append((None, (inner, *self.bindings(other), name)))
+        return identity
+
+    def can_import(self, module_name):
+        return not is_of_program(module_name)
+
+
+_sources = weakref.WeakKeyDictionary()  # code → (global names, source)
+
+
+def _source_with_names(code, function):
+    known = _sources.get(code)
+    if known is None:
+        known = _sources[code] = sorted(_global_names(code)), _source_of(function)
+    return known
+
+
+def _identity_of(function):
+    """The same for what is the same in every worker."""
+    _, source = _source_with_names(function.__code__, function)
+    text = '\0'.join((str(function.__globals__.get('__name__')), function.__qualname__, source))
+    return hashlib.blake2b(text.encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()
+
+
+def check(function):
+    """Raises a TypeError for what has no source that could be sent."""
     if isinstance(function, types.MethodType):
         _fail(function, 'it is bound to an object; send a function, and the object as an argument')
     if isinstance(function, type):
         _fail(function, 'it is a class that the worker cannot import')
     if not isinstance(function, types.FunctionType):
         _fail(function, f'a {type(function).__name__} has no source, and the worker cannot import it')
+
+
+def pack(function):
+    """What malt.tasks.make() makes a function of, after its name."""
+    check(function)
+    with _lock:
+        packer = _Packer()
+        identity = packer.send(function)
+        return packer.steps, (identity, *packer.bindings(function), packer.values)
+
+
+def _find_for_pool(function):
+    name = name_of(function)
+    if name is not None and _is_standard(name[0]):
+        return '.'.join(name), ()
+    try:
+        return 'malt.tasks.apply', (name, *pack(function))
+    except TypeError:
+        if name is None:
+            raise
+        return '.'.join(name), ()
+
+
+def find(worker, function):
+    """What to call in the worker, or the pool's, instead of a function, and with which arguments
+    first."""
+    if worker.get_launcher().props.runtime != 'python':
+        _fail(function, 'the worker does not run Python')
+    if isinstance(worker, Malt.Pool):
+        return _find_for_pool(function)
+    name = name_of(function)
+    if name is not None and _can_import(worker, name[0]):
+        return '.'.join(name), ()
+    check(function)
     with _lock:
         sender = _Sender(worker)
         identity = sender.send(function)
-        return 'malt_functions.call', (identity, *sender.bindings(function), sender.values)
+        return 'malt.tasks.call', (identity, *sender.bindings(function), sender.values)

@@ -89,7 +89,7 @@ def submit(*job):
     """Begins what _native.submit() is told."""
     future = Future()
     try:
-        _native.submit(future, *job)
+        _native.submit(future, None, *job)
     except Exception as error:
         future.set_exception(error)
     return future

@@ -110,8 +110,17 @@ _VIEWS, _OBJECTS, _PICKLE, _IMPORT = 1 << 1, 1 << 3, 1 << 4, 1 << 5
 
 
 def get_values(worker):
-    """How values cross to a worker and back, as MaltPythonValues has it."""
-    launcher = worker.get_launcher()
+    """How values cross to a worker, or a pool's, and back, as MaltPythonValues has it."""
+    return values_of(worker.get_launcher())
+
+
+def may_pickle(launcher):
+    """Whether any object may be sent as a pickled one, and comes back so."""
+    return bool(values_of(launcher) & _PICKLE)
+
+
+def values_of(launcher):
+    """The same for the workers of a launcher."""
     if not _speaks_python(launcher):
         return 0
     options = launcher.props.runtime_options

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+"""Pickling what a worker is to do, as malt.tasks there takes it.
+
+Most tasks are pickled as pickle does it. Only if that fails, or names what belongs to the program
+itself, another pickler is asked, which sends functions as source.
+"""
+
+import io
+import pickle
+import types
+
+from . import functions, taskerrors
+
+
+class _Pickler(pickle.Pickler):
+    """Sends functions as source that no worker can import."""
+
+    def persistent_id(self, value):
+        if isinstance(value, types.FunctionType):
+            return None if functions.name_of(value) is not None else (None, *functions.pack(value))
+        if isinstance(value, type) and functions.is_of_program(value.__module__) and value.__module__:
+            raise pickle.PicklingError(f'the class {value.__qualname__!r} is of the program itself, which workers have '
+                                       'not; put it into a module')
+        return None
+
+
+def _dump(value):
+    """(bytes, buffers); those with functions as source begin with a mark."""
+    buffers = []
+    try:
+        data = pickle.dumps(value, 5, buffer_callback=buffers.append)
+    except Exception:
+        data = None
+    if data is None or b'_main__' in data:
+        buffers.clear()
+        file = io.BytesIO()
+        file.write(b'-')
+        _Pickler(file, 5, buffer_callback=buffers.append).dump(value)
+        data = file.getvalue()
+    return data, [buffer.raw() for buffer in buffers] if buffers else buffers
+
+
+def pack(what, names):
+    """Pickles a task; names(what) gives each part of it with what it is called in errors."""
+    try:
+        return _dump(what)
+    except Exception as error:
+        raise _find_culprit(what, names, error)
+
+
+def _find_culprit(what, names, error):
+    for name, part in names(what):
+        try:
+            _dump(part)
+        except Exception as problem:
+            return taskerrors.make_pickling_error(f'{name} cannot be pickled: {_describe(problem)}', problem)
+    return taskerrors.make_pickling_error(f'a task cannot be pickled: {_describe(error)}', error)
+
+
+def _describe(error):
+    return f'{type(error).__name__}: {error}'
+
+
+def _name_function(function):
+    return getattr(function, '__qualname__', None) or repr(function)
+
+
+def names_of_task(task):
+    function, args, kwargs = task
+    yield f'the function {_name_function(function)!r}', function
+    for number, value in enumerate(args, 1):
+        yield f'argument {number} of {_name_function(function)!r}', value
+    for name, value in kwargs.items():
+        yield f'argument {name!r} of {_name_function(function)!r}', value
+
+
+def names_of_chunk(chunk):
+    function, columns = chunk
+    yield f'the function {_name_function(function)!r}', function
+    for number, column in enumerate(columns, 1):
+        for index, value in enumerate(column):
+            yield f'argument {number} of {_name_function(function)!r}, item {index} of a chunk,', value
+
+
+def names_of_initializer(what):
+    initializer, initargs = what
+    return names_of_task((initializer, initargs, {}))
