@@ -68,10 +68,10 @@ class _Tasks(set):
         """With the lock."""
         if self.broken is not None:
             raise taskerrors.make_broken_error(self.broken)
-        if self.is_closed:
-            raise RuntimeError('cannot schedule new futures after shutdown')
         if _is_exiting:
             raise RuntimeError('cannot schedule new futures after interpreter shutdown')
+        if self.is_closed:
+            raise RuntimeError('cannot schedule new futures after shutdown')
         _native.check_process()
 
     def submit(self, function, args, kwargs, timeout):
@@ -190,7 +190,7 @@ class Executor(concurrent.futures.Executor):
     Malt.Worker and Malt.Pool as well (runtime, environment, idle_timeout, ...). Functions and
     arguments are pickled; functions that no worker can import are sent as source. The timeout is
     that of each task, in seconds. Workers find modules where this program does, and have its
-    working directory.
+    working directory and standard output.
 
     When the interpreter ends, tasks get exit_timeout seconds to end, math.inf for as long as it
     takes.
@@ -211,6 +211,7 @@ class Executor(concurrent.futures.Executor):
             raise ValueError('exit_timeout must be a number of seconds that is not negative')
         if launcher is None:
             keywords.setdefault('kill_on_timeout', True)
+            keywords.setdefault('stdout', 'inherit')
             keywords.setdefault('working_directory', os.getcwd())
             keywords.setdefault('search_path', [os.path.abspath(path) for path in sys.path])
             keywords['buffers'] = 'view'
