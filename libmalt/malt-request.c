@@ -248,12 +248,14 @@ malt_request_release (MaltRequest *self)
     {
       malt_request_drop (self);
 
-      if (malt_spares_is_unused (&self->parent_instance) && malt_spares_give (&spares, self, g_object_unref))
+      if (malt_spares_is_unused (&self->parent_instance))
         {
+          /* What goes now may run foreign code, which may need a request: only then it is given. */
           malt_request_clear (self);
           if (self->cancellable != NULL && !is_cancellable_unused (self->cancellable))
             g_clear_object (&self->cancellable);
-          return;
+          if (malt_spares_give (&spares, self, g_object_unref))
+            return;
         }
     }
 

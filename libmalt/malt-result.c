@@ -11,9 +11,9 @@
  *
  * It is what a GTask would be, for what calls need of one: it is delivered in the order in
  * which results come (see malt-delivery.c), keeps the object that was called, and has one
- * value or error to be taken.  A GTask costs as much as the whole rest of a call, to be made, to notify of a
- * property that nobody looks at, and to be finalized; this one is used again when nobody
- * has kept it. */
+ * value or error to be taken.  A GTask costs as much as the whole rest of a call, to be made,
+ * to notify of a property that nobody looks at, and to be finalized; this one is used again
+ * when nobody has kept it. */
 struct _MaltResult
 {
   GObject              parent_instance;
@@ -98,10 +98,15 @@ malt_result_init (MaltResult *self)
 static void
 malt_result_release (MaltResult *self)
 {
-  if (malt_spares_is_unused (G_OBJECT (self)) && malt_spares_give (&spares, self, g_object_unref))
-    malt_result_clear (self);
-  else
-    g_object_unref (self);
+  if (malt_spares_is_unused (G_OBJECT (self)))
+    {
+      /* What goes now may run foreign code, which may need a result: only then it is given. */
+      malt_result_clear (self);
+      if (malt_spares_give (&spares, self, g_object_unref))
+        return;
+    }
+
+  g_object_unref (self);
 }
 
 /* For the context, which is taken. */

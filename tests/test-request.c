@@ -3,8 +3,9 @@
 #include <malt.h>
 
 #include "malt-request-private.h"
+#include "malt-result.h"
 
-/* Requests are used again; nobody may notice. */
+/* Requests and results are used again; nobody may notice. */
 
 static void
 count_cb (MaltRequest *request,
@@ -183,6 +184,85 @@ test_threads (void)
     g_assert_cmpuint (GPOINTER_TO_UINT (g_thread_join (threads[i])), ==, 1000);
 }
 
+/* What goes with one that is kept may need another one at once. */
+
+static void
+new_request_cb (gpointer data)
+{
+  static guint n_answers;
+  MaltRequest **made = data;
+
+  *made = new_request (&n_answers);
+  assert_new (*made);
+  malt_request_set_context (*made, g_main_context_default ());
+}
+
+static void
+test_nested_request (void)
+{
+  MaltRequest *self, *made = NULL;
+  g_autoptr (GBytes) bytes = g_bytes_new_with_free_func ("bytes", 5, new_request_cb, &made);
+  GVariant *argument = g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, bytes, TRUE);
+
+  g_clear_pointer (&bytes, g_bytes_unref);
+  self = malt_request_new_eval ("module", "source", MALT_REQUEST_FLAGS_NONE);
+  malt_request_abandon (self);
+  malt_request_release (self);
+
+  self = malt_request_new_call ("module:other", g_variant_new_tuple (&argument, 1), NULL, MALT_REQUEST_FLAGS_NONE);
+  malt_request_set_context (self, g_main_context_default ());
+  malt_request_abandon (self);
+  malt_request_release (self);
+  g_assert_nonnull (made);
+  g_assert_cmpstr (malt_request_get_function (made), ==, "module:function");
+  g_assert_true (malt_request_get_context (made) == g_main_context_default ());
+  malt_request_return_value (made, NULL);
+  malt_request_release (made);
+}
+
+static void
+result_cb (GObject      *source,
+           GAsyncResult *result,
+           gpointer      user_data)
+{
+  g_autoptr (GVariant) value = malt_result_finish (result, source, NULL);
+
+  g_assert_nonnull (value);
+  *(char **) user_data = g_variant_print (value, FALSE);
+}
+
+typedef struct
+{
+  GObject *source;
+  char    *text;
+} Nested;
+
+static void
+new_result_cb (gpointer data)
+{
+  Nested *nested = data;
+
+  malt_result_return_later (malt_result_new (nested->source, new_result_cb, result_cb, &nested->text),
+                            g_variant_ref_sink (g_variant_new_string ("nested")), NULL);
+}
+
+static void
+test_nested_result (void)
+{
+  g_autoptr (GObject) other = g_object_new (G_TYPE_OBJECT, NULL);
+  GObject *source = g_object_new (G_TYPE_OBJECT, NULL);
+  Nested nested = { other, NULL };
+  MaltResult *self = malt_result_new (source, test_nested_result, NULL, NULL);
+
+  g_object_set_data_full (source, "nested", &nested, new_result_cb);
+  g_object_unref (source);
+  malt_result_return (self, g_variant_ref_sink (g_variant_new_string ("outer")), NULL);
+  while (nested.text == NULL)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_cmpstr (nested.text, ==, "'nested'");
+  g_free (nested.text);
+}
+
 int
 main (int    argc,
       char **argv)
@@ -194,6 +274,8 @@ main (int    argc,
   g_test_add_func ("/request/data", test_data);
   g_test_add_func ("/request/dropped", test_dropped);
   g_test_add_func ("/request/threads", test_threads);
+  g_test_add_func ("/request/nested", test_nested_request);
+  g_test_add_func ("/result/nested", test_nested_result);
 
   return g_test_run ();
 }
