@@ -234,7 +234,7 @@ malt_call_abandon (MaltCall *self,
 }
 
 /* Enters the call in its worker's list, so that it ends when the worker does; it may have
- * ended before this returns.  Fails if the worker has ended or is about to. */
+ * ended before this returns, and be gone if nobody blocks in it.  Fails if the worker has ended or is about to. */
 gboolean
 malt_call_begin (MaltCall     *self,
                  MaltRequest  *request,
@@ -270,8 +270,8 @@ malt_call_begin (MaltCall     *self,
     }
   else
     g_set_object (&exit_info, priv->exit_info);
-  g_mutex_unlock (&priv->calls_lock);
   last_worker = state == wanted ? self->worker : NULL;
+  g_mutex_unlock (&priv->calls_lock);
 
   if (state == wanted && may_climb)
     malt_ladder_enter (self);

@@ -330,6 +330,7 @@ malt_worker_attempt_async (MaltWorker        *self,
                            gpointer           owner)
 {
   MaltCall *call = malt_call_new (self, request, timeout_msec, cancellable, g_main_context_ref (context));
+  g_autoptr (MaltWorker) worker G_GNUC_UNUSED = g_object_ref (self); /* or the pool drops it as soon as the call ends */
   gboolean begun;
 
   call->keeps_request = TRUE;
