@@ -19,6 +19,9 @@ class TapResult(unittest.TestResult):
         for line in details.splitlines():
             print('#', line)
         sys.stdout.flush()
+        if details:
+            # Of a program that has failed meson shows no more than this.
+            print(f'{test.id()}:\n{details}', file=sys.stderr, flush=True)
 
     def addSuccess(self, test):
         self.report(True, test)
