@@ -16,7 +16,7 @@ from binding import PATIENCE, interrupts_python
 HANGS = os.path.join(os.environ['MALT_BUILD_ROOT'], 'tests', 'programs', 'hangs')
 
 PRELUDE = '''
-import asyncio, os, signal, sys, threading, time
+import asyncio, os, signal, subprocess, sys, threading, time
 import gi
 gi.require_version('Malt', '1')
 from gi.repository import GLib, Malt
@@ -38,6 +38,16 @@ while True:
         pass
 '''
 """
+
+# Presses Ctrl-C after so many microseconds.
+PRESSER = '''
+import os, signal, sys, time
+for line in sys.stdin:
+    end = time.perf_counter() + int(line) / 1e6
+    while time.perf_counter() < end:
+        pass
+    os.kill(int(sys.argv[1]), signal.SIGINT)
+'''
 
 CHECK = '''
 print('goes on', worker.call('abs', -1))
@@ -229,27 +239,52 @@ except KeyboardInterrupt:
         self.assertEqual(self.run_program(f'''
 try:
     os.write(1, b'ready\\n')
-    Malt.Worker(runtime='example', program={HANGS!r})
+    Malt.Worker(runtime='example', program={HANGS!r}, stderr='discard')
 except KeyboardInterrupt:
     print('started')
 ''' + CHECK), 'ready\nstarted\ngoes on 1\n')
+
+    def test_at_any_moment(self):
+        # Before, when and after the call or start begins; the calls that follow are not met.
+        for call in (f"Malt.Worker(runtime='example', program={HANGS!r}, stderr='discard')",
+                     'while True: worker.call("abs", -1)', 'worker.eval("import time; time.sleep(600)")'):
+            with self.subTest(call=call):
+                self.assertEqual(self.run_program(f'''
+presser = subprocess.Popen([sys.executable, '-c', {PRESSER!r}, str(os.getpid())], stdin=subprocess.PIPE)
+presses = 0
+for i in range(40):
+    try:
+        presser.stdin.write(b'%d\\n' % (i * 37 % 1500))
+        presser.stdin.flush()
+        {call}
+    except KeyboardInterrupt:
+        presses += 1
+        for i in range(3):
+            worker.call('abs', -1)
+presser.stdin.close()
+presser.wait()
+print(presses, 'presses')
+''' + CHECK, 0), '40 presses\ngoes on 1\n')
 
     def test_stop(self):
         # Nothing but SIGKILL ends this one, after the two times 15 s of stop().
         self.assertEqual(self.run_program("""
 worker.eval('import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); signal.signal(signal.SIGTERM, signal.SIG_IGN)')
-worker.submit_eval('import os, time; os.write(1, b"ready\\\\n"); time.sleep(600)')
+worker.submit_eval('import time; time.sleep(600)')
+
+def tell():
+    while sys._current_frames()[threading.main_thread().ident].f_code.co_name != 'stop':
+        time.sleep(0.001)
+    os.write(1, b'ready\\n')
+
+threading.Thread(target=tell, daemon=True).start()
 begin = time.monotonic()
 try:
     with worker:
-        try:
-            time.sleep(600)
-        except KeyboardInterrupt:
-            os.write(1, b'ready\\n')
-            raise
+        pass
 except KeyboardInterrupt:
     print(time.monotonic() - begin < 14)
-""", 2), 'ready\nTrue\n')
+"""), 'ready\nTrue\n')
 
     def test_repl(self):
         pid, terminal = pty.fork()

@@ -10,10 +10,10 @@ run (MaltBindingJob *job,
      PyObject       *worker)
 {
   MaltBindingWait wait;
-  GVariant *value;
+  GVariant *value = NULL;
   GError *error = NULL;
-  PyObject *result;
-  gboolean interrupted;
+  PyObject *result = NULL;
+  gboolean interrupted = TRUE;
 
   /* What was submitted before is to begin before. */
   malt_binding_submit_flush ();
@@ -22,13 +22,11 @@ run (MaltBindingJob *job,
   if (job->pool != NULL && job->cancellable == NULL)
     job->cancellable = g_cancellable_new ();
 
-  malt_binding_wait_begin (&wait, job->worker, job->cancellable);
-  Py_BEGIN_ALLOW_THREADS
-  malt_binding_wait_enter (&wait);
-  value = malt_binding_job_run (job, &error);
-  malt_binding_wait_leave (&wait);
-  Py_END_ALLOW_THREADS
-  interrupted = malt_binding_wait_end (&wait, error != NULL);
+  if (malt_binding_wait_begin (&wait, job->worker, job->cancellable))
+    {
+      value = malt_binding_job_run (job, &error);
+      interrupted = malt_binding_wait_end (&wait, error != NULL);
+    }
 
   if (!interrupted)
     result = malt_binding_job_result (job, worker, value, error);
@@ -36,7 +34,6 @@ run (MaltBindingJob *job,
     {
       g_clear_error (&error);
       g_clear_pointer (&value, g_variant_unref);
-      result = NULL;
     }
 
   malt_binding_job_clear (job);

@@ -40,12 +40,9 @@ malt_binding_spawn (PyObject *module,
   if (cancellable == NULL)
     return NULL;
 
-  malt_binding_wait_begin (&wait, NULL, cancellable);
-  Py_BEGIN_ALLOW_THREADS
-  malt_binding_wait_enter (&wait);
+  if (!malt_binding_wait_begin (&wait, NULL, cancellable))
+    return NULL;
   worker = malt_launcher_spawn (MALT_LAUNCHER (pygobject_get (launcher)), cancellable, &error);
-  malt_binding_wait_leave (&wait);
-  Py_END_ALLOW_THREADS
 
   if (malt_binding_wait_end (&wait, error != NULL))
     {
@@ -84,12 +81,9 @@ malt_binding_stop (PyObject *module,
   if (cancellable == NULL)
     return NULL;
 
-  malt_binding_wait_begin (&wait, NULL, cancellable);
-  Py_BEGIN_ALLOW_THREADS
-  malt_binding_wait_enter (&wait);
+  if (!malt_binding_wait_begin (&wait, NULL, cancellable))
+    return NULL;
   stopped = malt_worker_stop (worker, exit_msec, term_msec, cancellable, &error);
-  malt_binding_wait_leave (&wait);
-  Py_END_ALLOW_THREADS
 
   if (malt_binding_wait_end (&wait, error != NULL))
     {
@@ -132,14 +126,11 @@ malt_binding_shut_down (PyObject *module,
   /* What was submitted before is to be in the pool before. */
   malt_binding_submit_flush ();
 
-  malt_binding_wait_begin (&wait, NULL, cancellable);
-  Py_BEGIN_ALLOW_THREADS
-  malt_binding_wait_enter (&wait);
+  if (!malt_binding_wait_begin (&wait, NULL, cancellable))
+    return NULL;
   if (!waits)
     g_cancellable_cancel (cancellable);
   done = malt_pool_shutdown (pool, (MaltPoolShutdownFlags) flags, cancellable, &error);
-  malt_binding_wait_leave (&wait);
-  Py_END_ALLOW_THREADS
 
   if (malt_binding_wait_end (&wait, waits && !done))
     {

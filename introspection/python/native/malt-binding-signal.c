@@ -18,6 +18,11 @@
  *
  * The first Ctrl-C interrupts, a second one in the same call kills the worker.
  *
+ * A signal that Python has dealt with before the call must not reach it, even if the library's
+ * thread reads of it late; and one that comes when Python looks no more, but before the call
+ * is noted here, must not be lost.  So whoever begins to wait reads what was announced so far,
+ * and if there is something, has Python look again.
+ *
  * The descriptor stays in place, so that a call costs nothing.  Others may replace it, as
  * main loops do while they run: whether it is still there is looked at once in a while, and
  * while it is somebody else's it is exchanged for each wait. */
@@ -39,8 +44,9 @@ static GMutex wait_lock;
 /* Guarded by wait_lock. */
 static MaltBindingWait *waiting; /* the wait of the main thread, or %NULL */
 static guint64 last_serial;
-static guint8 seen[64];          /* signals that were read in this wait */
+static guint8 seen[64];          /* signals that were read and not passed on */
 static guint n_seen;
+static gboolean is_missed;       /* SIGINT was read while nobody waited */
 
 /* Whether Python would raise KeyboardInterrupt, or end a loop that is to end then.  A handler
  * of the program's own may have other plans, and is called when the call has ended. */
@@ -90,6 +96,8 @@ signalled_cb (int          fd,
   n = read_signals_locked ();
   if (waiting != NULL && n > 0)
     serial = waiting->serial;
+  else if (n > 0)
+    is_missed = TRUE;
   g_mutex_unlock (&wait_lock);
 
   if (serial == 0 || !is_to_break_off ())
@@ -200,6 +208,21 @@ malt_binding_signals_after_fork (void)
     exchange_fd (before);
 }
 
+/* What was announced so far is nobody else's business. */
+static void
+forget_signals (void)
+{
+  Py_BEGIN_ALLOW_THREADS
+  g_mutex_lock (&wait_lock);
+  if (waiting == NULL)
+    {
+      is_missed |= read_signals_locked () > 0;
+      n_seen = 0;
+    }
+  g_mutex_unlock (&wait_lock);
+  Py_END_ALLOW_THREADS
+}
+
 /* Sees to it that signals are announced to us; gives the descriptor to be put back, or -1. */
 static int
 take_fd (void)
@@ -212,54 +235,11 @@ take_fd (void)
 
   watch ();
   looked_at = now;
+  forget_signals ();
   before = exchange_fd (pipe_fds[1]);
   is_foreign = before >= 0 && before != pipe_fds[1];
 
   return is_foreign ? before : -1;
-}
-
-/* Before a thread waits for the worker; or for something else that the cancellable breaks
- * off.  With the GIL. */
-void
-malt_binding_wait_begin (MaltBindingWait *self,
-                         MaltWorker      *worker,
-                         GCancellable    *cancellable)
-{
-  self->active = pipe_fds[0] >= 0 && PyThread_get_thread_ident () == main_thread;
-  if (!self->active)
-    return;
-
-  self->worker = worker;
-  self->cancellable = cancellable;
-  self->n_presses = 0;
-  self->outer_fd = take_fd ();
-}
-
-/* The same, without the GIL, after the other one. */
-void
-malt_binding_wait_enter (MaltBindingWait *self)
-{
-  if (!self->active)
-    return;
-
-  g_mutex_lock (&wait_lock);
-  self->serial = ++last_serial;
-  self->outer = waiting;
-  waiting = self;
-  n_seen = 0;
-  g_mutex_unlock (&wait_lock);
-}
-
-/* When the wait is over, without the GIL. */
-void
-malt_binding_wait_leave (MaltBindingWait *self)
-{
-  if (!self->active)
-    return;
-
-  g_mutex_lock (&wait_lock);
-  waiting = self->outer;
-  g_mutex_unlock (&wait_lock);
 }
 
 /* Takes the signals that nobody has read, which must not meet the next wait, and passes those
@@ -267,6 +247,7 @@ malt_binding_wait_leave (MaltBindingWait *self)
 static void
 pass_signals_on (int fd)
 {
+  PyObject *exception = malt_python_take_exception ();
   guint8 passed[sizeof seen];
   guint n;
 
@@ -283,16 +264,96 @@ pass_signals_on (int fd)
     while (write (fd, passed, n) < 0 && errno == EINTR)
       ;
   Py_END_ALLOW_THREADS
+
+  malt_python_give_exception (exception);
 }
 
-/* After all, with the GIL.  TRUE if there is an exception now, by which the call is to end:
- * KeyboardInterrupt, or what else the program's handlers have raised. */
+/* Notes that the main thread waits.  TRUE if signals were announced before, which Python may
+ * have dealt with or not.  Without the GIL. */
+static gboolean
+enter (MaltBindingWait *self)
+{
+  gboolean any;
+
+  g_mutex_lock (&wait_lock);
+  any = read_signals_locked () > 0 || is_missed;
+  is_missed = FALSE;
+  self->serial = ++last_serial;
+  self->outer = waiting;
+  waiting = self;
+  g_mutex_unlock (&wait_lock);
+
+  return any;
+}
+
+/* Without the GIL. */
+static void
+leave (MaltBindingWait *self)
+{
+  g_mutex_lock (&wait_lock);
+  waiting = self->outer;
+  g_mutex_unlock (&wait_lock);
+}
+
+/* Enters the wait once Python has dealt with all signals that came before.  FALSE with an
+ * exception set. */
+static gboolean
+look_and_enter (MaltBindingWait *self)
+{
+  for (;;)
+    {
+      if (PyErr_CheckSignals () < 0)
+        return FALSE;
+
+      self->thread_state = PyEval_SaveThread ();
+      if (!enter (self))
+        return TRUE;
+      leave (self);
+      PyEval_RestoreThread (self->thread_state);
+    }
+}
+
+/* Before a thread waits for the worker; or for something else that the cancellable breaks
+ * off.  Gives the GIL away; or FALSE, with the GIL and the exception of a signal's handler,
+ * and then there is no wait that has to be ended. */
+gboolean
+malt_binding_wait_begin (MaltBindingWait *self,
+                         MaltWorker      *worker,
+                         GCancellable    *cancellable)
+{
+  self->active = pipe_fds[0] >= 0 && PyThread_get_thread_ident () == main_thread;
+  if (!self->active)
+    {
+      self->thread_state = PyEval_SaveThread ();
+      return TRUE;
+    }
+
+  self->worker = worker;
+  self->cancellable = cancellable;
+  self->n_presses = 0;
+  self->outer_fd = take_fd ();
+  if (look_and_enter (self))
+    return TRUE;
+
+  if (self->outer_fd >= 0)
+    {
+      exchange_fd (self->outer_fd);
+      pass_signals_on (self->outer_fd);
+    }
+  return FALSE;
+}
+
+/* When the wait is over: takes the GIL back.  TRUE if there is an exception now, by which the
+ * call is to end: KeyboardInterrupt, or what else the program's handlers have raised. */
 gboolean
 malt_binding_wait_end (MaltBindingWait *self,
                        gboolean         failed)
 {
   gboolean raised;
 
+  if (self->active)
+    leave (self);
+  PyEval_RestoreThread (self->thread_state);
   if (!self->active)
     return FALSE;
 
@@ -300,12 +361,7 @@ malt_binding_wait_end (MaltBindingWait *self,
     exchange_fd (self->outer_fd);
   raised = PyErr_CheckSignals () < 0;
   if (raised || self->n_presses > 0 || self->outer_fd >= 0)
-    {
-      PyObject *exception = malt_python_take_exception ();
-
-      pass_signals_on (self->outer_fd);
-      malt_python_give_exception (exception);
-    }
+    pass_signals_on (self->outer_fd);
 
   /* A handler that only makes a note, as that of a main loop does. */
   if (!raised && failed && self->n_presses > 0)

@@ -124,6 +124,7 @@ struct _MaltBindingWait
 {
   /* The waiting thread only. */
   gboolean         active;    /* it is the main thread */
+  PyThreadState   *thread_state;
   int              outer_fd;  /* where signals were announced before */
 
   /* Guarded by the lock of the waits, once it was entered. */
@@ -136,11 +137,9 @@ struct _MaltBindingWait
 
 gboolean malt_binding_signals_init   (void);
 void     malt_binding_signals_after_fork (void);
-void     malt_binding_wait_begin     (MaltBindingWait *self,
+gboolean malt_binding_wait_begin     (MaltBindingWait *self,
                                       MaltWorker      *worker,
                                       GCancellable    *cancellable);
-void     malt_binding_wait_enter     (MaltBindingWait *self);
-void     malt_binding_wait_leave     (MaltBindingWait *self);
 gboolean malt_binding_wait_end       (MaltBindingWait *self,
                                       gboolean         failed);
 
