@@ -2,6 +2,7 @@
 
 """Runs the unit tests in one file and reports them as TAP, one line for each."""
 
+import contextlib
 import importlib.util
 import os
 import sys
@@ -9,16 +10,17 @@ import unittest
 
 
 class TapResult(unittest.TestResult):
-    def __init__(self):
+    def __init__(self, stream):
         super().__init__()
+        self.stream = stream
         self.failed = False
 
     def report(self, ok, test, comment='', details=''):
         self.failed = self.failed or not ok
-        print('ok' if ok else 'not ok', self.testsRun, test.id() + comment)
+        print('ok' if ok else 'not ok', self.testsRun, test.id() + comment, file=self.stream)
         for line in details.splitlines():
-            print('#', line)
-        sys.stdout.flush()
+            print('#', line, file=self.stream)
+        self.stream.flush()
         if details:
             # Of a program that has failed meson shows no more than this.
             print(f'{test.id()}:\n{details}', file=sys.stderr, flush=True)
@@ -49,9 +51,11 @@ def main(path):
     spec.loader.exec_module(module)
 
     suite = unittest.defaultTestLoader.loadTestsFromModule(module)
-    print(f'1..{suite.countTestCases()}')
-    result = TapResult()
-    suite.run(result)
+    print(f'1..{suite.countTestCases()}', flush=True)
+    result = TapResult(sys.stdout)
+    # What tests print is none of the results.
+    with contextlib.redirect_stdout(sys.stderr):
+        suite.run(result)
     return 1 if result.failed else 0
 
 
