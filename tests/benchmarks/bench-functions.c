@@ -12,6 +12,13 @@ MALT_FUNCTION (nothing)
   return NULL;
 }
 
+/* → nothing, but not at once */
+MALT_FUNCTION (late)
+{
+  g_usleep (1000);
+  return NULL;
+}
+
 /* (x) → x, one more */
 MALT_FUNCTION (increment)
 {

@@ -12,17 +12,24 @@
  * counted.  The guards run it twice, with few calls and with many, and look at the
  * difference, in which neither the start nor the end is left.
  *
- * guard-calls [--program PROGRAM] [--stop] KIND N
+ * guard-calls [--program PROGRAM] [--stop] [--pause] [--late] KIND N
  *
  * --program: what to start as the worker
- * --stop: end the worker politely; else it dies with this program */
+ * --stop: end the worker politely; else it dies with this program
+ * --pause: wait before each call, until the worker surely sleeps
+ * --late: call what takes its time, so that this program surely sleeps meanwhile */
 
 #define LARGE 1000000
 
 /* More than malloc() ever keeps. */
 #define HUGE_SIZE 40000000
 
+/* For longer than it takes to fall asleep, also in slow motion. */
+#define PAUSE_USEC 1000
+
 static MaltWorker *worker;
+static const char *function = "bench-functions:nothing";
+static gboolean pauses;
 
 static void
 check (GError *error)
@@ -35,13 +42,15 @@ check (GError *error)
 }
 
 static void
-call (const char *function,
+call (const char *name,
       GVariant   *arguments)
 {
   g_autoptr (GError) error = NULL;
   g_autoptr (GVariant) value = NULL;
 
-  value = malt_worker_remote_call_fetch (worker, function, arguments, NULL, -1, NULL, &error);
+  if (pauses)
+    g_usleep (PAUSE_USEC);
+  value = malt_worker_remote_call_fetch (worker, name, arguments, NULL, -1, NULL, &error);
   check (error);
 }
 
@@ -51,7 +60,7 @@ static void
 call_blocking (guint n)
 {
   while (n-- > 0)
-    call ("bench-functions:nothing", NULL);
+    call (function, NULL);
 }
 
 static guint pending;
@@ -74,8 +83,10 @@ call_in_flight (guint n,
 {
   for (; n > 0; n -= MIN (n, at_once))
     {
+      if (pauses)
+        g_usleep (PAUSE_USEC);
       for (pending = 0; pending < MIN (n, at_once); pending++)
-        malt_worker_remote_call_async (worker, "bench-functions:nothing", NULL, NULL, -1, NULL, called_cb, NULL);
+        malt_worker_remote_call_async (worker, function, NULL, NULL, -1, NULL, called_cb, NULL);
       while (pending > 0)
         g_main_context_iteration (NULL, TRUE);
     }
@@ -245,11 +256,13 @@ main (int    argc,
       char **argv)
 {
   g_autofree char *program = NULL;
-  gboolean stop = FALSE;
+  gboolean stop = FALSE, late = FALSE;
   GOptionEntry entries[] =
     {
       { "program", 0, 0, G_OPTION_ARG_FILENAME, &program, "What to start as the worker", "PROGRAM" },
       { "stop", 0, 0, G_OPTION_ARG_NONE, &stop, "End the worker politely", NULL },
+      { "pause", 0, 0, G_OPTION_ARG_NONE, &pauses, "Wait before each call", NULL },
+      { "late", 0, 0, G_OPTION_ARG_NONE, &late, "Call what takes its time", NULL },
       G_OPTION_ENTRY_NULL
     };
   g_autoptr (GOptionContext) context = g_option_context_new ("KIND N");
@@ -262,6 +275,8 @@ main (int    argc,
   if (argc != 3)
     return 2;
 
+  if (late)
+    function = "bench-functions:late";
   start (program);
   for (i = 0; i < G_N_ELEMENTS (kinds); i++)
     {

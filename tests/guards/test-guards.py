@@ -32,9 +32,13 @@ NUMBERS = {
     'strace-large': (5, 25),
     'callgrind': (1000, 3000),
     'callgrind-large': (5, 25),
+    'callgrind-asleep': (200, 600),
     'plain': (1000, 6000),
     'plain-huge': (1, 4),
 }
+
+# Whether one side is asleep already when it is its turn would be chance.
+ASLEEP = ('blocking', 'single')
 
 # What guard-calls takes for large.
 SIZES = {'fetch': 1_000_000, 'send': 1_000_000, 'fetch-huge': 40_000_000, 'send-huge': 40_000_000}
@@ -74,6 +78,8 @@ def per_call(count, kind, numbers):
 def numbers_for(how, kind):
     if kind.endswith('-huge'):
         return NUMBERS[how + '-huge']
+    if kind in ASLEEP and how == 'callgrind':
+        return NUMBERS[how + '-asleep']
     return NUMBERS[how + '-large' if kind in SIZES else how]
 
 
@@ -178,6 +184,7 @@ def count_instructions(kind, waiting):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, 'manager')
             run_calls(kind, n, waiting, before=[*valgrind, '--callgrind-out-file=' + path],
+                      options=['--late'] if kind in ASLEEP else [],
                       LD_PRELOAD=os.environ['MALT_GUARD_SHIM'], GLIBC_TUNABLES=PLAIN_PROCESSOR)
             return {'manager': read_instructions(path)}
 
@@ -189,7 +196,8 @@ def count_instructions(kind, waiting):
                 script.write('#!/bin/sh\nGLIBC_TUNABLES={} exec {} --callgrind-out-file={} {} "$@"\n'.format(
                     PLAIN_PROCESSOR, ' '.join(valgrind), path, os.environ['MALT_GUARD_WORKER']))
             os.chmod(program, 0o755)
-            run_calls(kind, n, waiting, options=['--stop', '--program', program])
+            run_calls(kind, n, waiting, options=['--stop', '--program', program,
+                                                 *(['--pause'] if kind in ASLEEP else [])])
             return {'worker': read_instructions(path)}
 
     numbers = numbers_for('callgrind', kind)
