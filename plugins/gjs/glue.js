@@ -146,6 +146,39 @@ function leaveLoop() {
         loops[loops.length - 1].quit();
 }
 
+// GLib's functions that take the default main context are those of the program's thread,
+// where JavaScript cannot run: here they are this thread's.
+function keepSources() {
+    const {GObject} = imports.gi;
+    const context = GLib.MainContext.get_thread_default();
+    const {attach} = GLib.Source.prototype;
+    const {source_remove: removeSource} = GLib;
+
+    GLib.Source.prototype.attach = function (other = null) {
+        return attach.call(this, other ?? context);
+    };
+
+    function add(source, priority, callback) {
+        source.set_priority(priority);
+        GObject.source_set_closure(source, callback);
+        return source.attach(context);
+    }
+
+    GLib.idle_add = (priority, callback) => add(GLib.idle_source_new(), priority, callback);
+    GLib.timeout_add = (priority, msec, callback) => add(GLib.timeout_source_new(msec), priority, callback);
+    GLib.timeout_add_seconds = (priority, seconds, callback) =>
+        add(GLib.timeout_source_new_seconds(seconds), priority, callback);
+    GLib.source_remove = id => {
+        const source = context.find_source_by_id(id);
+
+        source?.destroy();
+        return source !== null || removeSource(id);
+    };
+}
+
+if (native.hasThread)
+    keepSources();
+
 // In a process of its own code ends the worker.
 if (native.exit)
     imports.system.exit = native.exit;

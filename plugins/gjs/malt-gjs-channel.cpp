@@ -12,6 +12,7 @@
 
 #include "malt-gjs-from-variant.h"
 #include "malt-gjs-interrupt.h"
+#include "malt-gjs-malt.h"
 #include "malt-gjs-promise.h"
 #include "malt-gjs-to-variant.h"
 
@@ -258,6 +259,7 @@ channel_take (JSContext *cx,
               JS::Value *vp)
 {
   JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
+  g_autoptr (GCancellable) cancellable = NULL;
   MaltGjsEngine *engine;
   g_autoptr (MaltChannel) self = ref_this (cx, args, &engine);
   MaltGjsPromise *promise = self != NULL ? malt_gjs_promise_new (engine, args.rval ()) : NULL;
@@ -265,7 +267,8 @@ channel_take (JSContext *cx,
   if (promise == NULL)
     return false;
 
-  malt_channel_take_async (self, NULL, take_cb, promise);
+  cancellable = malt_gjs_malt_ref_cancellable (engine);
+  malt_channel_take_async (self, cancellable, take_cb, promise);
   return true;
 }
 
@@ -275,6 +278,7 @@ channel_wait (JSContext *cx,
               JS::Value *vp)
 {
   JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
+  g_autoptr (GCancellable) cancellable = NULL;
   MaltGjsEngine *engine;
   g_autoptr (MaltChannel) self = ref_this (cx, args, &engine);
   MaltGjsPromise *promise = self != NULL ? malt_gjs_promise_new (engine, args.rval ()) : NULL;
@@ -282,7 +286,8 @@ channel_wait (JSContext *cx,
   if (promise == NULL)
     return false;
 
-  malt_channel_wait_async (self, NULL, wait_cb, promise);
+  cancellable = malt_gjs_malt_ref_cancellable (engine);
+  malt_channel_wait_async (self, cancellable, wait_cb, promise);
   return true;
 }
 
@@ -292,6 +297,7 @@ channel_put (JSContext *cx,
              JS::Value *vp)
 {
   JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
+  g_autoptr (GCancellable) cancellable = NULL;
   MaltGjsEngine *engine;
   g_autoptr (MaltChannel) self = ref_this (cx, args, &engine);
   g_autoptr (GVariant) value = self != NULL ? convert_item (engine, args.get (0)) : NULL;
@@ -300,7 +306,8 @@ channel_put (JSContext *cx,
   if (promise == NULL)
     return false;
 
-  malt_channel_put_async (self, value, NULL, put_cb, promise);
+  cancellable = malt_gjs_malt_ref_cancellable (engine);
+  malt_channel_put_async (self, value, cancellable, put_cb, promise);
   return true;
 }
 

@@ -108,16 +108,15 @@ static void
 malt_gjs_handle (MaltGjs     *self,
                  MaltRequest *request)
 {
-  if (!self->own_process)
-    {
-      malt_gjs_engine_post (self, request);
-      return;
-    }
+  gboolean is_held = malt_gjs_engine_is_held (self);
 
-  malt_gjs_run_request (self, request, FALSE);
+  if (!self->own_process || is_held)
+    malt_gjs_engine_post (self, request);
+  else
+    malt_gjs_run_request (self, request, FALSE);
 
   /* What has begun goes on although there always is a next request. */
-  if (++self->engine->n_in_a_row >= REQUESTS_IN_A_ROW)
+  if (self->own_process && (is_held || ++self->engine->n_in_a_row >= REQUESTS_IN_A_ROW))
     {
       self->engine->n_in_a_row = 0;
       g_main_context_iteration (self->engine->main_context, FALSE);

@@ -5,6 +5,7 @@
 #include <js/Initialization.h>
 #include <js/PropertyAndElement.h>
 #include <js/RealmIterators.h>
+#include <js/ScriptPrivate.h>
 #include <js/SourceText.h>
 
 #include "malt-gjs-compat.h"
@@ -37,10 +38,22 @@ struct _MaltGjsSource
   MaltGjsEngine *engine;
 };
 
+/* The first request that was posted and may begin, or %NULL. */
+static GList *
+find_posted_locked (MaltGjsEngine *self)
+{
+  GList *link = self->running == NULL ? self->posted.head : NULL;
+
+  while (link != NULL && ((MaltGjsPosted *) link->data)->gjs->n_loading > 0)
+    link = link->next;
+
+  return link;
+}
+
 static gboolean
 is_due_locked (MaltGjsEngine *self)
 {
-  return self->asked.length > 0 || self->break_due || (self->posted.length > 0 && self->running == NULL);
+  return self->asked.length > 0 || self->break_due || find_posted_locked (self) != NULL;
 }
 
 static gboolean
@@ -81,10 +94,16 @@ static MaltGjsPosted *
 take_posted (MaltGjsEngine *self)
 {
   MaltGjsPosted *posted = NULL;
+  GList *link;
 
   g_mutex_lock (&self->lock);
-  if (self->running == NULL)
-    posted = (MaltGjsPosted *) g_queue_pop_head (&self->posted);
+  link = find_posted_locked (self);
+  if (link != NULL)
+    {
+      posted = (MaltGjsPosted *) link->data;
+      posted->gjs->n_posted--;
+      g_queue_delete_link (&self->posted, link);
+    }
   g_mutex_unlock (&self->lock);
 
   return posted;
@@ -148,7 +167,20 @@ malt_gjs_engine_wake (MaltGjsEngine *self)
   g_main_context_wakeup (self->main_context);
 }
 
-/* Posts a request of a worker whose serving thread is not the engine's. */
+/* Whether a request has to wait until those before it have their modules. */
+gboolean
+malt_gjs_engine_is_held (MaltGjs *gjs)
+{
+  gboolean is_held;
+
+  g_mutex_lock (&gjs->engine->lock);
+  is_held = gjs->n_loading > 0 || gjs->n_posted > 0;
+  g_mutex_unlock (&gjs->engine->lock);
+
+  return is_held;
+}
+
+/* Posts a request of a worker whose serving thread is not the engine's, or that has to wait. */
 void
 malt_gjs_engine_post (MaltGjs     *gjs,
                       MaltRequest *request)
@@ -162,6 +194,7 @@ malt_gjs_engine_post (MaltGjs     *gjs,
 
   g_mutex_lock (&self->lock);
   g_queue_push_tail (&self->posted, posted);
+  gjs->n_posted++;
   g_mutex_unlock (&self->lock);
   malt_gjs_engine_wake (self);
 }
@@ -216,6 +249,33 @@ typedef struct
   MaltGjsEngine *engine;
 } Making;
 
+static gboolean
+collect_cb (gpointer data)
+{
+  gjs_context_maybe_gc (((MaltGjsEngine *) data)->context);
+  return G_SOURCE_CONTINUE;
+}
+
+/* GJS collects garbage from the default main context, which is that of another thread.  It
+ * is left to believe that it is about to, and it is done here. */
+static void
+keep_collector (MaltGjsEngine *self)
+{
+  GSource *source;
+
+  if (gjs_context_eval (self->context, "0", -1, MALT_GJS_GLUE_FILE, NULL, NULL))
+    {
+      source = g_main_context_find_source_by_user_data (NULL, JS_GetContextPrivate (self->cx));
+      if (source != NULL)
+        g_source_destroy (source);
+    }
+
+  source = g_timeout_source_new_seconds (10);
+  g_source_set_callback (source, collect_cb, self, NULL);
+  g_source_attach (source, self->main_context);
+  g_source_unref (source);
+}
+
 static gpointer
 engine_thread (gpointer data)
 {
@@ -229,6 +289,8 @@ engine_thread (gpointer data)
   g_mutex_lock (&making->lock);
   making->engine = engine_new (FALSE, context, main_context);
   making->engine->thread = g_thread_self ();
+  making->engine->has_thread = TRUE;
+  keep_collector (making->engine);
   g_cond_signal (&making->made);
   g_mutex_unlock (&making->lock);
 
@@ -319,6 +381,7 @@ run_glue (MaltGjsEngine *self)
   JS::RootedValue natives (cx), function (cx), functions (cx);
   JS::CompileOptions options (cx);
   JS::SourceText<mozilla::Utf8Unit> source;
+  JS::RootedScript script (cx);
   JSObject *object = malt_gjs_malt_new_natives (self);
 
   if (object == nullptr)
@@ -327,7 +390,11 @@ run_glue (MaltGjsEngine *self)
 
   options.setFileAndLine (MALT_GJS_GLUE_FILE, 1);
   if (!source.init (cx, malt_gjs_glue, sizeof malt_gjs_glue - 1, JS::SourceOwnership::Borrowed) ||
-      !JS::Evaluate (cx, options, source, &function) ||
+      !(script = JS::Compile (cx, options, source)))
+    return false;
+
+  JS::SetScriptPrivate (script, JS::ObjectValue (*self->priv));
+  if (!JS_ExecuteScript (cx, script, &function) ||
       !JS_CallFunctionValue (cx, nullptr, function, JS::HandleValueArray (natives), &functions))
     return false;
 
@@ -373,7 +440,7 @@ malt_gjs_engine_prepare (MaltGjsEngine  *self,
   JSAutoRealm realm (cx, self->global);
 
   malt_gjs_evaluate_begin (self);
-  if (!run_glue (self) || !malt_gjs_evaluate_make_private (self))
+  if (!malt_gjs_evaluate_make_private (self) || !run_glue (self))
     {
       reason = malt_gjs_error_take (self, &run);
       g_set_error (error, MALT_ERROR, MALT_ERROR_START, "GJS cannot be made ready: %s", reason->message);

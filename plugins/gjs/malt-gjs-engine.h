@@ -10,6 +10,7 @@ gboolean       malt_gjs_engine_prepare (MaltGjsEngine   *self,
                                        GError         **error);
 void           malt_gjs_engine_end    (MaltGjsEngine   *self);
 void           malt_gjs_engine_wake   (MaltGjsEngine   *self);
+gboolean       malt_gjs_engine_is_held (MaltGjs        *gjs);
 void           malt_gjs_engine_post   (MaltGjs         *gjs,
                                        MaltRequest     *request);
 gboolean       malt_gjs_engine_hit_posted_locked (MaltGjs *gjs);

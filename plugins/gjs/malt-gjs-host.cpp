@@ -97,11 +97,15 @@ malt_gjs_host_call (JSContext *cx,
                     JS::Value *vp)
 {
   JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
+  g_autoptr (GCancellable) cancellable = NULL;
   MaltGjsPromise *promise = NULL;
   Call call;
 
   if (call_init (&call, cx, args) && (promise = malt_gjs_promise_new (call.engine, args.rval ())) != NULL)
-    malt_runtime_call_host_async (call.runtime, call.name, call.arguments, NULL, NULL, answer_cb, promise);
+    {
+      cancellable = malt_gjs_malt_ref_cancellable (call.engine);
+      malt_runtime_call_host_async (call.runtime, call.name, call.arguments, NULL, cancellable, answer_cb, promise);
+    }
 
   call_clear (&call);
   return promise != NULL;

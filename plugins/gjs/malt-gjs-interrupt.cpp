@@ -236,7 +236,7 @@ malt_gjs_interrupt (MaltGjs     *gjs,
   if (run != NULL)
     hit_run_locked (self, run);
   /* One that is posted and named is marked already. */
-  else if (request != NULL || !malt_gjs_engine_hit_posted_locked (gjs))
+  else if (request != NULL || gjs->n_loading > 0 || !malt_gjs_engine_hit_posted_locked (gjs))
     {
       malt_gjs_task_ask_locked (gjs, request, TRUE);
       hit_background_locked (self);

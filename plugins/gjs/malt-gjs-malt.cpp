@@ -42,6 +42,16 @@ malt_gjs_malt_ref_current (MaltGjsEngine  *engine,
   return gjs != NULL ? gjs : engine->only;
 }
 
+/* What is cancelled if the request is given up for which code runs; or %NULL. */
+GCancellable *
+malt_gjs_malt_ref_cancellable (MaltGjsEngine *engine)
+{
+  g_autoptr (MaltRequest) request = NULL;
+
+  malt_gjs_malt_ref_current (engine, &request);
+  return request != NULL ? (GCancellable *) g_object_ref (malt_request_get_cancellable (request)) : NULL;
+}
+
 static bool
 native_progress (JSContext *cx,
                  unsigned   argc,
@@ -150,7 +160,9 @@ malt_gjs_malt_new_natives (MaltGjsEngine *engine)
       !add (engine, natives, "progress", native_progress, 2) ||
       !add (engine, natives, "cancelled", native_cancelled, 0) ||
       !add (engine, natives, "check", native_check, 0) ||
-      (engine->own_process && !add (engine, natives, "exit", native_exit, 1)))
+      (engine->own_process && !add (engine, natives, "exit", native_exit, 1)) ||
+      !JS_DefineProperty (cx, natives, "hasThread", engine->has_thread ? JS::TrueHandleValue : JS::FalseHandleValue,
+                          JSPROP_ENUMERATE))
     return nullptr;
 
   return natives;

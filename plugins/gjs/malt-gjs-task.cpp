@@ -50,6 +50,8 @@ remove_locked (MaltGjsEngine *engine,
   if (self->asked != 0)
     g_queue_unlink (&engine->asked, &self->asking);
   self->asked = 0;
+  if (self->then == MALT_GJS_THEN_REPEAT)
+    self->gjs->n_loading--;
   g_queue_unlink (&engine->order, &self->order);
   g_hash_table_remove (engine->tasks, &self->number);
 }
@@ -150,6 +152,8 @@ malt_gjs_task_start (MaltGjs          *gjs,
   self->asking.data = self;
 
   g_mutex_lock (&engine->lock);
+  if (then == MALT_GJS_THEN_REPEAT)
+    gjs->n_loading++;
   g_hash_table_insert (engine->tasks, &self->number, self);
   g_queue_push_tail_link (&engine->order, &self->order);
   /* It may have been stopped or cancelled on its way here. */
@@ -217,6 +221,8 @@ malt_gjs_tasks_deliver (MaltGjsEngine *engine)
       else
         malt_request_return_new_error (self->request, G_IO_ERROR, G_IO_ERROR_CANCELLED,
                                        "the call was cancelled while it waited for a promise");
+      /* What it has begun in the library is given up. */
+      g_cancellable_cancel (malt_request_get_cancellable (self->request));
       task_free (self);
     }
   while (TRUE);

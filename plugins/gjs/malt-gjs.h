@@ -24,6 +24,8 @@ struct _MaltGjs
 
   /* Guarded by the engine's lock. */
   gboolean       is_stopped;
+  guint          n_loading;    /* requests that wait for their module; later ones wait too */
+  guint          n_posted;     /* requests in the engine's `posted` */
 };
 
 /* A stretch of time in which code runs for a request; on the stack of the engine's thread. */
@@ -55,6 +57,7 @@ struct _MaltGjsEngine
   JSContext            *cx;
   GMainContext         *main_context; /* of its thread */
   gboolean              is_adopted;   /* the context is the program's */
+  gboolean              has_thread;   /* the thread is the engine's own, and not the program's main one */
   MaltGjs              *only;         /* the worker, if the process is its own; else %NULL */
 
   GThread              *thread;       /* atomic: its thread, once it has run */

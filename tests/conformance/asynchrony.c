@@ -83,16 +83,19 @@ test_sleeping_evaluation (TestCase *self)
   g_autoptr (GError) error = NULL;
   TestAnswer *sleeps;
 
-  test_assert_value (test_case_eval (self, "import asyncio\n"
-                                           "value = 'old'\n"
-                                           "gate = asyncio.Event ()"),
+  test_assert_value (test_case_eval (self, test_case_source (self,
+                                                             "import asyncio\n"
+                                                             "value = 'old'\n"
+                                                             "gate = asyncio.Event ()",
+                                                             "var value = 'old', open, gate = new Promise (r => { open = r })")),
                      "@mv nothing");
-  sleeps = test_answer_eval (self->worker, NULL, "await gate.wait ()\nvalue = 'new'",
+  sleeps = test_answer_eval (self->worker, NULL, test_case_source (self, "await gate.wait ()\nvalue = 'new'",
+                                                                   "await gate\nvalue = 'new'; null"),
                              MALT_TIMEOUT_NONE, NULL);
   test_assert_value (test_case_eval (self, "value"), "'old'");
   g_assert_false (test_answer_is_there (sleeps));
 
-  test_assert_value (test_case_eval (self, "gate.set ()"), "@mv nothing");
+  test_assert_value (test_case_eval (self, test_case_source (self, "gate.set ()", "open ()")), "@mv nothing");
   test_assert_value (test_answer_wait (sleeps, &error), "@mv nothing");
   g_assert_no_error (error);
   test_assert_value (test_case_eval (self, "value"), "'new'");
@@ -143,8 +146,8 @@ main (int argc, char **argv)
   test_case_add ("overtakes", TEST_NEEDS_NOTHING, test_overtakes);
   test_case_add ("many", TEST_NEEDS_NOTHING, test_many);
   test_case_add ("sleeping-evaluation", TEST_NEEDS_EVAL, test_sleeping_evaluation);
-  test_case_add ("sleeping-do", TEST_NEEDS_EVAL, test_sleeping_do);
-  test_case_add ("coroutines-meet", TEST_NEEDS_EVAL, test_coroutines_meet);
+  test_case_add ("sleeping-do", TEST_NEEDS_EVAL | TEST_NEEDS_PYTHON, test_sleeping_do);
+  test_case_add ("coroutines-meet", TEST_NEEDS_EVAL | TEST_NEEDS_PYTHON, test_coroutines_meet);
 
   return g_test_run ();
 }

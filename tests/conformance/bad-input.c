@@ -57,7 +57,7 @@ test_unknown_function (TestCase *self)
 static void
 test_unknown_module (TestCase *self)
 {
-  const char *function = test_case_is (self, "python") ? "no_such_module_at_all.function"
+  const char *function = !test_case_is (self, "native") ? "no_such_module_at_all.function"
                                                        : "no-such-module-at-all:function";
 
   expect_call_error (self, function, NULL, NULL, MALT_ERROR, MALT_ERROR_NOT_FOUND,
@@ -89,10 +89,10 @@ test_not_callable (TestCase *self)
 {
   g_autoptr (GError) error = NULL;
 
-  g_assert_null (malt_worker_remote_call_fetch (self->worker, "math.pi", NULL, NULL,
+  g_assert_null (malt_worker_remote_call_fetch (self->worker, test_case_source (self, "math.pi", "Math.PI"), NULL, NULL,
                                                 MALT_TIMEOUT_NONE, NULL, &error));
   g_assert_true (error->domain == MALT_ERROR);
-  test_assert_match (error->message, "*float*");
+  test_assert_match (error->message, test_case_source (self, "*float*", "*number*"));
   test_case_assert_usable (self);
 }
 

@@ -260,15 +260,15 @@ main (int argc, char **argv)
 
   test_case_add ("failure", TEST_NEEDS_NOTHING, test_failure);
   test_case_add ("failure-of-do", TEST_NEEDS_NOTHING, test_failure_of_do);
-  test_case_add ("parts", TEST_NEEDS_EXCEPTIONS, test_parts);
-  test_case_add ("chained", TEST_NEEDS_EXCEPTIONS, test_chained);
-  test_case_add ("kinds", TEST_NEEDS_EXCEPTIONS, test_kinds);
-  test_case_add ("kinds-in-coroutines", TEST_NEEDS_EXCEPTIONS, test_kinds_in_coroutines);
-  test_case_add ("large-text", TEST_NEEDS_EXCEPTIONS, test_large_text);
-  test_case_add ("returned", TEST_NEEDS_CONVERSION, test_returned);
-  test_case_add ("unconvertible", TEST_NEEDS_CONVERSION, test_unconvertible);
-  test_case_add ("unconvertible-unwanted", TEST_NEEDS_CONVERSION, test_unconvertible_unwanted);
-  test_case_add ("during-conversion", TEST_NEEDS_CONVERSION, test_during_conversion);
+  test_case_add ("parts", TEST_NEEDS_EXCEPTIONS | TEST_NEEDS_PYTHON, test_parts);
+  test_case_add ("chained", TEST_NEEDS_EXCEPTIONS | TEST_NEEDS_PYTHON, test_chained);
+  test_case_add ("kinds", TEST_NEEDS_EXCEPTIONS | TEST_NEEDS_PYTHON, test_kinds);
+  test_case_add ("kinds-in-coroutines", TEST_NEEDS_EXCEPTIONS | TEST_NEEDS_PYTHON, test_kinds_in_coroutines);
+  test_case_add ("large-text", TEST_NEEDS_EXCEPTIONS | TEST_NEEDS_PYTHON, test_large_text);
+  test_case_add ("returned", TEST_NEEDS_CONVERSION | TEST_NEEDS_PYTHON, test_returned);
+  test_case_add ("unconvertible", TEST_NEEDS_CONVERSION | TEST_NEEDS_PYTHON, test_unconvertible);
+  test_case_add ("unconvertible-unwanted", TEST_NEEDS_CONVERSION | TEST_NEEDS_PYTHON, test_unconvertible_unwanted);
+  test_case_add ("during-conversion", TEST_NEEDS_CONVERSION | TEST_NEEDS_PYTHON, test_during_conversion);
 
   return g_test_run ();
 }

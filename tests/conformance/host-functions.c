@@ -876,8 +876,8 @@ main (int argc, char **argv)
   test_case_add ("call-meanwhile", TEST_NEEDS_HOST, test_call_meanwhile);
   test_case_add ("nested", TEST_NEEDS_HOST, test_nested);
   test_case_add ("queued", TEST_NEEDS_HOST, test_queued);
-  test_case_add ("threads", TEST_NEEDS_HOST, test_threads);
-  test_case_add ("large-threads", TEST_NEEDS_HOST, test_large_threads);
+  test_case_add ("threads", TEST_NEEDS_HOST | TEST_NEEDS_THREADS, test_threads);
+  test_case_add ("large-threads", TEST_NEEDS_HOST | TEST_NEEDS_THREADS, test_large_threads);
   test_case_add ("crowd", TEST_NEEDS_HOST, test_crowd);
   test_case_add ("deadline", TEST_NEEDS_HOST, test_deadline);
   test_case_add ("interrupt", TEST_NEEDS_HOST, test_interrupt);

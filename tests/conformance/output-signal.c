@@ -86,9 +86,10 @@ test_streams (TestCase *self)
 static void
 test_attributed (TestCase *self)
 {
-  static const char * const sources[] = {
-    "print('here')",
-    "import asyncio; await asyncio.sleep(0.01); print('here')",
+  static const char * const sources[][2] = {
+    { "print('here')", "print('here')" },
+    { "import asyncio; await asyncio.sleep(0.01); print('here')",
+      "await new Promise(r => setTimeout(r, 10)); print('here')" },
   };
   gsize i;
 
@@ -100,7 +101,8 @@ test_attributed (TestCase *self)
       guint64 id;
 
       start (self, &heard);
-      answer = test_answer_eval (self->worker, NULL, sources[i], MALT_TIMEOUT_NONE, NULL);
+      answer = test_answer_eval (self->worker, NULL, test_case_source (self, sources[i][0], sources[i][1]),
+                                 MALT_TIMEOUT_NONE, NULL);
       id = malt_worker_get_last_request_id (self->worker);
       g_variant_unref (test_answer_wait (answer, &error));
       g_assert_no_error (error);
@@ -233,7 +235,7 @@ main (int argc, char **argv)
 
   test_case_add_idle ("streams", TEST_NEEDS_PROCESS, test_streams);
   test_case_add_idle ("attributed", TEST_NEEDS_PROCESS | TEST_NEEDS_EVAL, test_attributed);
-  test_case_add_idle ("unattributed", TEST_NEEDS_PROCESS | TEST_NEEDS_EVAL, test_unattributed);
+  test_case_add_idle ("unattributed", TEST_NEEDS_PROCESS | TEST_NEEDS_EVAL | TEST_NEEDS_PYTHON, test_unattributed);
   test_case_add_idle ("one", TEST_NEEDS_PROCESS, test_one);
   test_case_add_idle ("much", TEST_NEEDS_PROCESS, test_much);
   test_case_add_idle ("lost", TEST_NEEDS_PROCESS, test_lost);

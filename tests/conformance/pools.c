@@ -105,13 +105,13 @@ test_evaluation (TestCase *self)
   test_assert_value (malt_pool_remote_eval_fetch (pool, NULL, "6 * 7", NONE, MALT_TIMEOUT_DEFAULT, NULL, &error),
                      "int64 42");
   g_assert_no_error (error);
-  malt_pool_remote_eval_async (pool, "other", "x = 6\nx * 7", NONE, MALT_TIMEOUT_DEFAULT, NULL, evaluated_cb, &done);
+  malt_pool_remote_eval_async (pool, "other", test_case_source (self, "x = 6\nx * 7", "let x = 6\nx * 7"), NONE, MALT_TIMEOUT_DEFAULT, NULL, evaluated_cb, &done);
   while (!done)
     g_main_context_iteration (NULL, TRUE);
 
-  g_assert_null (malt_pool_remote_eval_fetch (pool, NULL, "object()", NONE, MALT_TIMEOUT_DEFAULT, NULL, &error));
+  g_assert_null (malt_pool_remote_eval_fetch (pool, NULL, test_case_source (self, "object()", "Symbol()"), NONE, MALT_TIMEOUT_DEFAULT, NULL, &error));
   test_assert_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "*");
-  nothing = malt_pool_remote_eval_fetch (pool, NULL, "object()", MALT_POOL_CALL_FLAGS_NO_VALUE,
+  nothing = malt_pool_remote_eval_fetch (pool, NULL, test_case_source (self, "object()", "Symbol()"), MALT_POOL_CALL_FLAGS_NO_VALUE,
                                          MALT_TIMEOUT_DEFAULT, NULL, &error);
   g_assert_no_error (error);
   g_assert_true (g_variant_is_of_type (nothing, G_VARIANT_TYPE ("mv")));

@@ -156,7 +156,7 @@ main (int argc, char **argv)
   test_case_add ("unchanged", TEST_NEEDS_NOTHING, test_unchanged);
   test_case_add ("exact", TEST_NEEDS_EXACT, test_exact);
   test_case_add ("depth", TEST_NEEDS_PROCESS, test_depth);
-  test_case_add ("made", TEST_NEEDS_CONVERSION, test_made);
+  test_case_add ("made", TEST_NEEDS_CONVERSION | TEST_NEEDS_PYTHON, test_made);
 
   return g_test_run ();
 }

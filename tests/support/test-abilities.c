@@ -8,8 +8,10 @@
 const TestVariant test_variants[] = {
   { "process/native",   "process",   "native" },
   { "process/python",   "process",   "python" },
+  { "process/gjs",      "process",   "gjs" },
   { "inprocess/native", "inprocess", "native" },
   { "inprocess/python", "inprocess", "python" },
+  { "inprocess/gjs",    "inprocess", "gjs" },
   { "mock",             "mock",      NULL },
 };
 
@@ -44,11 +46,17 @@ static const struct
   { NULL, "native", TEST_NEEDS_CONVERSION, "C functions have GVariants already" },
   { NULL, "python", TEST_NEEDS_NO_EVAL, "Python evaluates" },
   { NULL, "python", TEST_NEEDS_EXACT, "Python has fewer types than GVariant" },
+  { NULL, "gjs", TEST_NEEDS_NO_EVAL, "JavaScript evaluates" },
+  { NULL, "gjs", TEST_NEEDS_EXACT, "JavaScript has fewer types than GVariant" },
+  { NULL, "gjs", TEST_NEEDS_PYTHON, "what the test evaluates is Python; test-gjs-runtime.c has JavaScript" },
+  { NULL, "gjs", TEST_NEEDS_THREADS, "JavaScript has no threads" },
+  { NULL, "gjs", TEST_NEEDS_WAKEABLE, "a system call that JavaScript makes is not woken" },
   { "inprocess", NULL, TEST_NEEDS_PROCESS, "the worker is a thread of the manager" },
   { "inprocess", "python", TEST_NEEDS_WAKEABLE,
     "no signal wakes a system call outside of Python's main thread" },
 #if !TEST_HAVE_INTROSPECTION
   { NULL, "python", TEST_NEEDS_NESTING, "built without introspection, which Python needs to have workers" },
+  { NULL, "gjs", TEST_NEEDS_NESTING, "built without introspection, which JavaScript needs to have workers" },
 #endif
 #if TEST_THREAD_SANITIZED
   { "process", "python", TEST_NEEDS_QUEUE | TEST_NEEDS_BREAKABLE,
@@ -65,6 +73,8 @@ test_variant_cannot (const TestVariant *self,
 
   if (!TEST_HAVE_PYTHON && g_strcmp0 (self->runtime, "python") == 0)
     return "built without the Python runtime";
+  if (!TEST_HAVE_GJS && g_strcmp0 (self->runtime, "gjs") == 0)
+    return "built without the GJS runtime";
 
   for (i = 0; i < G_N_ELEMENTS (cannot); i++)
     if ((needs & cannot[i].what) != 0 &&

@@ -25,6 +25,8 @@ typedef enum
   TEST_NEEDS_HOST        = 1 << 12, /* its code can call functions of the program */
   TEST_NEEDS_CHANNELS    = 1 << 13, /* it can have channels */
   TEST_NEEDS_NO_CHANNELS = 1 << 14, /* it cannot, and says so */
+  TEST_NEEDS_PYTHON      = 1 << 15, /* what the test evaluates is Python */
+  TEST_NEEDS_THREADS     = 1 << 16, /* its code can have threads */
 } TestNeeds;
 
 typedef struct

@@ -63,10 +63,21 @@ test_case_function (TestCase   *self,
     full = g_strconcat ("native-functions:", name, NULL);
   else if (test_case_is (self, "python"))
     full = g_strconcat ("python_functions.", name, NULL);
+  else if (test_case_is (self, "gjs"))
+    full = g_strconcat ("gjs_functions.", name, NULL);
   else
     return name;
 
   return g_intern_string (full);
+}
+
+/* What the variant evaluates: the same in its language. */
+const char *
+test_case_source (TestCase   *self,
+                  const char *python,
+                  const char *javascript)
+{
+  return test_case_is (self, "gjs") ? javascript : python;
 }
 
 MaltLauncher *

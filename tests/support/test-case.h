@@ -36,6 +36,9 @@ gboolean      test_case_is            (TestCase       *self,
                                        const char     *backend_or_runtime);
 const char   *test_case_function      (TestCase       *self,
                                        const char     *name);
+const char   *test_case_source        (TestCase       *self,
+                                       const char     *python,
+                                       const char     *javascript);
 MaltLauncher *test_case_new_launcher  (const TestVariant
                                                       *variant);
 MaltWorker   *test_case_spawn         (TestCase       *self);

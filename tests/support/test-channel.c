@@ -8,7 +8,8 @@ const char *
 test_channel_function (TestCase   *self,
                        const char *name)
 {
-  g_autofree char *full = g_strconcat (test_case_is (self, "native") ? "native-channels:" : "python_channels.",
+  g_autofree char *full = g_strconcat (test_case_is (self, "native") ? "native-channels:" :
+                                       test_case_is (self, "gjs") ? "gjs_channels." : "python_channels.",
                                        name, NULL);
 
   return g_intern_string (full);
@@ -55,10 +56,12 @@ test_channel_try_open (TestCase    *self,
     return malt_worker_open_channel (self->worker, NULL, test_channel_function (self, name), -1, NULL, error);
 
   if (g_str_equal (name, "fresh"))
-    return malt_worker_open_channel (self->worker, NULL, "malt.Channel(3)", -1, NULL, error);
+    return malt_worker_open_channel (self->worker, NULL, test_case_source (self, "malt.Channel(3)", "new Channel(3)"),
+                                     -1, NULL, error);
 
   expression = g_strdup_printf ("channels['%s']", name);
-  return malt_worker_open_channel (self->worker, "python_channels", expression, -1, NULL, error);
+  return malt_worker_open_channel (self->worker, test_case_source (self, "python_channels", "gjs_channels"),
+                                   expression, -1, NULL, error);
 }
 
 MaltChannel *
