@@ -52,10 +52,14 @@ const TIMEOUT = 5;
 function exception(parts) {
     if (parts.domain === 'g-io-error-quark' && parts.code === 18 /* G_IO_ERROR_CLOSED */)
         return new ChannelClosed(parts.message);
-    if (parts.domain === 'MaltError' && parts.code === TIMEOUT && parts.type === null)
+    if (parts.domain === 'MaltError' && parts.code === TIMEOUT)
         return new TimeoutError(parts.message);
     if (parts.domain === 'MaltError' && parts.code === SERIALIZATION)
         return new TypeError(parts.message);
+    return new Error(parts.message);
+}
+
+function hostException(parts) {
     return new HostError(parts);
 }
 
@@ -89,7 +93,14 @@ Channel.prototype[Symbol.iterator] = function* () {
     }
 };
 
-// The program's functions: any name, perhaps with dots.
+// The program's functions: any name, perhaps with dots.  Keyword arguments are the last one.
+
+class Keywords {
+    constructor(values) {
+        this.values = {...values};
+        Object.freeze(this);
+    }
+}
 
 function hostNames(call, name) {
     return new Proxy(function () {}, {
@@ -102,7 +113,8 @@ function hostNames(call, name) {
         apply(_target, _this, args) {
             if (name === null)
                 throw new TypeError('malt.host is no function; its properties are');
-            return call(name, ...args);
+            const keywords = args[args.length - 1] instanceof Keywords ? args.pop().values : undefined;
+            return call(name, keywords, ...args);
         },
     });
 }
@@ -113,6 +125,7 @@ const malt = Object.freeze({
     HostError,
     InterruptedError,
     TimeoutError,
+    keywords: values => new Keywords(values),
     host: hostNames(native.callHost, null),
     hostSync: hostNames(native.callHostSync, null),
     progress: native.progress,
@@ -370,5 +383,5 @@ function rewrite(source, file) {
     return [rewriteAsync(text, program), true];
 }
 
-return {exception, interruption, leaveLoop, load, rewrite};
+return {exception, hostException, interruption, leaveLoop, load, rewrite};
 })

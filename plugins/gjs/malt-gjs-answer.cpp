@@ -40,7 +40,7 @@ convert (MaltGjsAnswer   *answer,
         g_object_ref (answer->channel);
       else
         g_set_error (&answer->error, MALT_ERROR, MALT_ERROR_SERIALIZATION,
-                     "the expression gave no channel but a value of the type '%s'",
+                     "the expression gave a value of the type '%s' instead of a channel",
                      JS::InformalValueTypeName (value));
       return;
     }

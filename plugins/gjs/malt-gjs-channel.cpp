@@ -109,7 +109,7 @@ convert_item (MaltGjsEngine   *engine,
   GVariant *value = malt_gjs_to_variant (engine->cx, item, FALSE, &error);
 
   if (value == NULL && error != NULL)
-    malt_gjs_throw (engine, error);
+    malt_gjs_throw (engine, MALT_GJS_BY_LIBRARY, error);
   return value != NULL ? g_variant_take_ref (value) : NULL;
 }
 
@@ -158,7 +158,7 @@ run (MaltGjsEngine  *engine,
   if (!was_let)
     return false;
   if (!is_done)
-    malt_gjs_throw (engine, error);
+    malt_gjs_throw (engine, MALT_GJS_BY_LIBRARY, error);
   return is_done;
 }
 
@@ -222,7 +222,7 @@ take_cb (GObject      *source,
   if (value != NULL)
     malt_gjs_promise_resolve (promise, value);
   else
-    malt_gjs_promise_reject (promise, error);
+    malt_gjs_promise_reject (promise, MALT_GJS_BY_LIBRARY, error);
 }
 
 static void
@@ -236,7 +236,7 @@ put_cb (GObject      *source,
   if (malt_channel_put_finish (MALT_CHANNEL (source), result, &error))
     malt_gjs_promise_resolve (promise, NULL);
   else
-    malt_gjs_promise_reject (promise, error);
+    malt_gjs_promise_reject (promise, MALT_GJS_BY_LIBRARY, error);
 }
 
 static void
@@ -250,7 +250,7 @@ wait_cb (GObject      *source,
   if (malt_channel_wait_finish (MALT_CHANNEL (source), result, &error))
     malt_gjs_promise_resolve (promise, NULL);
   else
-    malt_gjs_promise_reject (promise, error);
+    malt_gjs_promise_reject (promise, MALT_GJS_BY_LIBRARY, error);
 }
 
 static bool

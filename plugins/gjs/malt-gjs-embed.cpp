@@ -127,6 +127,7 @@ static void
 malt_gjs_stop (MaltGjs *self)
 {
   malt_gjs_tasks_drop (self, "the worker was stopped");
+  malt_gjs_engine_withdraw (self, NULL);
   if (self->own_process)
     malt_gjs_engine_end (self->engine);
 }

@@ -30,6 +30,14 @@ typedef struct
   gboolean     hit;     /* it was interrupted; guarded by the engine's lock */
 } MaltGjsPosted;
 
+static void
+posted_free (MaltGjsPosted *self)
+{
+  g_object_unref (self->request);
+  g_object_unref (self->runtime);
+  g_free (self);
+}
+
 /* The source in the main context. */
 
 struct _MaltGjsSource
@@ -119,9 +127,7 @@ run_posted (MaltGjsEngine *self)
     {
       if (!malt_request_is_done (posted->request))
         malt_gjs_run_request (posted->gjs, posted->request, posted->hit);
-      g_object_unref (posted->request);
-      g_object_unref (posted->runtime);
-      g_free (posted);
+      posted_free (posted);
     }
 }
 
@@ -217,6 +223,43 @@ malt_gjs_engine_hit_posted_locked (MaltGjs *gjs)
     }
 
   return FALSE;
+}
+
+/* Takes back a request, or all of a worker, that has not begun; FALSE if there is none.  On
+ * any thread. */
+gboolean
+malt_gjs_engine_withdraw (MaltGjs     *gjs,
+                          MaltRequest *request)
+{
+  MaltGjsEngine *self = gjs->engine;
+  GQueue withdrawn = G_QUEUE_INIT;
+  MaltGjsPosted *posted;
+  GList *link, *next;
+  gboolean is_there;
+
+  g_mutex_lock (&self->lock);
+  for (link = self->posted.head; link != NULL; link = next)
+    {
+      next = link->next;
+      posted = (MaltGjsPosted *) link->data;
+      if (posted->gjs == gjs && (request == NULL || posted->request == request))
+        {
+          g_queue_unlink (&self->posted, link);
+          g_queue_push_tail_link (&withdrawn, link);
+          gjs->n_posted--;
+        }
+    }
+  g_mutex_unlock (&self->lock);
+
+  is_there = withdrawn.length > 0;
+  while ((posted = (MaltGjsPosted *) g_queue_pop_head (&withdrawn)) != NULL)
+    {
+      if (!malt_request_is_done (posted->request))
+        malt_request_return_withdrawn (posted->request);
+      posted_free (posted);
+    }
+
+  return is_there;
 }
 
 /* GJS. */

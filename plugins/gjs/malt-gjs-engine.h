@@ -14,6 +14,8 @@ gboolean       malt_gjs_engine_is_held (MaltGjs        *gjs);
 void           malt_gjs_engine_post   (MaltGjs         *gjs,
                                        MaltRequest     *request);
 gboolean       malt_gjs_engine_hit_posted_locked (MaltGjs *gjs);
+gboolean       malt_gjs_engine_withdraw (MaltGjs       *gjs,
+                                       MaltRequest     *request);
 void           malt_gjs_engine_run_jobs (MaltGjsEngine *self);
 bool           malt_gjs_engine_glue   (MaltGjsEngine   *self,
                                        const char      *name,

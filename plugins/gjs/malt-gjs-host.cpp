@@ -13,15 +13,17 @@
 #include "malt-gjs-to-variant.h"
 
 /* What code asks of the program: await malt.host.NAME (…), or malt.hostSync.NAME (…), which
- * blocks.  Here the name is the first argument. */
+ * blocks.  Here the name is the first argument, and an object of keyword arguments, or
+ * undefined, the second. */
 
-/* What a call is made of; name and arguments are owned. */
+/* What a call is made of; what is not the engine is owned. */
 typedef struct
 {
   MaltGjsEngine *engine;
   MaltRuntime   *runtime;   /* (owned) */
   char          *name;
   GVariant      *arguments;
+  GVariant      *keywords;  /* or %NULL */
 } Call;
 
 static void
@@ -30,6 +32,7 @@ call_clear (Call *self)
   g_clear_object (&self->runtime);
   g_clear_pointer (&self->name, g_free);
   g_clear_pointer (&self->arguments, g_variant_unref);
+  g_clear_pointer (&self->keywords, g_variant_unref);
 }
 
 /* FALSE with an exception. */
@@ -43,10 +46,10 @@ call_init (Call         *self,
   g_autoptr (MaltRequest) request = NULL;
   g_autoptr (GError) error = NULL;
   MaltGjs *gjs;
-  GVariant *arguments;
+  GVariant *arguments, *keywords = NULL;
   unsigned i;
 
-  *self = (Call) { malt_gjs_malt_get_engine (args), NULL, NULL, NULL };
+  *self = (Call) { malt_gjs_malt_get_engine (args), NULL, NULL, NULL, NULL };
   if (!name || (self->name = malt_gjs_text_escape (cx, name)) == NULL)
     return false;
 
@@ -58,7 +61,7 @@ call_init (Call         *self,
     }
   self->runtime = (MaltRuntime *) g_object_ref (gjs->runtime);
 
-  for (i = 1; i < args.length (); i++)
+  for (i = 2; i < args.length (); i++)
     if (!values.append (args[i]))
       {
         JS_ReportOutOfMemory (cx);
@@ -66,14 +69,21 @@ call_init (Call         *self,
       }
 
   arguments = malt_gjs_arguments_to_variant (cx, values, &error);
-  if (arguments == NULL && error != NULL)
-    {
-      g_prefix_error (&error, "%s(): ", self->name);
-      malt_gjs_throw (self->engine, error);
-    }
   if (arguments != NULL)
     self->arguments = g_variant_take_ref (arguments);
-  return arguments != NULL;
+  if (arguments != NULL && args.get (1).isObject ())
+    {
+      keywords = malt_gjs_to_variant (cx, args[1], FALSE, &error);
+      if (keywords != NULL)
+        self->keywords = g_variant_take_ref (keywords);
+    }
+
+  if (error != NULL)
+    {
+      g_prefix_error (&error, "%s(): ", self->name);
+      malt_gjs_throw (self->engine, MALT_GJS_BY_LIBRARY, error);
+    }
+  return arguments != NULL && (keywords != NULL || !args.get (1).isObject ());
 }
 
 static void
@@ -88,7 +98,7 @@ answer_cb (GObject      *source,
   if (error == NULL)
     malt_gjs_promise_resolve (promise, value);
   else
-    malt_gjs_promise_reject (promise, error);
+    malt_gjs_promise_reject (promise, MALT_GJS_BY_HOST, error);
 }
 
 bool
@@ -104,7 +114,7 @@ malt_gjs_host_call (JSContext *cx,
   if (call_init (&call, cx, args) && (promise = malt_gjs_promise_new (call.engine, args.rval ())) != NULL)
     {
       cancellable = malt_gjs_malt_ref_cancellable (call.engine);
-      malt_runtime_call_host_async (call.runtime, call.name, call.arguments, NULL, cancellable, answer_cb, promise);
+      malt_runtime_call_host_async (call.runtime, call.name, call.arguments, call.keywords, cancellable, answer_cb, promise);
     }
 
   call_clear (&call);
@@ -122,7 +132,7 @@ wait (const Call              *call,
   bool was_let = malt_gjs_set_waiting (call->engine, cancellable);
 
   if (was_let)
-    value = malt_runtime_call_host (call->runtime, call->name, call->arguments, NULL, cancellable, &error);
+    value = malt_runtime_call_host (call->runtime, call->name, call->arguments, call->keywords, cancellable, &error);
   if (was_let)
     was_let = malt_gjs_set_waiting (call->engine, NULL);
   else
@@ -133,7 +143,7 @@ wait (const Call              *call,
   if (value != NULL)
     return malt_gjs_from_variant (call->engine->cx, value, result);
 
-  malt_gjs_throw (call->engine, error);
+  malt_gjs_throw (call->engine, MALT_GJS_BY_HOST, error);
   return false;
 }
 

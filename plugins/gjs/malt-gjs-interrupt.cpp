@@ -255,6 +255,9 @@ malt_gjs_cancel (MaltGjs     *gjs,
   MaltGjsEngine *self = gjs->engine;
   gboolean is_asked;
 
+  if (malt_gjs_engine_withdraw (gjs, request))
+    return;
+
   g_mutex_lock (&self->lock);
   is_asked = malt_gjs_task_ask_locked (gjs, request, FALSE);
   g_mutex_unlock (&self->lock);

@@ -58,6 +58,7 @@ native_progress (JSContext *cx,
                  JS::Value *vp)
 {
   JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
+  MaltGjsEngine *engine = malt_gjs_malt_get_engine (args); /* before the result takes its place */
   g_autoptr (MaltRequest) request = NULL;
   JS::RootedString string (cx);
   g_autofree char *text = NULL;
@@ -83,7 +84,7 @@ native_progress (JSContext *cx,
         return false;
     }
 
-  malt_gjs_malt_ref_current (malt_gjs_malt_get_engine (args), &request);
+  malt_gjs_malt_ref_current (engine, &request);
   if (request != NULL)
     malt_request_report_progress (request, fraction, text != NULL ? text : "");
   return true;

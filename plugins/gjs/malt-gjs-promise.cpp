@@ -51,6 +51,7 @@ set_property (JSContext        *cx,
 /* What is to be thrown for an error of the library's; glue.js knows the classes. */
 static bool
 new_exception (MaltGjsEngine          *engine,
+               MaltGjsBy               by,
                const GError           *error,
                JS::MutableHandleValue  exception)
 {
@@ -69,17 +70,18 @@ new_exception (MaltGjsEngine          *engine,
     return false;
 
   args[0].setObject (*parts);
-  return malt_gjs_engine_glue (engine, "exception", args, exception);
+  return malt_gjs_engine_glue (engine, by == MALT_GJS_BY_HOST ? "hostException" : "exception", args, exception);
 }
 
 /* Throws an error of the library's. */
 void
 malt_gjs_throw (MaltGjsEngine *engine,
+                MaltGjsBy      by,
                 const GError  *error)
 {
   JS::RootedValue exception (engine->cx);
 
-  if (new_exception (engine, error, &exception))
+  if (new_exception (engine, by, error, &exception))
     JS_SetPendingException (engine->cx, exception);
 }
 
@@ -109,13 +111,14 @@ malt_gjs_promise_resolve (MaltGjsPromise *self,
 
 void
 malt_gjs_promise_reject (MaltGjsPromise *self,
+                         MaltGjsBy       by,
                          const GError   *error)
 {
   JSContext *cx = self->engine->cx;
   JSAutoRealm realm (cx, self->engine->global);
   JS::RootedValue exception (cx);
 
-  if (new_exception (self->engine, error, &exception))
+  if (new_exception (self->engine, by, error, &exception))
     JS::RejectPromise (cx, self->promise, exception);
 
   JS_ClearPendingException (cx);

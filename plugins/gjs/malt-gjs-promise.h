@@ -4,6 +4,13 @@
 
 #include "malt-gjs.h"
 
+/* Who has failed: the class of what is thrown depends on it. */
+typedef enum
+{
+  MALT_GJS_BY_LIBRARY, /* a channel, or the conversion of a value */
+  MALT_GJS_BY_HOST,    /* a function of the program's */
+} MaltGjsBy;
+
 /* A promise that is settled from C. */
 typedef struct _MaltGjsPromise MaltGjsPromise;
 
@@ -12,7 +19,9 @@ MaltGjsPromise *malt_gjs_promise_new     (MaltGjsEngine          *engine,
 void            malt_gjs_promise_resolve (MaltGjsPromise         *self,
                                           GVariant               *value);
 void            malt_gjs_promise_reject  (MaltGjsPromise         *self,
+                                          MaltGjsBy               by,
                                           const GError           *error);
 
 void            malt_gjs_throw           (MaltGjsEngine          *engine,
+                                          MaltGjsBy               by,
                                           const GError           *error);

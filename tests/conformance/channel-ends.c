@@ -334,19 +334,22 @@ test_bad_expressions (TestCase *self)
   if (is_native)
     test_assert_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND, "*");
   else
-    test_assert_error (error, MALT_ERROR, MALT_ERROR_REMOTE, "*NameError*");
+    test_assert_error (error, MALT_ERROR, MALT_ERROR_REMOTE,
+                       test_case_source (self, "*NameError*", "*ReferenceError*"));
 
   g_assert_null (malt_worker_open_channel (self->worker, NULL, is_native ? "native-channels:no_channel" : "'text'",
                                            -1, NULL, &error));
   test_assert_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION,
-                     is_native ? "*a value of type s instead of a channel*" : "*a 'str' instead of a channel*");
+                     is_native ? "*a value of type s instead of a channel*" :
+                     test_case_source (self, "*a 'str' instead of a channel*", "*a value of the type 'string' instead of a channel*"));
   g_assert_null (malt_worker_open_channel (self->worker, NULL, "", -1, NULL, &error));
   test_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "the expression is empty");
   g_assert_null (malt_worker_open_channel (self->worker, NULL, "\xff", -1, NULL, &error));
   test_assert_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "*not valid UTF-8 at byte 0");
 
   /* A channel is not a value. */
-  g_assert_null (malt_worker_remote_call_fetch (self->worker, is_native ? "native-channels:fresh" : "malt.Channel",
+  g_assert_null (malt_worker_remote_call_fetch (self->worker, is_native ? "native-channels:fresh" :
+                                                test_case_source (self, "malt.Channel", "gjs_channels.fresh"),
                                                 is_native ? NULL : g_variant_new ("(x)", (gint64) 1), NULL,
                                                 MALT_TIMEOUT_NONE, NULL, &error));
   test_assert_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "*");

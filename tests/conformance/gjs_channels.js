@@ -11,6 +11,10 @@ export function make(name, capacity) {
     channels[name] = new malt.Channel(capacity);
 }
 
+export function fresh(capacity) {
+    return new malt.Channel(capacity);
+}
+
 export function put(name, value) {
     channels[name].putSync(value);
 }

@@ -208,8 +208,8 @@ export async function nested(depth) {
     return 1 + (value instanceof GLib.Variant ? value.recursiveUnpack() : value);
 }
 
-export function host(name, args, keywords) {
-    return keywords ? malt.hostSync[name](...args, keywords) : malt.hostSync[name](...args);
+export function host(name, args, keywords = {}) {
+    return malt.hostSync[name](...args, malt.keywords(keywords));
 }
 
 export function host_error(name, args) {
