@@ -216,6 +216,30 @@ find_in_program (const char  *name,
   return function;
 }
 
+/* The name of an introspected function has a dot in it.  What the program has registered by
+ * such a name comes first. */
+static MaltFunction
+find_in_program_or_typelib (MaltNativeLoader  *self,
+                            const char        *name,
+                            gpointer          *user_data,
+                            GError           **error)
+{
+  MaltFunction function = malt_lookup_function (name, user_data);
+  g_autoptr (GError) local_error = NULL;
+
+  if (function != NULL)
+    return function;
+
+  function = malt_native_find_introspected (name, (const char * const *) self->search_path,
+                                            user_data, &local_error);
+  if (g_error_matches (local_error, MALT_ERROR, MALT_ERROR_NOT_FOUND))
+    g_prefix_error (&local_error, "the worker's program has no function '%s', and ", name);
+  if (local_error != NULL)
+    g_propagate_error (error, g_steal_pointer (&local_error));
+
+  return function;
+}
+
 MaltFunction
 malt_native_loader_find (MaltNativeLoader  *self,
                          const char        *name,
@@ -235,6 +259,8 @@ malt_native_loader_find (MaltNativeLoader  *self,
       *user_data = NULL;
       if (strchr (name, ':') != NULL)
         function = find_in_module (self, name, error);
+      else if (strchr (name, '.') != NULL)
+        function = find_in_program_or_typelib (self, name, user_data, error);
       else
         function = find_in_program (name, user_data, error);
       if (function == NULL)

@@ -16,4 +16,10 @@ MaltFunction      malt_native_loader_find (MaltNativeLoader    *self,
                                            gpointer            *user_data,
                                            GError             **error);
 
+/* The part of it that has GObject Introspection. */
+MaltFunction      malt_native_find_introspected (const char          *name,
+                                                 const char * const  *search_path,
+                                                 gpointer            *user_data,
+                                                 GError             **error);
+
 G_END_DECLS

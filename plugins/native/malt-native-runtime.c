@@ -6,7 +6,8 @@
 
 /* The `native` runtime: a request calls a C function by its name, either one that
  * the program registered with malt_register_function(), or `module:function`, which
- * MALT_FUNCTION exported from a shared library.  The expression of a channel is the name of
+ * MALT_FUNCTION exported from a shared library, or `Namespace.function`, which GObject
+ * Introspection knows.  The expression of a channel is the name of
  * a function without arguments, which returns one.
  *
  * A function's error is handed on as it is; malt_request_return_error() says what

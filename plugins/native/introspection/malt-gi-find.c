@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "../malt-native-introspection.h"
+
+#include <dlfcn.h>
+#include <string.h>
+
+#include "malt-gi-call.h"
+#include "malt-gi-function.h"
+
+/* Finds introspected functions by their names.
+ *
+ * There is one repository in a process, as there can only be one version of a library, and
+ * what was found of it stays.  It is not the default one, which others may use meanwhile. */
+
+static GMutex lock;
+/* Guarded by lock. */
+static GIRepository *repository;
+static GHashTable *functions;    /* name → MaltGiFunction, both there for good */
+static GHashTable *folders;      /* those that are searched; a set of their paths */
+
+/* "Namespace[@version].[Type.]function", taken apart. */
+typedef struct
+{
+  char *namespace_;
+  char *version;    /* NULL if it is left open */
+  char *type;       /* NULL for a function of the namespace itself */
+  char *function;
+} Name;
+
+static void
+name_clear (Name *self)
+{
+  g_free (self->namespace_);
+  g_free (self->version);
+  g_free (self->type);
+  g_free (self->function);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Name, name_clear)
+
+static gsize
+span_identifier (const char *text)
+{
+  if (!g_ascii_isalpha (*text) && *text != '_')
+    return 0;
+
+  return strspn (text, G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "_");
+}
+
+/* The part after a dot, which may be the last one. */
+static char *
+next_part (const char **text)
+{
+  gsize length;
+  char *part;
+
+  if (**text != '.')
+    return NULL;
+
+  length = span_identifier (*text + 1);
+  if (length == 0)
+    return NULL;
+
+  part = g_strndup (*text + 1, length);
+  *text += 1 + length;
+  return part;
+}
+
+/* FALSE if it does not have the form of such a name. */
+static gboolean
+name_parse (Name       *self,
+            const char *text)
+{
+  gsize length = span_identifier (text);
+
+  if (length == 0)
+    return FALSE;
+  self->namespace_ = g_strndup (text, length);
+  text += length;
+
+  if (*text == '@')
+    {
+      length = strspn (text + 1, G_CSET_DIGITS ".");
+      /* The dot before the function is not of the version. */
+      while (length > 0 && text[length] == '.')
+        length--;
+      if (length == 0)
+        return FALSE;
+      self->version = g_strndup (text + 1, length);
+      text += 1 + length;
+    }
+
+  self->function = next_part (&text);
+  if (*text == '.')
+    {
+      self->type = g_steal_pointer (&self->function);
+      self->function = next_part (&text);
+    }
+
+  return self->function != NULL && *text == '\0';
+}
+
+static gboolean
+ensure_repository_locked (GError **error)
+{
+  void *other;
+
+  if (repository != NULL)
+    return TRUE;
+
+  other = dlopen (MALT_GI_OTHER_LIBRARY, RTLD_LAZY | RTLD_NOLOAD);
+  if (other != NULL)
+    {
+      dlclose (other);
+      g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_SUPPORTED,
+                   "introspected functions cannot be called in this process, which uses %s",
+                   MALT_GI_OTHER_LIBRARY);
+      return FALSE;
+    }
+
+  repository = gi_repository_new ();
+  functions = g_hash_table_new (g_str_hash, g_str_equal);
+  folders = g_hash_table_new (g_str_hash, g_str_equal);
+  return TRUE;
+}
+
+/* The first one is searched first. */
+static void
+add_folders_locked (const char * const *search_path)
+{
+  for (guint i = g_strv_length ((char **) search_path); i > 0; i--)
+    if (!g_hash_table_contains (folders, search_path[i - 1]))
+      {
+        g_hash_table_add (folders, g_strdup (search_path[i - 1]));
+        gi_repository_prepend_search_path (repository, search_path[i - 1]);
+        gi_repository_prepend_library_path (repository, search_path[i - 1]);
+      }
+}
+
+/* The namespace is loaded, in the version that is wanted. */
+static gboolean
+require_locked (const Name  *name,
+                GError     **error)
+{
+  const char *loaded = NULL;
+  g_autoptr (GError) reason = NULL;
+  g_auto (GStrv) versions = NULL;
+  g_autofree char *others = NULL;
+  gsize n;
+
+  if (gi_repository_is_registered (repository, name->namespace_, NULL))
+    loaded = gi_repository_get_version (repository, name->namespace_);
+  if (loaded != NULL && (name->version == NULL || strcmp (loaded, name->version) == 0))
+    return TRUE;
+  if (loaded != NULL)
+    {
+      g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND,
+                   "version %s of the namespace %s cannot be used in this worker, which uses version %s of it",
+                   name->version, name->namespace_, loaded);
+      return FALSE;
+    }
+
+  if (gi_repository_require (repository, name->namespace_, name->version, GI_REPOSITORY_LOAD_FLAG_NONE, &reason) != NULL)
+    return TRUE;
+
+  versions = gi_repository_enumerate_versions (repository, name->namespace_, &n);
+  if (n > 0)
+    others = g_strjoinv (", ", versions);
+  g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND, "there is no namespace %s%s%s%s%s%s: %s",
+               name->namespace_, name->version != NULL ? " of version " : "",
+               name->version != NULL ? name->version : "",
+               others != NULL ? " (there is version " : "", others != NULL ? others : "",
+               others != NULL ? ")" : "", reason->message);
+  return FALSE;
+}
+
+static GIFunctionInfo *
+find_in_enum (GIEnumInfo *info,
+              const char *function)
+{
+  for (guint i = 0; i < gi_enum_info_get_n_methods (info); i++)
+    {
+      GIFunctionInfo *method = gi_enum_info_get_method (info, i);
+
+      if (strcmp (gi_base_info_get_name (GI_BASE_INFO (method)), function) == 0)
+        return method;
+      gi_base_info_unref (method);
+    }
+
+  return NULL;
+}
+
+static GIFunctionInfo *
+find_in_type (GIBaseInfo *info,
+              const char *function)
+{
+  if (GI_IS_STRUCT_INFO (info))
+    return gi_struct_info_find_method (GI_STRUCT_INFO (info), function);
+  if (GI_IS_UNION_INFO (info))
+    return gi_union_info_find_method (GI_UNION_INFO (info), function);
+  if (GI_IS_OBJECT_INFO (info))
+    return gi_object_info_find_method (GI_OBJECT_INFO (info), function);
+  if (GI_IS_INTERFACE_INFO (info))
+    return gi_interface_info_find_method (GI_INTERFACE_INFO (info), function);
+
+  return GI_IS_ENUM_INFO (info) ? find_in_enum (GI_ENUM_INFO (info), function) : NULL;
+}
+
+static GIFunctionInfo *
+find_info_locked (const Name  *name,
+                  GError     **error)
+{
+  const char *version = gi_repository_get_version (repository, name->namespace_);
+  const char *first = name->type != NULL ? name->type : name->function;
+  GIBaseInfo *info = gi_repository_find_by_name (repository, name->namespace_, first);
+  GIFunctionInfo *function = NULL;
+
+  if (info == NULL)
+    {
+      g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND, "the namespace %s %s has no %s '%s'",
+                   name->namespace_, version, name->type != NULL ? "type" : "function", first);
+      return NULL;
+    }
+
+  if (name->type == NULL)
+    function = GI_IS_FUNCTION_INFO (info) ? GI_FUNCTION_INFO (gi_base_info_ref (info)) : NULL;
+  else
+    function = find_in_type (info, name->function);
+  gi_base_info_unref (info);
+
+  if (function == NULL && name->type == NULL)
+    g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND, "%s.%s in the namespace %s %s is not a function",
+                 name->namespace_, first, name->namespace_, version);
+  else if (function == NULL)
+    g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND, "the type %s.%s %s has no function '%s'",
+                 name->namespace_, first, version, name->function);
+
+  return function;
+}
+
+static MaltGiFunction *
+find_locked (const char          *text,
+             const char * const  *search_path,
+             GError             **error)
+{
+  g_auto (Name) name = { NULL, NULL, NULL, NULL };
+  GIFunctionInfo *info;
+  MaltGiFunction *function;
+
+  if (!name_parse (&name, text))
+    {
+      g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND, "'%s' is not the name of an introspected function", text);
+      return NULL;
+    }
+  if (!ensure_repository_locked (error))
+    return NULL;
+
+  add_folders_locked (search_path);
+  if (!require_locked (&name, error))
+    return NULL;
+  function = g_hash_table_lookup (functions, text);
+  if (function != NULL)
+    return function;
+
+  info = find_info_locked (&name, error);
+  if (info == NULL)
+    return NULL;
+  function = malt_gi_function_new (info, text, error);
+  gi_base_info_unref (info);
+  if (function != NULL)
+    g_hash_table_insert (functions, function->name, function);
+
+  return function;
+}
+
+MaltFunction
+malt_native_introspection_find (const char          *name,
+                                const char * const  *search_path,
+                                gpointer            *user_data,
+                                GError             **error)
+{
+  MaltGiFunction *function;
+
+  g_mutex_lock (&lock);
+  function = find_locked (name, search_path, error);
+  g_mutex_unlock (&lock);
+
+  *user_data = function;
+  return function != NULL ? malt_gi_call : NULL;
+}
