@@ -4,8 +4,7 @@
 
 #include <locale.h>
 
-#include "test-asserts.h"
-#include "test-watchdog.h"
+#include "introspected-worker.h"
 
 /* Calls of introspected functions, one a line of values.txt: the name, the arguments, and what comes
  * of it, in the text form of GVariants. */
@@ -67,32 +66,15 @@ put_in_order (GVariant *value)
   return g_variant_ref_sink (result);
 }
 
-static MaltWorker *
-spawn (const char *backend)
-{
-  const char *search_path[] = { g_getenv ("TEST_INTROSPECTED"), NULL };
-  g_autoptr (MaltLauncher) launcher = malt_launcher_new (backend, "native");
-  g_autoptr (GError) error = NULL;
-  MaltWorker *worker;
-
-  malt_launcher_set_search_path (launcher, search_path);
-  worker = malt_launcher_spawn (launcher, NULL, &error);
-  g_assert_no_error (error);
-  return worker;
-}
-
 static char *
 call (MaltWorker *worker,
       const char *function,
-      const char *arguments_text)
+      const char *arguments)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) arguments = g_variant_parse (NULL, arguments_text, NULL, NULL, &error);
-  g_autoptr (GVariant) value = NULL;
+  g_autoptr (GVariant) value = introspected_call (worker, function, arguments, &error);
   g_autoptr (GVariant) ordered = NULL;
 
-  g_assert_no_error (error);
-  value = malt_worker_remote_call_fetch (worker, function, arguments, NULL, MALT_TIMEOUT_DEFAULT, NULL, &error);
   if (value == NULL)
     return g_strdup_printf ("error %s", error->message);
 
@@ -102,16 +84,15 @@ call (MaltWorker *worker,
 
 /* Twice, as what is given away wrongly is often only noticed by the next call. */
 static void
-test_values (gconstpointer data)
+test_values (Introspected  *fixture,
+             gconstpointer  data)
 {
-  MaltWorker *worker = spawn (data);
   g_autofree char *file = g_test_build_filename (G_TEST_DIST, "introspection", "values.txt", NULL);
   g_autofree char *text = NULL;
   g_auto (GStrv) lines = NULL;
   g_autoptr (GError) error = NULL;
   guint n_called = 0, n_wrong = 0;
 
-  test_watchdog_start ();
   g_file_get_contents (file, &text, NULL, &error);
   g_assert_no_error (error);
   lines = g_strsplit (text, "\n", -1);
@@ -129,7 +110,7 @@ test_values (gconstpointer data)
 
         parts = g_strsplit (lines[i], " | ", 3);
         g_assert_cmpuint (g_strv_length (parts), ==, 3);
-        result = call (worker, parts[0], parts[1]);
+        result = call (fixture->worker, parts[0], parts[1]);
         n_called++;
         if (g_strcmp0 (result, parts[2]) != 0)
           {
@@ -140,11 +121,6 @@ test_values (gconstpointer data)
 
   g_assert_cmpuint (n_called, >, TEST_HAVE_GI_TESTS ? 600 : 20);
   g_assert_cmpuint (n_wrong, ==, 0);
-
-  malt_worker_stop (worker, -1, -1, NULL, &error);
-  g_assert_no_error (error);
-  g_object_unref (worker);
-  test_watchdog_stop ();
 }
 
 int
@@ -155,8 +131,7 @@ main (int    argc,
   setlocale (LC_ALL, "");
   g_test_init (&argc, &argv, NULL);
 
-  g_test_add_data_func ("/introspection/values/process", "process", test_values);
-  g_test_add_data_func ("/introspection/values/inprocess", "inprocess", test_values);
+  introspected_add ("values", test_values);
 
   return g_test_run ();
 }
