@@ -63,6 +63,14 @@ call_blocking (guint n)
     call (function, NULL);
 }
 
+/* The argument is there in C and back in a moment, so that what is counted is how it gets there. */
+static void
+call_introspected (guint n)
+{
+  while (n-- > 0)
+    call ("GLib.bit_storage", g_variant_new ("(x)", G_GINT64_CONSTANT (1000)));
+}
+
 static guint pending;
 
 static void
@@ -172,6 +180,7 @@ static const struct
 kinds[] =
 {
   { "blocking", call_blocking },
+  { "introspected", call_introspected },
   { "single", call_single },
   { "pipelined", call_pipelined },
   { "forgotten", call_and_forget },
