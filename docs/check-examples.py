@@ -111,6 +111,11 @@ print(worker.remote_call_fetch('arithmetic:add', GLib.Variant('(xx)', (1, 2)), N
 ''')
         self.assertEqual(printed, '42\n3\n')
 
+    @unittest.skipUnless(os.environ['MALT_INTROSPECTED'] == '1', 'introspected functions cannot be called')
+    def test_native_introspected(self):
+        printed = self.run_python(blocks('python', 'native-runtime.md')[0])
+        self.assertEqual(printed, "{'a': '1'}\ng-file-error-quark(4)\n")
+
     def test_runtime(self):
         compile_c(os.path.join(EXAMPLES, 'rpn-runtime.c'), self.path('libmalt-runtime-rpn.so'), '-shared', '-fPIC')
         printed = self.run_python('''

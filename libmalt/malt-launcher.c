@@ -298,7 +298,8 @@ malt_launcher_class_init (MaltLauncherClass *klass)
   /**
    * MaltLauncher:search-path: (getter get_search_path) (setter set_search_path)
    *
-   * Where the runtime looks for modules first: absolute paths of directories.
+   * Where the runtime looks for modules first: absolute paths of directories.  The
+   * `native` runtime looks there for typelibs too.
    *
    * Since: 1.0
    */
