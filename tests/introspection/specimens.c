@@ -456,6 +456,20 @@ specimens_holes (gsize *n)
 }
 
 /**
+ * specimens_narrow:
+ *
+ * Returns: (transfer full) (element-type gint64): an array whose elements are smaller than it says
+ */
+GArray *
+specimens_narrow (void)
+{
+  GArray *array = g_array_new (FALSE, FALSE, sizeof (gint16));
+  gint16 one = 1;
+
+  return g_array_append_val (array, one);
+}
+
+/**
  * specimens_error:
  * @error: an error
  *

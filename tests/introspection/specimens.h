@@ -95,4 +95,5 @@ char            *specimens_maybe_object      (const char       *text,
 GVariant        *specimens_floating          (gboolean          is_floating);
 char            *specimens_describe          (GVariant         *value);
 char           **specimens_holes             (gsize            *n);
+GArray          *specimens_narrow            (void);
 GError          *specimens_error             (const GError     *error);

@@ -85,6 +85,8 @@ malt_gi_release_elements (const MaltGiType *type,
       release_memory (type->element, data, malt_gi_count (type, data, length));
       break;
     case MALT_GI_ARRAY:
+      if (!malt_gi_array_is_sound (type, data))
+        break;
       g_array_set_clear_func (data, NULL);
       release_memory (type->element, (guint8 *) ((GArray *) data)->data, ((GArray *) data)->len);
       break;

@@ -2,8 +2,6 @@
 
 #include "malt-gi-write.h"
 
-#include <string.h>
-
 #include <malt.h>
 
 #include "malt-gi-layout.h"
@@ -97,13 +95,23 @@ make_array (const MaltGiType *element,
                                                   (GVariant **) children->pdata, children->len));
 }
 
+static gboolean
+is_zero (const guint8 *data,
+         gsize         size)
+{
+  for (gsize i = 0; i < size; i++)
+    if (data[i] != 0)
+      return FALSE;
+
+  return TRUE;
+}
+
 /* How many elements a C array has. */
 gsize
 malt_gi_count (const MaltGiType *type,
                gconstpointer     array,
                gssize            length)
 {
-  static const guint8 zeros[sizeof (GValue)];
   gsize stride = malt_gi_type_get_stride (type->element);
   gsize n = 0;
 
@@ -114,10 +122,16 @@ malt_gi_count (const MaltGiType *type,
   if (type->fixed_size >= 0)
     return (gsize) type->fixed_size;
 
-  if (stride <= sizeof zeros)
-    while (memcmp ((const guint8 *) array + n * stride, zeros, stride) != 0)
-      n++;
+  while (!is_zero ((const guint8 *) array + n * stride, stride))
+    n++;
   return n;
+}
+
+gboolean
+malt_gi_array_is_sound (const MaltGiType *type,
+                        GArray           *array)
+{
+  return g_array_get_element_size (array) == malt_gi_type_get_stride (type->element);
 }
 
 static GVariant *
@@ -243,6 +257,21 @@ write_hash (const MaltGiType  *type,
   return make_dictionary (type, keys, values);
 }
 
+/* Unless its elements are of another size than its annotations say. */
+static GVariant *
+write_array (const MaltGiType  *type,
+             GArray            *array,
+             GError           **error)
+{
+  if (malt_gi_array_is_sound (type, array))
+    return write_memory (type->element, (guint8 *) array->data, array->len, error);
+
+  g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION,
+               "a GArray with elements of %u bytes, which cannot be %s",
+               g_array_get_element_size (array), type->element->name);
+  return NULL;
+}
+
 static GVariant *
 write_sequence (const MaltGiType  *type,
                 gpointer           data,
@@ -254,7 +283,7 @@ write_sequence (const MaltGiType  *type,
     case MALT_GI_C_ARRAY:
       return write_memory (type->element, data, malt_gi_count (type, data, length), error);
     case MALT_GI_ARRAY:
-      return write_memory (type->element, (guint8 *) ((GArray *) data)->data, ((GArray *) data)->len, error);
+      return write_array (type, data, error);
     case MALT_GI_PTR_ARRAY:
       return write_pointers (type->element, ((GPtrArray *) data)->pdata, ((GPtrArray *) data)->len, error);
     case MALT_GI_BYTE_ARRAY:

@@ -19,3 +19,5 @@ GVariant *malt_gi_write_empty   (const MaltGiType  *array);
 gsize     malt_gi_count         (const MaltGiType  *type,
                                  gconstpointer      array,
                                  gssize             length);
+gboolean  malt_gi_array_is_sound (const MaltGiType *type,
+                                  GArray           *array);
