@@ -194,6 +194,19 @@ specimens_fill_some (guint8 *buffer,
 }
 
 /**
+ * specimens_fill_more:
+ * @buffer: (out caller-allocates) (array length=size): what would be filled
+ * @size: (inout): its size, and how much that should have been
+ */
+void
+specimens_fill_more (guint8 *buffer,
+                     gsize  *size)
+{
+  specimens_fill (buffer, *size);
+  *size = 1000000;
+}
+
+/**
  * specimens_dot:
  * @a: (array length=n): a vector
  * @b: (array length=n): a vector of the same length

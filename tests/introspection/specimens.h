@@ -60,6 +60,8 @@ void             specimens_fill              (guint8           *buffer,
                                               gsize             size);
 gssize           specimens_fill_some         (guint8           *buffer,
                                               gsize            *size);
+void             specimens_fill_more         (guint8           *buffer,
+                                              gsize            *size);
 double           specimens_dot               (const double     *a,
                                               const double     *b,
                                               gsize             n);

@@ -18,7 +18,8 @@ typedef struct
   GVariant            **given;    /* by position; NULL if it was left out */
   GIArgument           *values;   /* what is passed, or what comes back */
   gpointer             *places;   /* of those that come back: where that is */
-  gssize               *lengths;  /* of those that are the length of an array; -1 if not known */
+  gssize               *lengths;  /* of those that are the length of an array: what was given, or how
+                                   * much room there is; -1 if not known */
   MaltGiMemory          memory;
   GIArgument            result;
 } Call;
@@ -205,6 +206,8 @@ allocate_array (Call                  *self,
       return NULL;
     }
 
+  if (argument->length >= 0)
+    self->lengths[argument->length] = (gssize) n;
   return malt_gi_memory_add (&self->memory, data, free_memory, FALSE);
 }
 
@@ -282,6 +285,10 @@ get_length (Call                 *self,
 
   length = malt_gi_get_integer (self->function->arguments[argument->length].type->tag,
                                 &self->values[argument->length]);
+  /* Functions tell thus how much room they would have needed. */
+  if (argument->is_caller_allocated)
+    return (gssize) CLAMP (length, 0, self->lengths[argument->length]);
+
   return length < 0 && argument->type->is_terminated ? MALT_GI_NO_LENGTH : (gssize) MAX (length, 0);
 }
 

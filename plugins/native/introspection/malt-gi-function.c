@@ -99,6 +99,14 @@ take_argument (MaltGiArgument *argument,
   gi_base_info_unref (type_info);
 }
 
+static void
+be_null (MaltGiFunction *self,
+         guint           n)
+{
+  if (n < self->n_arguments)
+    self->arguments[n].role = MALT_GI_ROLE_NULL;
+}
+
 /* What belongs to a callback, of which there is never one, is NULL. */
 static void
 take_callback_data (MaltGiFunction *self,
@@ -115,9 +123,9 @@ take_callback_data (MaltGiFunction *self,
   if (interface != NULL && GI_IS_CALLBACK_INFO (interface))
     {
       if (gi_arg_info_get_closure_index (arg_info, &closure) && closure != n)
-        self->arguments[closure + has_instance].role = MALT_GI_ROLE_NULL;
+        be_null (self, closure + has_instance);
       if (gi_arg_info_get_destroy_index (arg_info, &destroy) && destroy != n)
-        self->arguments[destroy + has_instance].role = MALT_GI_ROLE_NULL;
+        be_null (self, destroy + has_instance);
     }
 
   if (interface != NULL)
