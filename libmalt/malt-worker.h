@@ -72,8 +72,7 @@ typedef void (* MaltHostFunction) (MaltRequest *request,
  * @submit: takes a request on its way, and finishes it now or later.
  * @cancel: asks the worker to give up a request: withdraw it with
  *   [method@Malt.Request.return_withdrawn] if it has not started, else tell the
- *   code behind it.  The request's own cancellable is cancelled already.  The
- *   default does nothing more.
+ *   code behind it.  The default cancels the request's own cancellable.
  * @interrupt: breaks off what runs behind a request, or whatever runs now where
  *   the request is %NULL.  The default does nothing.
  * @stop: asks the worker politely to end.  The default is @kill with `SIGTERM`.
