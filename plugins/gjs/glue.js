@@ -119,7 +119,25 @@ function hostNames(call, name) {
     });
 }
 
+// Functions that come with each call as their source, for workers that are not the same each
+// time; the latest of them are kept.
+
+const functions = new Map();
+const MAX_FUNCTIONS = 256;
+
+function applySource(source, args) {
+    let func = functions.get(source);
+    if (func === undefined) {
+        func = (0, eval)(`(${source}\n)`);
+        if (functions.size === MAX_FUNCTIONS)
+            functions.delete(functions.keys().next().value);
+        functions.set(source, func);
+    }
+    return func(...args);
+}
+
 const malt = Object.freeze({
+    applySource,
     Channel,
     ChannelClosed,
     HostError,
