@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "malt-js-binding.h"
+
+#include <string.h>
+
+#include <js/Array.h>
+#include <js/Conversions.h>
+
+#include "malt-gjs-buffer.h"
+#include "malt-gjs-text.h"
+#include "malt-gjs-to-variant.h"
+
+/* Calls and evaluations, to workers and to pools. */
+
+/* Buffers that are smaller are copied with the message. */
+#define MIN_BUFFER 65536
+
+/* What a call or evaluation was told beside what to do. */
+struct Limits
+{
+  int                timeout_msec;
+  MaltPoolCallFlags  flags;
+  GCancellable      *cancellable; /* (owned) */
+};
+
+/* A text that C can have; nullptr with an exception pending. */
+char *
+malt_js_dup_text (JSContext       *cx,
+                  JS::HandleValue  value,
+                  const char      *what)
+{
+  JS::RootedString string (cx);
+  MaltGjsFlaw flaw;
+  gsize size, where;
+  char *text;
+
+  if (!value.isString ())
+    {
+      JS_ReportErrorUTF8 (cx, "%s has to be a string", what);
+      return nullptr;
+    }
+
+  string = value.toString ();
+  text = malt_gjs_text_to_utf8 (cx, string, &size, &flaw, &where);
+  if (text == nullptr && flaw != MALT_GJS_TEXT_SOUND)
+    malt_js_throw (cx, g_error_new (G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "%s has %s at %" G_GSIZE_FORMAT, what,
+                                    flaw == MALT_GJS_TEXT_NUL ? "a NUL character" : "a lone surrogate", where));
+  return text;
+}
+
+/* The one that was given, if one was. */
+static GCancellable *
+take_cancellable (JS::HandleValue given)
+{
+  return given.isTrue () ? static_cast<GCancellable *> (static_cast<gpointer> (g_steal_pointer (&malt_js_exchange.object)))
+                         : nullptr;
+}
+
+/* (timeout in milliseconds, flags, whether a cancellable was given) from an argument on. */
+static void
+get_limits (const JS::CallArgs &args,
+            unsigned            first,
+            Limits             *limits)
+{
+  limits->timeout_msec = args.get (first).isInt32 () ? args[first].toInt32 () : MALT_TIMEOUT_DEFAULT;
+  limits->flags = static_cast<MaltPoolCallFlags> (args.get (first + 1).isInt32 () ? args[first + 1].toInt32 () : 0);
+  limits->cancellable = take_cancellable (args.get (first + 2));
+}
+
+/* An array of bytes or numbers that is the only argument is copied to where it is sent from.
+ * nullptr if it is none that is worth it. */
+static GVariant *
+convert_only_buffer (GObject         *object,
+                     JS::HandleValue  argument,
+                     JSContext       *cx)
+{
+  JS::RootedObject buffer (cx, &argument.toObject ());
+  g_autoptr (GVariant) lent = malt_gjs_buffer_to_variant (buffer, TRUE);
+  g_autoptr (GBytes) bytes = nullptr;
+  gpointer data;
+  GVariant *array;
+  gsize size;
+
+  if (lent == nullptr)
+    return nullptr;
+
+  g_variant_ref_sink (lent);
+  size = g_variant_get_size (lent);
+  if (size < MIN_BUFFER)
+    return nullptr;
+
+  bytes = malt_worker_new_buffer (MALT_WORKER (object), size, &data);
+  memcpy (data, g_variant_get_data (lent), size);
+  array = g_variant_new_from_bytes (g_variant_get_type (lent), bytes, TRUE);
+  return g_variant_new_tuple (&array, 1);
+}
+
+/* The positional arguments, an array of JavaScript's; nullptr with an exception pending. */
+static GVariant *
+convert_arguments (JSContext       *cx,
+                   GObject         *object,
+                   JS::HandleValue  array)
+{
+  JS::RootedVector<JS::Value> arguments (cx);
+  JS::RootedObject list (cx);
+  GVariant *value = nullptr;
+  GError *error = nullptr;
+  uint32_t n, i;
+
+  if (!array.isObject ())
+    return g_variant_new_tuple (nullptr, 0);
+
+  list = &array.toObject ();
+  if (!JS::GetArrayLength (cx, list, &n))
+    return nullptr;
+  if (!arguments.resize (n))
+    {
+      JS_ReportOutOfMemory (cx);
+      return nullptr;
+    }
+  for (i = 0; i < n; i++)
+    if (!JS_GetElement (cx, list, i, arguments[i]))
+      return nullptr;
+
+  if (n == 1 && arguments[0].isObject () && malt_gjs_is_buffer (&arguments[0].toObject ()) && MALT_IS_WORKER (object))
+    value = convert_only_buffer (object, arguments[0], cx);
+  if (value == nullptr)
+    value = malt_gjs_arguments_to_variant (cx, arguments, &error);
+  if (value == nullptr && error != nullptr)
+    malt_js_throw (cx, error);
+  return value;
+}
+
+/* The keyword arguments, an object; nullptr for none, or with an exception pending. */
+static GVariant *
+convert_keywords (JSContext       *cx,
+                  JS::HandleValue  keywords)
+{
+  GError *error = nullptr;
+  GVariant *value;
+
+  if (keywords.isNullOrUndefined ())
+    return nullptr;
+
+  value = malt_gjs_to_variant (cx, keywords, FALSE, &error);
+  if (value == nullptr && error != nullptr)
+    malt_js_throw (cx, error);
+  return value;
+}
+
+static GVariant *
+finish_worker_call (GObject       *object,
+                    GAsyncResult  *result,
+                    GError       **error)
+{
+  return malt_worker_remote_call_finish (MALT_WORKER (object), result, error);
+}
+
+static GVariant *
+finish_pool_call (GObject       *object,
+                  GAsyncResult  *result,
+                  GError       **error)
+{
+  return malt_pool_remote_call_finish (MALT_POOL (object), result, error);
+}
+
+static GVariant *
+finish_worker_eval (GObject       *object,
+                    GAsyncResult  *result,
+                    GError       **error)
+{
+  return malt_worker_remote_eval_finish (MALT_WORKER (object), result, error);
+}
+
+static GVariant *
+finish_pool_eval (GObject       *object,
+                  GAsyncResult  *result,
+                  GError       **error)
+{
+  return malt_pool_remote_eval_finish (MALT_POOL (object), result, error);
+}
+
+/* False with an exception pending. */
+static bool
+begin_call (JSContext           *cx,
+            GObject             *object,
+            const JS::CallArgs  &args,
+            MaltJsPending       *pending)
+{
+  g_autofree char *function = malt_js_dup_text (cx, args.get (1), "the name of the function");
+  g_autoptr (GVariant) arguments = function != nullptr ? convert_arguments (cx, object, args.get (2)) : nullptr;
+  g_autoptr (GVariant) keywords = arguments != nullptr ? convert_keywords (cx, args.get (3)) : nullptr;
+  Limits limits;
+
+  if (arguments != nullptr)
+    g_variant_ref_sink (arguments);
+  if (keywords != nullptr)
+    g_variant_ref_sink (keywords);
+  get_limits (args, 4, &limits);
+  g_autoptr (GCancellable) cancellable = limits.cancellable;
+
+  if (arguments == nullptr || JS_IsExceptionPending (cx))
+    return false;
+
+  if (MALT_IS_WORKER (object))
+    {
+      pending->finish = finish_worker_call;
+      malt_worker_remote_call_async (MALT_WORKER (object), function, arguments, keywords, limits.timeout_msec,
+                                     cancellable, malt_js_pending_done, pending);
+    }
+  else
+    {
+      pending->finish = finish_pool_call;
+      malt_pool_remote_call_async (MALT_POOL (object), function, arguments, keywords, limits.flags, limits.timeout_msec,
+                                   cancellable, malt_js_pending_done, pending);
+    }
+  return true;
+}
+
+static bool
+begin_eval (JSContext           *cx,
+            GObject             *object,
+            const JS::CallArgs  &args,
+            MaltJsPending       *pending)
+{
+  g_autofree char *source = malt_js_dup_text (cx, args.get (1), "the source");
+  g_autofree char *module = nullptr;
+  Limits limits;
+
+  get_limits (args, 3, &limits);
+  g_autoptr (GCancellable) cancellable = limits.cancellable;
+
+  if (source != nullptr && !args.get (2).isNullOrUndefined ())
+    module = malt_js_dup_text (cx, args[2], "the name of the module");
+  if (source == nullptr || JS_IsExceptionPending (cx))
+    return false;
+
+  if (MALT_IS_WORKER (object))
+    {
+      pending->finish = finish_worker_eval;
+      malt_worker_remote_eval_async (MALT_WORKER (object), module, source, limits.timeout_msec, cancellable,
+                                     malt_js_pending_done, pending);
+    }
+  else
+    {
+      pending->finish = finish_pool_eval;
+      malt_pool_remote_eval_async (MALT_POOL (object), module, source, limits.flags, limits.timeout_msec, cancellable,
+                                   malt_js_pending_done, pending);
+    }
+  return true;
+}
+
+/* Begins something with the object of the first argument, a handle, and returns a promise;
+ * what is wrong at once becomes the promise's too. */
+static bool
+begin (JSContext   *cx,
+       unsigned     argc,
+       JS::Value   *vp,
+       bool       (*function) (JSContext          *cx,
+                               GObject            *object,
+                               const JS::CallArgs &args,
+                               MaltJsPending      *pending))
+{
+  JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
+  g_autoptr (GObject) object = malt_js_handle_ref (cx, args.get (0));
+  JS::RootedValue promise (cx);
+  MaltJsPending *pending;
+
+  if (object == nullptr)
+    return false;
+  pending = malt_js_pending_new (cx, args[0], &promise);
+  if (pending == nullptr)
+    return false;
+
+  if (!function (cx, object, args, pending) && !malt_js_pending_abort (cx, pending))
+    return false;
+
+  args.rval ().set (promise);
+  return true;
+}
+
+/* call(handle, function, arguments, keywords, timeout, flags, has cancellable): a promise */
+bool
+malt_js_call (JSContext *cx,
+              unsigned   argc,
+              JS::Value *vp)
+{
+  return begin (cx, argc, vp, begin_call);
+}
+
+/* evaluate(handle, source, module, timeout, flags, has cancellable): a promise */
+bool
+malt_js_evaluate (JSContext *cx,
+                  unsigned   argc,
+                  JS::Value *vp)
+{
+  return begin (cx, argc, vp, begin_eval);
+}
+
+/* post(handle, function, arguments, keywords): nobody hears what comes of it */
+bool
+malt_js_post (JSContext *cx,
+              unsigned   argc,
+              JS::Value *vp)
+{
+  JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
+  g_autoptr (GObject) object = malt_js_handle_ref (cx, args.get (0));
+  g_autofree char *function = object != nullptr ? malt_js_dup_text (cx, args.get (1), "the name of the function") : nullptr;
+  g_autoptr (GVariant) arguments = function != nullptr ? convert_arguments (cx, object, args.get (2)) : nullptr;
+  g_autoptr (GVariant) keywords = arguments != nullptr ? convert_keywords (cx, args.get (3)) : nullptr;
+  GError *error = nullptr;
+
+  if (arguments != nullptr)
+    g_variant_ref_sink (arguments);
+  if (keywords != nullptr)
+    g_variant_ref_sink (keywords);
+  if (arguments == nullptr || JS_IsExceptionPending (cx))
+    return false;
+
+  if (MALT_IS_WORKER (object))
+    malt_worker_remote_do (MALT_WORKER (object), function, arguments, keywords, &error);
+  else
+    malt_pool_remote_do (MALT_POOL (object), function, arguments, keywords, &error);
+
+  args.rval ().setUndefined ();
+  return error == nullptr || malt_js_throw (cx, error);
+}
+
+/* Channels */
+
+static GVariant *
+finish_put (GObject       *object,
+            GAsyncResult  *result,
+            GError       **error)
+{
+  malt_channel_put_finish (MALT_CHANNEL (object), result, error);
+  return nullptr;
+}
+
+static GVariant *
+finish_take (GObject       *object,
+             GAsyncResult  *result,
+             GError       **error)
+{
+  return malt_channel_take_finish (MALT_CHANNEL (object), result, error);
+}
+
+static bool
+begin_put (JSContext           *cx,
+           GObject             *object,
+           const JS::CallArgs  &args,
+           MaltJsPending       *pending)
+{
+  g_autoptr (GCancellable) cancellable = take_cancellable (args.get (2));
+  GError *error = nullptr;
+  GVariant *value = malt_gjs_to_variant (cx, args.get (1), FALSE, &error);
+
+  if (value == nullptr)
+    return error != nullptr && malt_js_throw (cx, error);
+
+  pending->finish = finish_put;
+  malt_channel_put_async (MALT_CHANNEL (object), value, cancellable, malt_js_pending_done, pending);
+  return true;
+}
+
+static bool
+begin_take (JSContext           *cx,
+            GObject             *object,
+            const JS::CallArgs  &args,
+            MaltJsPending       *pending)
+{
+  g_autoptr (GCancellable) cancellable = take_cancellable (args.get (1));
+
+  pending->finish = finish_take;
+  malt_channel_take_async (MALT_CHANNEL (object), cancellable, malt_js_pending_done, pending);
+  return true;
+}
+
+/* put(handle, value, has cancellable): a promise */
+bool
+malt_js_put (JSContext *cx,
+             unsigned   argc,
+             JS::Value *vp)
+{
+  return begin (cx, argc, vp, begin_put);
+}
+
+/* take(handle, has cancellable): a promise */
+bool
+malt_js_take (JSContext *cx,
+              unsigned   argc,
+              JS::Value *vp)
+{
+  return begin (cx, argc, vp, begin_take);
+}

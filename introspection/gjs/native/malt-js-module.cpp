@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "malt-js-binding.h"
+
+#include <gjs/gjs.h>
+
+#include <js/Array.h>
+#include <js/CallAndConstruct.h>
+#include <js/Class.h>
+#include <js/Object.h>
+#include <js/PropertyAndElement.h>
+#include <js/PropertySpec.h>
+
+#include "malt-gjs-from-variant.h"
+#include "malt-gjs-text.h"
+#include "malt-gjs-to-variant.h"
+
+/* What JavaScript sees of the binding's C++: an object with functions, which the global object
+ * has under this name until the other half takes it away. */
+#define NAME "__maltNative"
+
+/* Owned by the thread that runs JavaScript.  There is one context in a program. */
+static struct
+{
+  JSContext                  *cx;
+  JS::PersistentRootedObject *hooks; /* the functions of the other half that are called here */
+} state;
+
+JSContext *
+malt_js_get_context (void)
+{
+  return state.cx;
+}
+
+JSObject *
+malt_js_get_hooks (void)
+{
+  return *state.hooks;
+}
+
+/* The functions' object goes with its context. */
+static void
+native_finalize (JS::GCContext *gc,
+                 JSObject      *object)
+{
+  delete state.hooks;
+  state.hooks = nullptr;
+  state.cx = nullptr;
+}
+
+static const JSClassOps native_class_ops = {
+  .finalize = native_finalize,
+};
+
+static const JSClass native_class = {
+  "MaltNative",
+  JSCLASS_FOREGROUND_FINALIZE,
+  &native_class_ops,
+};
+
+/* Handles */
+
+static void
+handle_finalize (JS::GCContext *gc,
+                 JSObject      *object)
+{
+  auto self = JS::GetMaybePtrFromReservedSlot<MaltJsHandle> (object, 0);
+
+  if (self == nullptr)
+    return;
+
+  g_weak_ref_clear (&self->object);
+  delete self;
+}
+
+static const JSClassOps handle_class_ops = {
+  .finalize = handle_finalize,
+};
+
+static const JSClass handle_class = {
+  "MaltHandle",
+  JSCLASS_HAS_RESERVED_SLOTS (1) | JSCLASS_FOREGROUND_FINALIZE,
+  &handle_class_ops,
+};
+
+/* The object behind a handle, which is there as long as its wrapper is. */
+GObject *
+malt_js_handle_ref (JSContext       *cx,
+                    JS::HandleValue  value)
+{
+  GObject *object = nullptr;
+
+  if (value.isObject () && JS::GetClass (&value.toObject ()) == &handle_class)
+    {
+      auto self = JS::GetMaybePtrFromReservedSlot<MaltJsHandle> (&value.toObject (), 0);
+
+      object = static_cast<GObject *> (g_weak_ref_get (&self->object));
+    }
+  if (object == nullptr)
+    JS_ReportErrorUTF8 (cx, "the object is gone");
+
+  return object;
+}
+
+/* handle(): of the object that was given. */
+static bool
+new_handle (JSContext *cx,
+            unsigned   argc,
+            JS::Value *vp)
+{
+  JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
+  g_autoptr (GObject) object = static_cast<GObject *> (g_steal_pointer (&malt_js_exchange.object));
+  JSObject *handle;
+  MaltJsHandle *self;
+
+  if (object == nullptr)
+    {
+      JS_ReportErrorUTF8 (cx, "no object was given");
+      return false;
+    }
+  handle = JS_NewObject (cx, &handle_class);
+  if (handle == nullptr)
+    return false;
+
+  self = new MaltJsHandle;
+  g_weak_ref_init (&self->object, object);
+  JS::SetReservedSlot (handle, 0, JS::PrivateValue (self));
+  args.rval ().setObject (*handle);
+  return true;
+}
+
+/* Values */
+
+/* toVariant(value): the variant is there to be taken. */
+static bool
+to_variant (JSContext *cx,
+            unsigned   argc,
+            JS::Value *vp)
+{
+  JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
+  GError *error = nullptr;
+  GVariant *value = malt_gjs_to_variant (cx, args.get (0), FALSE, &error);
+
+  if (value == nullptr)
+    return error != nullptr && malt_js_throw (cx, error);
+
+  malt_js_give_variant (value);
+  args.rval ().setUndefined ();
+  return true;
+}
+
+/* The arguments of one call of a map; nullptr with an error or exception. */
+static GVariant *
+convert_item (JSContext        *cx,
+              JS::HandleValue   item,
+              bool              is_list,
+              GError          **error)
+{
+  JS::RootedVector<JS::Value> arguments (cx);
+  JS::RootedObject list (cx);
+  uint32_t n = 1, i;
+
+  if (is_list)
+    {
+      list = &item.toObject ();
+      if (!JS::GetArrayLength (cx, list, &n))
+        return nullptr;
+    }
+  if (!arguments.resize (n))
+    {
+      JS_ReportOutOfMemory (cx);
+      return nullptr;
+    }
+
+  arguments[0].set (item);
+  for (i = 0; is_list && i < n; i++)
+    if (!JS_GetElement (cx, list, i, arguments[i]))
+      return nullptr;
+
+  return malt_gjs_arguments_to_variant (cx, arguments, error);
+}
+
+/* Each of the arguments as a variant, for a list of calls whose arguments differ. */
+static GVariant *
+wrap_members (GVariant *tuple)
+{
+  gsize n = g_variant_n_children (tuple), i;
+  g_autofree GVariant **members = g_new (GVariant *, n);
+  GVariant *wrapped;
+
+  for (i = 0; i < n; i++)
+    {
+      g_autoptr (GVariant) member = g_variant_get_child_value (tuple, i);
+
+      members[i] = g_variant_new_variant (member);
+    }
+  wrapped = g_variant_new_tuple (members, n);
+  g_variant_unref (tuple);
+  return g_variant_ref_sink (wrapped);
+}
+
+/* toItems(array, whether they are arrays of arguments): the variant is there to be taken */
+static bool
+to_items (JSContext *cx,
+          unsigned   argc,
+          JS::Value *vp)
+{
+  JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
+  JS::RootedObject list (cx, &args.get (0).toObject ());
+  JS::RootedValue item (cx);
+  g_autoptr (GPtrArray) tuples = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
+  gboolean is_same = TRUE;
+  uint32_t n, i;
+
+  if (!JS::GetArrayLength (cx, list, &n))
+    return false;
+
+  for (i = 0; i < n; i++)
+    {
+      GError *error = nullptr;
+      GVariant *tuple = JS_GetElement (cx, list, i, &item) ? convert_item (cx, item, args.get (1).isTrue (), &error)
+                                                           : nullptr;
+
+      if (error != nullptr)
+        {
+          g_prefix_error (&error, "item %u, ", i);
+          return malt_js_throw (cx, error);
+        }
+      if (tuple == nullptr)
+        return false;
+      g_ptr_array_add (tuples, g_variant_ref_sink (tuple));
+      is_same = is_same && g_variant_is_of_type (tuple, g_variant_get_type ((GVariant *) tuples->pdata[0]));
+    }
+
+  for (i = 0; i < n && !is_same; i++)
+    tuples->pdata[i] = wrap_members ((GVariant *) tuples->pdata[i]);
+  malt_js_give_variant (g_variant_new_array (n == 0 ? G_VARIANT_TYPE ("(v)") : nullptr,
+                                             (GVariant **) tuples->pdata, n));
+  args.rval ().setUndefined ();
+  return true;
+}
+
+/* fromVariant(): of the variant that was given. */
+static bool
+from_variant (JSContext *cx,
+              unsigned   argc,
+              JS::Value *vp)
+{
+  JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
+  g_autoptr (GVariant) value = g_steal_pointer (&malt_js_exchange.variant);
+
+  args.rval ().setUndefined ();
+  return value == nullptr || malt_gjs_from_variant (cx, value, args.rval ());
+}
+
+/* setHooks({makeError(stack)}) */
+static bool
+set_hooks (JSContext *cx,
+           unsigned   argc,
+           JS::Value *vp)
+{
+  JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
+
+  if (!args.get (0).isObject ())
+    {
+      JS_ReportErrorUTF8 (cx, "the hooks are no object");
+      return false;
+    }
+
+  *state.hooks = &args[0].toObject ();
+  args.rval ().setUndefined ();
+  return true;
+}
+
+static const JSFunctionSpec functions[] = {
+  JS_FN ("handle", new_handle, 0, 0),
+  JS_FN ("call", malt_js_call, 6, 0),
+  JS_FN ("evaluate", malt_js_evaluate, 5, 0),
+  JS_FN ("post", malt_js_post, 4, 0),
+  JS_FN ("put", malt_js_put, 3, 0),
+  JS_FN ("take", malt_js_take, 2, 0),
+  JS_FN ("toVariant", to_variant, 1, 0),
+  JS_FN ("toItems", to_items, 2, 0),
+  JS_FN ("fromVariant", from_variant, 0, 0),
+  JS_FN ("setHooks", set_hooks, 1, 0),
+  JS_FS_END
+};
+
+static bool
+define (JSContext *cx)
+{
+  JS::RootedObject global (cx, JS::CurrentGlobalOrNull (cx));
+  JS::RootedObject native (cx, global ? JS_NewObject (cx, &native_class) : nullptr);
+
+  if (!native || !JS_DefineFunctions (cx, native, functions) ||
+      !JS_DefineProperty (cx, global, NAME, native, 0))
+    return false;
+
+  state.cx = cx;
+  state.hooks = new JS::PersistentRootedObject (cx, native);
+  return true;
+}
+
+/**
+ * malt_js_open:
+ * @error: return location for an error
+ *
+ * Defines the functions of the binding in the global object of GJS.
+ *
+ * Returns: %FALSE with @error set if this is not GJS, or another one than this was built for
+ */
+gboolean
+malt_js_open (GError **error)
+{
+  GjsContext *context = gjs_context_get_current ();
+
+  if (context == nullptr || state.cx != nullptr || !define (static_cast<JSContext *> (gjs_context_get_native_context (context))))
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_FAILED, "there is no JavaScript here that could be used");
+      return FALSE;
+    }
+
+  return TRUE;
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+
+// Channels: promises for what blocks, and iteration.
+
+/* exported extend */
+
+const {MaltJs, native} = imports.overrides._malt.native;
+const {addMethods, handleOf} = imports.overrides._malt.handles;
+const {gioPromise, isClosed} = imports.overrides._malt.errors;
+const {checkOptions, toTimeout, withCancellable} = imports.overrides._malt.limits;
+
+const LIMITS = ['cancellable', 'signal'];
+
+function give(cancellable) {
+    if (cancellable === null)
+        return false;
+    MaltJs.give_object(cancellable);
+    return true;
+}
+
+async function limited(options, begin) {
+    checkOptions(options, LIMITS);
+    return withCancellable(options, begin);
+}
+
+class ChannelMethods {
+    put(value, options) {
+        if (options === undefined)
+            return native.put(handleOf(this), value);
+        return limited(options, cancellable => native.put(handleOf(this), value, give(cancellable)));
+    }
+
+    take(options) {
+        if (options === undefined)
+            return native.take(handleOf(this));
+        return limited(options, cancellable => native.take(handleOf(this), give(cancellable)));
+    }
+
+    async wait(options = {}) {
+        await limited(options, cancellable => gioPromise(
+            ready => this.wait_async(cancellable, ready),
+            result => this.wait_finish(result)));
+    }
+
+    get closed() {
+        return this.is_closed();
+    }
+
+    async *[Symbol.asyncIterator]() {
+        for (;;) {
+            let value;
+            try {
+                value = await this.take();
+            } catch (error) {
+                if (isClosed(error))
+                    return;
+                throw error;
+            }
+            yield value;
+        }
+    }
+}
+
+class WorkerMethods {
+    /** The manager's end of a channel that an expression gives in the worker. */
+    async channel(expression, options = {}) {
+        checkOptions(options, [...LIMITS, 'timeout', 'module']);
+        const timeout = toTimeout(options.timeout);
+        return withCancellable(options, cancellable => gioPromise(
+            ready => this.open_channel_async(options.module ?? null, expression, timeout, cancellable, ready),
+            result => this.open_channel_finish(result), this));
+    }
+}
+
+function extend(Malt) {
+    addMethods(Malt.Channel.prototype, ChannelMethods);
+    addMethods(Malt.Worker.prototype, WorkerMethods);
+}

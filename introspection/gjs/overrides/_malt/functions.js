@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+
+// Functions that are sent to a worker as their source.
+//
+// The first call of a function defines it in the worker, in an object of the global one; what
+// is asked for comes after that in the order in which it was asked for.
+
+/* exported extend, callFunction, sourceOf */
+
+const {native} = imports.overrides._malt.native;
+const {handleOf} = imports.overrides._malt.handles;
+
+const PLACE = '__maltFunctions';
+
+let Malt;
+
+/** What each worker was sent: source → name. */
+const sent = new WeakMap();
+
+function isExpression(source) {
+    try {
+        return Function(`return (${source}\n);`) !== null;
+    } catch {
+        return false;
+    }
+}
+
+function fail(func, reason) {
+    const name = func.name ? `'${func.name}'` : 'without a name';
+    throw new TypeError(`cannot send the function ${name}: ${reason}`);
+}
+
+/** An expression whose value is the function. */
+function sourceOf(func) {
+    if (typeof func !== 'function')
+        throw new TypeError(`the function has to be a name or a function, not ${func === null ? 'null' : typeof func}`);
+
+    const source = Function.prototype.toString.call(func);
+    if (/\{\s*\[native code\]\s*\}\s*$/.test(source))
+        fail(func, 'it is native or bound, and has no source; send a function that calls it');
+    if (/^class\b/.test(source))
+        fail(func, 'it is a class');
+    if (isExpression(source))
+        return source;
+
+    // A method is the source of a property.
+    if (/^(?:static\s+)?(?:get|set)\s+[^(]/.test(source))
+        fail(func, 'it is the getter or setter of a property');
+    const method = source.replace(/^static\s+/, '');
+    if (isExpression(`{${method}}`))
+        return `Object.values({${method}})[0]`;
+    return fail(func, 'its source cannot be used elsewhere');
+}
+
+function speaksJavaScript(launcher) {
+    return launcher.runtime === 'gjs';
+}
+
+/** The name that a function has in a worker from now on. */
+function define(worker, source) {
+    let names = sent.get(worker);
+    if (names === undefined) {
+        names = new Map();
+        sent.set(worker, names);
+    }
+
+    let name = names.get(source);
+    if (name === undefined) {
+        name = `f${names.size}`;
+        names.set(source, name);
+        const text = `void ((globalThis.${PLACE} ??= {}).${name} = (${source}\n))`;
+        native.evaluate(handleOf(worker), text).catch(() => names.delete(source));
+    }
+    return `${PLACE}.${name}`;
+}
+
+/** Has a function called through call(name, arguments). */
+function callFunction(object, func, args, call) {
+    const source = sourceOf(func);
+    const launcher = object instanceof Malt.Worker ? object.get_launcher() : object.launcher;
+    if (!speaksJavaScript(launcher))
+        fail(func, `the worker does not run JavaScript but ${launcher.runtime ?? launcher.program ?? 'something else'}`);
+
+    if (object instanceof Malt.Worker)
+        return call(define(object, source), args);
+
+    // The workers of a pool come and go, so each call brings its function along.
+    return call('malt.applySource', [source, args]);
+}
+
+function extend(namespace) {
+    Malt = namespace;
+}

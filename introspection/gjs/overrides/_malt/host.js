@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+
+// What comes from workers: calls of the program's functions, progress and output.
+
+/* exported extend */
+
+const {addMethods} = imports.overrides._malt.handles;
+
+function answer(request, func) {
+    try {
+        const {args, keywords} = request;
+        if (keywords !== undefined)
+            args.push(keywords);
+
+        const value = func(...args);
+        if (typeof value?.then === 'function')
+            value.then(result => request.resolve(result), error => request.reject(error));
+        else
+            request.resolve(value);
+    } catch (error) {
+        request.reject(error);
+    }
+}
+
+class WorkerMethods {
+    /** Lets the worker's code call a function, which may be async, by a name. */
+    export(name, func) {
+        if (typeof name !== 'string' || name === '')
+            throw new TypeError('the name has to be a string that is not empty');
+        if (typeof func !== 'function')
+            throw new TypeError(`what is exported as '${name}' is no function`);
+        this.export_function(name, null, request => answer(request, func));
+    }
+
+    /** Takes that back; whether there was one. */
+    unexport(name) {
+        return this.unexport_function(name);
+    }
+}
+
+/** What a handler of a signal gets instead of what GJS gives it. */
+const SIGNALS = {
+    output: (worker, request, stream, bytes) => [worker, request, stream, bytes.toArray()],
+};
+
+function wrapConnect(prototype, name) {
+    const connect = prototype[name];
+    prototype[name] = function (signal, handler) {
+        const convert = SIGNALS[signal];
+        if (convert === undefined || typeof handler !== 'function')
+            return connect.call(this, signal, handler);
+        return connect.call(this, signal, (...args) => handler.apply(this, convert(...args)));
+    };
+}
+
+function extend(Malt) {
+    addMethods(Malt.Worker.prototype, WorkerMethods);
+    wrapConnect(Malt.Worker.prototype, 'connect');
+    wrapConnect(Malt.Worker.prototype, 'connect_after');
+}

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+
+// Pools: the calling functions of workers, and maps whose results can be iterated over.
+
+/* exported extend */
+
+const {Gio, GObject} = imports.gi;
+const {fromVariant, native, toItems} = imports.overrides._malt.native;
+const {addMethods, handleOf} = imports.overrides._malt.handles;
+const {complete, gioPromise} = imports.overrides._malt.errors;
+const {CallOptions, doWith, evalWith} = imports.overrides._malt.calls;
+const {makeLauncher} = imports.overrides._malt.launching;
+const {callFunction} = imports.overrides._malt.functions;
+const {checkOptions, toTimeout, withCancellable} = imports.overrides._malt.limits;
+
+let Malt;
+
+const CALL_OPTIONS = ['timeout', 'cancellable', 'signal', 'keywords', 'module', 'retry'];
+const EVAL_OPTIONS = ['timeout', 'cancellable', 'signal', 'module', 'retry'];
+const MAP_OPTIONS = ['timeout', 'cancellable', 'signal', 'retry', 'ordered', 'settled'];
+
+const POOL_PROPERTIES = ['maxWorkers', 'minWorkers', 'queueLength', 'idleTimeout', 'maxCallsPerWorker', 'callsPerWorker',
+    'retries', 'crashLimit', 'crashWindow', 'initializer', 'initializerArguments'];
+
+function toFlags({retry = false, ordered = true}) {
+    return (retry ? Malt.PoolCallFlags.RETRY : 0) | (ordered ? 0 : Malt.PoolCallFlags.UNORDERED);
+}
+
+/**
+ * What comes of each item of a list for which a function is called.
+ *
+ * It can be iterated over with `for await`, or awaited as a whole, which gives an array. What was
+ * begun is cancelled if the iteration ends before its time.
+ */
+class PoolMap {
+    #outcomes = [];  // of the items that came and were not taken
+    #isDone = false;
+    #wake = null;
+    #cancellable = new Gio.Cancellable();
+    #isSettled;
+    #all;
+
+    constructor(pool, func, items, options) {
+        this.#isSettled = options.settled ?? false;
+        this.#all = withCancellable(options, cancellable => this.#run(pool, func, items, options, cancellable));
+        // Whoever iterates hears of the errors there.
+        this.#all.catch(() => {});
+    }
+
+    async #run(pool, func, items, options, outer) {
+        const id = outer === null ? 0
+            : GObject.Object.prototype.connect.call(outer, 'cancelled', () => this.#cancellable.cancel());
+        if (outer?.is_cancelled())
+            this.#cancellable.cancel();
+
+        const values = new Array(items.length);
+        const itemDone = (_pool, index, value, error) => {
+            const outcome = error === null ? {status: 'fulfilled', value: fromVariant(value)}
+                : {status: 'rejected', reason: complete(error)};
+            values[index] = outcome;
+            this.#outcomes.push(outcome);
+            this.#wakeUp();
+        };
+
+        try {
+            const [name, variant] = typeof func === 'string' ? [func, toItems(items)]
+                : callFunction(pool, func, null, (applier, [source]) =>
+                    [applier, toItems(items.map(item => [source, [item]]), true)]);
+            await gioPromise(ready => pool.map_async(name, variant, toFlags(options), toTimeout(options.timeout),
+                this.#cancellable, itemDone, ready), result => pool.map_finish(result));
+        } catch (error) {
+            if (!this.#isSettled || values.length === 0 || values.includes(undefined))
+                throw error;
+        } finally {
+            if (id !== 0)
+                outer.disconnect(id);
+            this.#isDone = true;
+            this.#wakeUp();
+        }
+        return this.#isSettled ? values : values.map(({value}) => value);
+    }
+
+    #wakeUp() {
+        this.#wake?.();
+        this.#wake = null;
+    }
+
+    then(...reactions) {
+        return this.#all.then(...reactions);
+    }
+
+    catch(reaction) {
+        return this.#all.catch(reaction);
+    }
+
+    finally(reaction) {
+        return this.#all.finally(reaction);
+    }
+
+    async *[Symbol.asyncIterator]() {
+        try {
+            for (;;) {
+                while (this.#outcomes.length === 0 && !this.#isDone)
+                    await new Promise(resolve => (this.#wake = resolve));
+                if (this.#outcomes.length === 0)
+                    break;
+                const outcome = this.#outcomes.shift();
+                if (this.#isSettled)
+                    yield outcome;
+                else if (outcome.status === 'fulfilled')
+                    yield outcome.value;
+                else
+                    throw outcome.reason;
+            }
+        } finally {
+            this.#cancellable.cancel();
+        }
+        // It may have failed for a reason that is no item's.
+        await this.#all;
+    }
+}
+
+class PoolMethods {
+    call(func, ...args) {
+        if (typeof func === 'string')
+            return native.call(handleOf(this), func, args);
+        return new CallOptions(this, {}).call(func, ...args);
+    }
+
+    async eval(source, options = {}) {
+        checkOptions(options, EVAL_OPTIONS);
+        return evalWith(this, source, options, toFlags(options));
+    }
+
+    do(func, ...args) {
+        doWith(this, func, args, {});
+    }
+
+    options(options) {
+        checkOptions(options, CALL_OPTIONS);
+        return new CallOptions(this, options, toFlags(options));
+    }
+
+    /** Has a function called with each item of an array. */
+    map(func, items, options = {}) {
+        checkOptions(options, MAP_OPTIONS);
+        return new PoolMap(this, func, [...items], options);
+    }
+
+    /** Waits until a call would not have to wait for room in the queue. */
+    async waitRoom(options = {}) {
+        checkOptions(options, ['cancellable', 'signal']);
+        await withCancellable(options, cancellable => gioPromise(
+            ready => this.wait_room_async(cancellable, ready),
+            result => this.wait_room_finish(result)));
+    }
+
+    /** Ends the workers, when the calls that wait and run have ended or, if asked, before. */
+    async shutdown(options = {}) {
+        checkOptions(options, ['cancellable', 'signal', 'dropQueued', 'stopRunning']);
+        const flags = (options.dropQueued ? Malt.PoolShutdownFlags.DROP_QUEUED : 0) |
+            (options.stopRunning ? Malt.PoolShutdownFlags.STOP_RUNNING : 0);
+        await withCancellable(options, cancellable => gioPromise(
+            ready => this.shutdown_async(flags, cancellable, ready),
+            result => this.shutdown_finish(result)));
+    }
+}
+
+function extend(namespace) {
+    Malt = namespace;
+    addMethods(Malt.Pool.prototype, PoolMethods);
+
+    /** Makes a pool; the options are those of its workers and its own. */
+    Malt.Pool.create = function (options = {}) {
+        const own = {}, launching = {};
+        for (const [name, value] of Object.entries(options))
+            (POOL_PROPERTIES.includes(name) ? own : launching)[name] = value;
+        // Arguments are a tuple there, and an array here.
+        if (Array.isArray(own.initializerArguments))
+            own.initializerArguments = toItems([own.initializerArguments], true).get_child_value(0);
+        return new Malt.Pool({launcher: makeLauncher(launching), ...own});
+    };
+}

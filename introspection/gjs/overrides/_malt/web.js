@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+
+// Workers in the shape that browsers give them, for code that comes from there.
+
+/* exported extend */
+
+const {Gio, GLib} = imports.gi;
+const {toVariant} = imports.overrides._malt.native;
+const {isClosed} = imports.overrides._malt.errors;
+
+const PLACE = '__maltWeb';
+
+// Messages of each direction that may be under way; more wait where they are.
+const CAPACITY = 256;
+
+/** Runs in the worker: its half of all this. Returns nothing that would have to be sent. */
+function boot(place, capacity, workerName) {
+    const self = globalThis;
+    const inbox = new malt.Channel(capacity);
+    const outbox = new malt.Channel(capacity);
+    const listeners = {message: new Set(), error: new Set()};
+
+    function send(kind, value) {
+        // It is converted now, and what cannot be is thrown here.
+        const sent = outbox.put([kind, value]);
+        sent.catch(() => {});
+        return sent;
+    }
+
+    function report(error) {
+        const isError = typeof error === 'object' && error !== null;
+        send('error', {
+            message: isError ? String(error.message) : String(error),
+            name: isError ? String(error.name) : '',
+            filename: String(isError && error.fileName || ''),
+            lineno: isError && error.lineNumber || 0,
+            colno: isError && error.columnNumber || 0,
+            stack: String(isError && error.stack || ''),
+        });
+    }
+
+    function dispatch(type, event) {
+        for (const listener of [self[`on${type}`], ...listeners[type]]) {
+            if (listener === null || listener === undefined)
+                continue;
+            try {
+                const result = typeof listener === 'function' ? listener.call(self, event) : listener.handleEvent(event);
+                if (typeof result?.then === 'function')
+                    result.then(undefined, report);
+            } catch (error) {
+                report(error);
+            }
+        }
+    }
+
+    async function listen() {
+        for await (const data of inbox)
+            dispatch('message', {type: 'message', data, target: self, currentTarget: self});
+    }
+
+    const given = {
+        self,
+        name: workerName,
+        onmessage: null,
+        onerror: null,
+        postMessage(message) {
+            send('message', message);
+        },
+        addEventListener(type, listener) {
+            listeners[type]?.add(listener);
+        },
+        removeEventListener(type, listener) {
+            listeners[type]?.delete(listener);
+        },
+        close() {
+            inbox.close();
+            send('close', null).then(() => outbox.close());
+        },
+    };
+    for (const [key, value] of Object.entries(given))
+        Object.defineProperty(self, key, {value, writable: true, configurable: true, enumerable: true});
+
+    // What begins when the script has run.
+    Object.defineProperty(self, place, {value: {inbox, outbox, report, listen}, configurable: true});
+}
+
+/** What a message or an error is to listeners. */
+class WebEvent {
+    defaultPrevented = false;
+
+    constructor(type, target, properties) {
+        Object.assign(this, properties);
+        this.type = type;
+        this.target = target;
+        this.currentTarget = target;
+    }
+
+    preventDefault() {
+        this.defaultPrevented = true;
+    }
+}
+
+function isUrl(text) {
+    return /^(?:[a-z][a-z0-9+.-]*:\/\/|data:|\/)[^\n]*$/i.test(text);
+}
+
+class WebWorker {
+    onmessage = null;
+    onerror = null;
+    #listeners = new Map();  // type → listener → options
+    #cancellable = new Gio.Cancellable();
+    #inbox = null;           // once the worker has it
+    #waiting = [];           // messages before that
+    #worker = null;
+    #isOver = false;
+
+    /**
+     * @param script - a URL, an absolute path, a Gio.File or the source itself
+     * @param options - `type`: 'module' or 'classic'; `name`; the rest is for Malt.Worker.spawn()
+     */
+    constructor(script, options = {}) {
+        const {type = 'classic', name = '', eval: isSource, ...launching} = options;
+        if (type !== 'classic' && type !== 'module')
+            throw new TypeError(`the type of a worker is 'classic' or 'module', not '${type}'`);
+        if (script instanceof Gio.File)
+            script = script.get_uri();
+        if (typeof script !== 'string')
+            script = String(script);
+        if (script.startsWith('/') && isUrl(script) && !isSource)
+            script = Gio.File.new_for_path(script).get_uri();
+
+        this.#run(script, type, name, isSource ?? !isUrl(script), launching).catch(error => this.#fail(error));
+    }
+
+    async #run(script, type, name, isSource, launching) {
+        const Malt = imports.gi.Malt;
+        const worker = await Malt.Worker.spawn({runtime: 'gjs', ...launching, cancellable: this.#cancellable});
+        this.#worker = worker;
+        if (this.#isOver) {
+            worker.kill();
+            return;
+        }
+
+        await worker.call(boot, PLACE, CAPACITY, name);
+        const [inbox, outbox] = await Promise.all(['inbox', 'outbox'].map(end => worker.channel(`${PLACE}.${end}`)));
+        const reading = this.#read(outbox).catch(error => this.#fail(error));
+        try {
+            await this.#load(worker, script, type, isSource);
+        } catch (error) {
+            if (!(error instanceof Malt.RemoteError))
+                throw error;
+            this.#fail(error, {
+                message: `${error.remoteType}: ${error.remoteMessage}`,
+                filename: isSource ? '' : script,
+            });
+        }
+
+        this.#inbox = inbox;
+        for (const variant of this.#waiting.splice(0))
+            this.#put(variant);
+        worker.do(`${PLACE}.listen`);
+        await reading;
+    }
+
+    async #load(worker, script, type, isSource) {
+        if (!isSource && type === 'module') {
+            await worker.eval(`await import(${JSON.stringify(script)}); undefined`);
+        } else if (isSource && type === 'module') {
+            // Top-level await and imports work in any evaluation.
+            await worker.eval(`${script}\n;undefined`);
+        } else {
+            const source = isSource ? script : await this.#fetch(script);
+            await worker.eval(`${source}\n;undefined`);
+        }
+    }
+
+    async #fetch(url) {
+        const data = /^data:[^,]*?(;base64)?,(.*)$/is.exec(url);
+        if (data !== null)
+            return data[1] ? new TextDecoder().decode(GLib.base64_decode(data[2])) : decodeURIComponent(data[2]);
+        return new Promise((resolve, reject) => {
+            Gio.File.new_for_uri(url).load_contents_async(this.#cancellable, (file, result) => {
+                try {
+                    resolve(new TextDecoder().decode(file.load_contents_finish(result)[1]));
+                } catch (error) {
+                    reject(error);
+                }
+            });
+        });
+    }
+
+    async #read(outbox) {
+        try {
+            for await (const [kind, value] of outbox) {
+                if (this.#isOver)
+                    return;
+                if (kind === 'message')
+                    this.#dispatch('message', {data: value});
+                else if (kind === 'error')
+                    this.#fail(null, value);
+                else
+                    break;
+            }
+        } catch (error) {
+            if (!isClosed(error))
+                throw error;
+        }
+        this.terminate();
+    }
+
+    #put(variant) {
+        this.#inbox.put_async(variant, null, (channel, result) => {
+            try {
+                channel.put_finish(result);
+            } catch {
+                // The worker has closed, or is gone, of which its end tells.
+            }
+        });
+    }
+
+    #fail(error, properties = {message: error.message}) {
+        if (this.#isOver)
+            return;
+        const event = this.#dispatch('error', {filename: '', lineno: 0, colno: 0, error, ...properties});
+        if (event === null)
+            printerr(`Uncaught in a worker: ${properties.stack ? `${properties.message}\n${properties.stack}` : properties.message}`);
+        if (error !== null && this.#inbox === null)
+            this.#over();
+        if (this.#worker !== null && !this.#worker.is_running())
+            this.#over();
+    }
+
+    /** The event, or null if nobody listens. */
+    #dispatch(type, properties) {
+        const event = new WebEvent(type, this, properties);
+        const listeners = [[this[`on${type}`], {}], ...this.#listeners.get(type) ?? []].filter(([listener]) => listener);
+        for (const [listener, options] of listeners) {
+            if (options.once)
+                this.removeEventListener(type, listener);
+            try {
+                if (typeof listener === 'function')
+                    listener.call(this, event);
+                else
+                    listener.handleEvent(event);
+            } catch (error) {
+                logError(error);
+            }
+        }
+        return listeners.length > 0 ? event : null;
+    }
+
+    #over() {
+        this.#isOver = true;
+        this.#waiting.length = 0;
+    }
+
+    /** Sends a value, which is copied: nothing is transferred. */
+    postMessage(message, _transfer) {
+        const variant = toVariant(message);
+        if (this.#isOver)
+            return;
+        if (this.#inbox === null)
+            this.#waiting.push(variant);
+        else
+            this.#put(variant);
+    }
+
+    addEventListener(type, listener, options) {
+        if (!this.#listeners.has(type))
+            this.#listeners.set(type, new Map());
+        if (listener && !this.#listeners.get(type).has(listener))
+            this.#listeners.get(type).set(listener, typeof options === 'object' && options !== null ? options : {});
+    }
+
+    removeEventListener(type, listener) {
+        this.#listeners.get(type)?.delete(listener);
+    }
+
+    /** Ends the worker at once. */
+    terminate() {
+        this.#over();
+        this.#cancellable.cancel();
+        this.#worker?.kill();
+    }
+}
+
+function extend(Malt) {
+    Malt.WebWorker = WebWorker;
+}

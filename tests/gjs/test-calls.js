@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+
+// Calling and evaluating, errors, deadlines, cancelling, and the ends of workers.
+
+import GLib from 'gi://GLib';
+import Gio from 'gi://Gio';
+import Malt from 'gi://Malt?version=1';
+
+import {NATIVE, PYTHON, equal, matches, ok, rejects, run, sleep, test, testWith, throws, until} from './tap.js';
+
+testWith(PYTHON, 'evaluations and calls give plain values', async worker => {
+    equal(await worker.eval('1 + 1'), 2);
+    equal(await worker.call('math.hypot', 3, 4), 5);
+    equal(await worker.eval('x = 20'), null);
+    equal(await worker.eval('x + 22'), 42);
+    equal(await worker.eval('x = 1', {module: 'other'}), null);
+    equal(await worker.eval('x'), 20);
+    equal(await worker.options({module: 'other'}).eval('x'), 1);
+    equal(await worker.options({keywords: {key: null, reverse: true}}).call('sorted', [1, 3, 2]), [3, 2, 1]);
+});
+
+testWith(PYTHON, 'requests begin in the order in which they were made', async worker => {
+    await worker.eval('seen = []');
+    const all = [];
+    for (let i = 0; i < 100; i++) {
+        all.push(i % 2 ? worker.call('seen.append', i) : worker.eval(`seen.append(${i})`));
+        worker.do('seen.append', -1);
+    }
+    await Promise.all(all);
+    equal((await worker.eval('seen')).filter(i => i >= 0), Array.from({length: 100}, (_, i) => i));
+});
+
+testWith(PYTHON, 'what is thrown in the worker is a RemoteError', async worker => {
+    const error = await rejects(worker.eval('def f():\n    raise ValueError("no")\nf()'), Malt.RemoteError,
+        /^Remote exception from process worker \(python\) with PID \d+: ValueError: no$/);
+    ok(error instanceof Malt.Error);
+    ok(error instanceof GLib.Error);
+    ok(!(error instanceof Malt.StartError));
+    ok(error.matches(Malt.Error, Malt.Error.REMOTE));
+    equal([error.name, error.remoteType, error.remoteMessage], ['RemoteError', 'ValueError', 'no']);
+    matches(error.remoteStack, /^Traceback[^]*in f\n[^]*ValueError: no$/);
+    equal(error.worker, worker);
+    matches(error.workerName, /^process worker \(python\) with PID \d+$/);
+    equal(error.exitInfo, null);
+    matches(error.stack, /in f\n[^]*\(in the worker, called from\)\n[^]*test-calls\.js/);
+    matches(String(error), /^Malt\.RemoteError: Remote exception/);
+
+    await rejects(worker.eval('1 +'), Malt.RemoteError, /SyntaxError.*line 1/);
+    await rejects(worker.call('math.none_such'), Malt.NotFoundError, /none_such/);
+    await rejects(worker.call('none_such.f'), Malt.NotFoundError, /none_such/);
+    equal(await worker.eval('6 * 7'), 42);
+});
+
+test('errors can be made, and are of their class', () => {
+    for (const name of ['RemoteError', 'TerminatedError', 'StartError', 'SerializationError', 'InterruptedError',
+        'TimeoutError', 'ProtocolError', 'NotSupportedError', 'NotFoundError']) {
+        const error = new Malt[name]('so it is');
+        ok(error instanceof Malt[name] && error instanceof Malt.Error && error instanceof GLib.Error, name);
+        equal([error.name, error.message, String(error)], [name, 'so it is', `Malt.${name}: so it is`]);
+        matches(error.stack, /test-calls\.js/);
+    }
+    ok(!(new Malt.TimeoutError('') instanceof Malt.RemoteError));
+    ok(!(new Error('') instanceof Malt.RemoteError) && !(null instanceof Malt.RemoteError));
+    ok(!(new Gio.IOErrorEnum({code: Malt.Error.REMOTE, message: ''}) instanceof Malt.RemoteError));
+    class Mine extends Malt.TimeoutError {}
+    ok(new Mine('') instanceof Mine && new Mine('') instanceof Malt.TimeoutError);
+    ok(!(new Malt.TimeoutError('') instanceof Mine));
+});
+
+testWith(PYTHON, 'what the library itself throws is of its class too', async worker => {
+    const error = throws(() => worker.remote_eval_fetch(null, '1 / 0', -1, null), Malt.RemoteError, /ZeroDivisionError/);
+    equal(error.remoteType, 'ZeroDivisionError');
+    equal(worker.remote_eval_fetch(null, '1 + 1', -1, null).unpack(), 2);
+    await rejects(worker.eval('2 ** 64'), Malt.SerializationError, /64 bits/);
+});
+
+testWith(PYTHON, 'a deadline ends a call', async worker => {
+    const error = await rejects(worker.eval('while True: pass', {timeout: 50}), Malt.TimeoutError);
+    equal(error.rung, Malt.Rung.INTERRUPTED);
+    await rejects(worker.options({timeout: 50}).call('time.sleep', 1000), Malt.TimeoutError);
+    await rejects(worker.options({timeout: 50}).eval('import asyncio; await asyncio.Future()'), Malt.TimeoutError);
+    equal(await worker.eval('1', {timeout: Infinity}), 1);
+    for (const timeout of [-1, NaN, '5', true])
+        await rejects(worker.eval('1', {timeout}), TypeError, /the timeout has to be a number of milliseconds/);
+});
+
+testWith(PYTHON, 'a Gio.Cancellable ends a call', async worker => {
+    const cancellable = new Gio.Cancellable();
+    const cancelled = rejects(worker.options({cancellable}).call('time.sleep', 1000), Gio.IOErrorEnum);
+    await sleep(20);
+    cancellable.cancel();
+    const error = await cancelled;
+    ok(error.matches(Gio.IOErrorEnum, Gio.IOErrorEnum.CANCELLED));
+    await rejects(worker.eval('1', {cancellable}), Gio.IOErrorEnum);
+    await rejects(worker.eval('1', {cancellable: 5}), TypeError, /has to be a Gio\.Cancellable/);
+    equal(await worker.eval('1 + 1'), 2);
+});
+
+/** What of an AbortController is needed, where GJS has none. */
+class Controller {
+    constructor() {
+        const listeners = new Set();
+        this.listeners = listeners;
+        this.signal = {
+            aborted: false,
+            reason: undefined,
+            addEventListener: (_, listener) => listeners.add(listener),
+            removeEventListener: (_, listener) => listeners.delete(listener),
+        };
+    }
+
+    abort(reason) {
+        this.signal.aborted = true;
+        this.signal.reason = reason;
+        for (const listener of this.listeners)
+            listener();
+    }
+}
+
+testWith(PYTHON, 'an AbortSignal ends a call', async worker => {
+    const controller = new Controller();
+    const aborted = rejects(worker.eval('import asyncio; await asyncio.Future()', {signal: controller.signal}),
+        RangeError, /enough/);
+    equal(controller.listeners.size, 1);
+    await sleep(20);
+    controller.abort(new RangeError('enough'));
+    await aborted;
+    equal(controller.listeners.size, 0);
+    await rejects(worker.eval('1', {signal: controller.signal}), RangeError);
+    const silent = new Controller();
+    silent.abort();
+    await rejects(worker.eval('1', {signal: silent.signal}), Gio.IOErrorEnum);
+    await rejects(worker.eval('1', {signal: {}}), TypeError, /AbortSignal/);
+    await rejects(worker.eval('1', {signal: silent.signal, cancellable: new Gio.Cancellable()}), TypeError, /not both/);
+    equal(await worker.eval('1 + 1'), 2);
+});
+
+testWith(PYTHON, 'an interrupt ends what runs', async worker => {
+    const interrupted = rejects(worker.eval('while True: pass'), Malt.InterruptedError);
+    const id = GLib.timeout_add(GLib.PRIORITY_DEFAULT, 5, () => {
+        worker.interrupt();
+        return GLib.SOURCE_CONTINUE;
+    });
+    await interrupted;
+    GLib.source_remove(id);
+    equal(await worker.eval('1 + 1'), 2);
+});
+
+testWith(NATIVE, 'a crash is a TerminatedError', async worker => {
+    let exitInfo = null;
+    worker.connect('terminated', (_, info) => (exitInfo = info));
+    const error = await rejects(worker.call('native-functions:crash'), Malt.TerminatedError, /signal 11/);
+    equal(error.exitInfo.kind, Malt.ExitKind.SIGNALLED);
+    equal(error.exitInfo.signal, 11);
+    equal(error.worker, worker);
+    await until(() => exitInfo !== null);
+    equal(exitInfo, error.exitInfo);
+    await rejects(worker.call('native-functions:nothing'), Malt.TerminatedError);
+    equal(worker.is_running(), false);
+});
+
+testWith(NATIVE, 'a worker is stopped, and used no more', async worker => {
+    equal(worker.is_running(), true);
+    equal(await worker.stop(), Malt.StopResult.WAS_RUNNING);
+    equal(await worker.stop(), Malt.StopResult.WAS_DEAD);
+    const error = await rejects(worker.call('native-functions:nothing'), Malt.TerminatedError, /was stopped before the call/);
+    equal(error.exitInfo?.kind ?? Malt.ExitKind.STOPPED, Malt.ExitKind.STOPPED);
+    await rejects(worker.eval('1'), Malt.TerminatedError);
+    await rejects(worker.channel('1'), Malt.TerminatedError);
+    throws(() => worker.do('native-functions:nothing'), Malt.TerminatedError);
+});
+
+testWith(PYTHON, 'a worker that does not end when asked is ended', async worker => {
+    const lost = rejects(worker.eval('import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True:\n    try:\n' +
+        '        while True: pass\n    except BaseException: pass'), Malt.TerminatedError);
+    await sleep(20);
+    equal(await worker.stop({exitTimeout: 20, termTimeout: 20}), Malt.StopResult.WAS_RUNNING);
+    await lost;
+    await rejects(worker.stop({exitTimeOut: 5}), TypeError, /no option 'exitTimeOut'/);
+});
+
+test('what does not start is a StartError', async () => {
+    await rejects(Malt.Worker.spawn({program: '/bin/false'}), Malt.StartError, /exit/);
+    await rejects(Malt.Worker.spawn({program: '/none/such'}), Malt.NotFoundError, /\/none\/such/);
+    await rejects(Malt.Worker.spawn({runtime: 'klingon'}), Malt.NotFoundError, /klingon/);
+    await rejects(Malt.Worker.spawn({backend: 'nowhere'}), Malt.NotFoundError, /nowhere/);
+    await rejects(Malt.Worker.spawn({colour: 'red'}), TypeError, /no option 'colour'/);
+    await rejects(Malt.Worker.spawn({stdout: 'nowhere'}), TypeError, /'nowhere' is none of forward, pipe/);
+    await rejects(Malt.Worker.spawn(5), TypeError, /have to be an object/);
+    const cancellable = new Gio.Cancellable();
+    cancellable.cancel();
+    await rejects(Malt.Worker.spawn({...PYTHON, cancellable}), Gio.IOErrorEnum);
+});
+
+test('options of a worker are those of the launcher', async () => {
+    const worker = await Malt.Worker.spawn({
+        ...PYTHON,
+        environment: {MALT_TEST: 'yes'},
+        workingDirectory: '/',
+        callTimeout: 60000,
+        stdout: 'discard',
+        runtimeOptions: {buffers: 'view'},
+        backendOptions: {},
+    });
+    equal(await worker.eval('import os; [os.environ["MALT_TEST"], os.getcwd()]'), ['yes', '/']);
+    equal(worker.get_launcher().callTimeout, 60000);
+    await rejects(Malt.Worker.spawn({...PYTHON, runtimeOptions: {none_such: 1}}), GLib.Error, /none_such/);
+    worker.kill();
+});
+
+testWith(PYTHON, 'bad input is refused, and the worker goes on', async worker => {
+    await rejects(worker.call(''), GLib.Error, /name of the function is empty/);
+    await rejects(worker.call('a\0b'), GLib.Error, /NUL character at 1/);
+    await rejects(worker.call('\ud800'), GLib.Error, /lone surrogate at 0/);
+    await rejects(worker.eval('"a\ud800b"'), GLib.Error, /the source has a lone surrogate at 2/);
+    await rejects(worker.eval('1\0'), GLib.Error, /the source has a NUL character/);
+    await rejects(worker.eval(5), Error, /the source has to be a string/);
+    await rejects(worker.eval('1', {module: ''}), GLib.Error, /the name of the module is empty/);
+    await rejects(worker.eval('1', {modul: 'x'}), TypeError, /there is no option 'modul'/);
+    await rejects(worker.eval('1', null), TypeError, /the options have to be an object/);
+    throws(() => worker.options({timeOut: 1}), TypeError, /there is no option 'timeOut'/);
+    await rejects(worker.call(5), TypeError, /has to be a name or a function, not number/);
+    await rejects(worker.call(), TypeError, /has to be a name or a function/);
+    equal(await worker.eval('1 + 1'), 2);
+});
+
+testWith(PYTHON, 'calls go on without anybody who keeps the worker', async worker => {
+    const call = (async () => (await Malt.Worker.spawn(PYTHON)).call('time.sleep', 0.05))();
+    imports.system.gc();
+    await sleep(10);
+    imports.system.gc();
+    equal(await call, null);
+    equal(await worker.eval('1'), 1);
+});
+
+await run();

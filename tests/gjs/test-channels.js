@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+
+// Channels: promises, iteration, and the ends of them.
+
+import Gio from 'gi://Gio';
+import Malt from 'gi://Malt?version=1';
+
+import {PYTHON, equal, ok, rejects, run, sleep, test, testWith} from './tap.js';
+
+testWith(PYTHON, 'a channel is iterated over', async worker => {
+    await worker.eval(`
+results = malt.Channel(20)
+async def work(n):
+    for i in range(n):
+        await results.put_async({'n': i, 'text': str(i)})
+    results.close()
+`);
+    const channel = await worker.channel('results');
+    equal([channel.capacity, channel.closed], [20, false]);
+    worker.do('work', 500);
+    let n = 0;
+    for await (const value of channel) {
+        equal(value, {n, text: String(n)});
+        n++;
+    }
+    equal([n, channel.closed], [500, true]);
+    const error = await rejects(channel.take(), Gio.IOErrorEnum, /closed/);
+    ok(error.matches(Gio.IOErrorEnum, Gio.IOErrorEnum.CLOSED));
+    await rejects(channel.put(1), Gio.IOErrorEnum, /closed/);
+});
+
+testWith(PYTHON, 'values go both ways', async worker => {
+    await worker.eval('there = malt.Channel(2); back = malt.Channel(2)');
+    const [there, back] = await Promise.all([worker.channel('there'), worker.channel('back')]);
+    const echo = worker.eval('async for value in there:\n    await back.put_async(value)\nback.close()');
+    const values = [null, true, 5, 2.5, 'text', [1, 2], {a: [1, 'b']}, new Uint8Array([1, 2, 3])];
+    const sending = (async () => {
+        for (const value of values)
+            await there.put(value);
+        there.close();
+    })();
+    const received = [];
+    for await (const value of back)
+        received.push(value);
+    await Promise.all([sending, echo]);
+    equal(received, values);
+});
+
+testWith(PYTHON, 'who breaks off leaves the rest', async worker => {
+    const channel = await worker.channel('c = malt.Channel(10); c.put(1); c.put(2); c.put(3); c');
+    for await (const value of channel) {
+        equal(value, 1);
+        break;
+    }
+    await channel.wait();
+    equal([await channel.take(), await channel.take()], [2, 3]);
+});
+
+testWith(PYTHON, 'what waits can be cancelled', async worker => {
+    const channel = await worker.channel('malt.Channel(1)');
+    const cancellable = new Gio.Cancellable();
+    const taken = rejects(channel.take({cancellable}), Gio.IOErrorEnum);
+    const waited = rejects(channel.wait({cancellable}), Gio.IOErrorEnum);
+    await sleep(10);
+    cancellable.cancel();
+    ok((await taken).matches(Gio.IOErrorEnum, Gio.IOErrorEnum.CANCELLED));
+    await waited;
+    await channel.put('here');
+    equal(await channel.take(), 'here');
+    await rejects(channel.put(1, {timeout: 5}), TypeError, /no option 'timeout'/);
+    await rejects(channel.put([1, () => 2]), Malt.SerializationError, /item 1: cannot convert/);
+});
+
+testWith(PYTHON, 'what is no channel is none', async worker => {
+    await rejects(worker.channel('5'), Malt.Error, /channel/i);
+    await rejects(worker.channel('1 / 0'), Malt.RemoteError, /ZeroDivisionError/);
+    await rejects(worker.channel('none_such'), Malt.Error);
+    await rejects(worker.channel('1 +'), Malt.Error);
+    await rejects(worker.channel(5), Error);
+    equal(await worker.eval('1 + 1'), 2);
+});
+
+testWith(PYTHON, 'channels end with their worker', async worker => {
+    const channel = await worker.channel('malt.Channel(1)');
+    const taken = rejects(channel.take(), Malt.Error);
+    await worker.stop();
+    const error = await taken;
+    equal(error instanceof Malt.TerminatedError, true);
+});
+
+test('a channel of the program itself', async () => {
+    const channel = Malt.Channel.new(2);
+    await channel.put({a: 1});
+    await channel.put('b');
+    channel.close();
+    const values = [];
+    for await (const value of channel)
+        values.push(value);
+    equal(values, [{a: 1}, 'b']);
+});
+
+await run();

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+
+// What comes of a worker's own accord: calls of the program's functions, progress, output.
+
+import GLib from 'gi://GLib';
+import Malt from 'gi://Malt?version=1';
+
+import {PYTHON, equal, matches, rejects, run, sleep, test, testWith, throws, until} from './tap.js';
+
+testWith(PYTHON, 'the worker calls functions', async worker => {
+    worker.export('add', (a, b) => a + b);
+    worker.export('keywords', (...args) => args);
+    worker.export('later', async value => {
+        await sleep(5);
+        return [value, value];
+    });
+    worker.export('nothing', () => {});
+    equal(await worker.eval('malt.host.add(20, 22)'), 42);
+    equal(await worker.eval('malt.host.add("a", b"")'), 'a');
+    equal(await worker.eval('malt.host.keywords(1, b=2)'), [1, {b: 2}]);
+    equal(await worker.eval('malt.host.later("x")'), ['x', 'x']);
+    equal(await worker.eval('await malt.host_async.later({"a": 1})'), [{a: 1}, {a: 1}]);
+    equal(await worker.eval('malt.host.nothing()'), null);
+});
+
+testWith(PYTHON, 'a function that throws', async worker => {
+    worker.export('throws', () => {
+        throw new RangeError('too far');
+    });
+    worker.export('rejects', async () => {
+        throw new TypeError('wrong');
+    });
+    worker.export('odd', () => {
+        throw {toString: null};  // eslint-disable-line no-throw-literal
+    });
+    worker.export('file', () => GLib.file_get_contents('/none/such'));
+    worker.export('unfit', () => ({a: [1, () => 2]}));
+    const attempt = name => worker.eval(`
+try:
+    malt.host.${name}()
+except malt.HostError as error:
+    result = [error.type, error.message, error.traceback]
+result`);
+    const [type, message, traceback] = await attempt('throws');
+    equal([type, message], ['RangeError', 'too far']);
+    matches(traceback, /test-host\.js/);
+    equal((await attempt('rejects')).slice(0, 2), ['TypeError', 'wrong']);
+    equal((await attempt('odd')).slice(0, 2), ['Error', 'something that cannot be shown']);
+    matches((await attempt('file'))[1], /none\/such/);
+    matches((await attempt('unfit'))[1], /key 'a', item 1: cannot convert/);
+    const error = await rejects(worker.eval('malt.host.throws()'), Malt.RemoteError, /HostError/);
+    matches(error.remoteStack, /too far/);
+});
+
+testWith(PYTHON, 'a function calls the worker while it waits', async worker => {
+    worker.export('deeper', async n => (n === 0 ? 0 : 1 + await worker.call('deep', n - 1)));
+    await worker.eval('async def deep(n): return await malt.host_async.deeper(n)');
+    equal(await worker.call('deep', 10), 10);
+});
+
+testWith(PYTHON, 'functions are taken back, and others refused', async worker => {
+    worker.export('f', () => 1);
+    worker.export('f', () => 2);
+    equal(await worker.eval('malt.host.f()'), 2);
+    equal([worker.unexport('f'), worker.unexport('f')], [true, false]);
+    await rejects(worker.eval('malt.host.f()'), Malt.RemoteError, /no function 'f'/);
+    throws(() => worker.export('', () => 1), TypeError, /name has to be a string/);
+    throws(() => worker.export(5, () => 1), TypeError, /name has to be a string/);
+    throws(() => worker.export('g', 5), TypeError, /'g' is no function/);
+});
+
+testWith(PYTHON, 'progress', async worker => {
+    const seen = [];
+    worker.connect('progress', (_, id, fraction, text) => seen.push([typeof id, fraction, text]));
+    equal(await worker.eval('malt.progress(0.5, "half"); 1'), 1);
+    await until(() => seen.length > 0);
+    equal(seen, [['number', 0.5, 'half']]);
+});
+
+test('python: output', async () => {
+    const worker = await Malt.Worker.spawn({...PYTHON, stdout: 'signal', stderr: 'signal'});
+    const texts = {1: '', 2: ''};
+    const id = worker.connect('output', (from, request, stream, bytes) => {
+        equal([from, typeof request, bytes.constructor], [worker, 'number', Uint8Array]);
+        texts[stream] += new TextDecoder().decode(bytes);
+    });
+    await worker.eval('import sys; print("out"); print("err", file=sys.stderr)');
+    await until(() => texts[1] !== '' && texts[2] !== '');
+    equal(texts, {1: 'out\n', 2: 'err\n'});
+    worker.disconnect(id);
+    await worker.stop();
+});
+
+await run();

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+
+// Pools: calls, maps, iteration.
+
+import Gio from 'gi://Gio';
+import Malt from 'gi://Malt?version=1';
+
+import {GJS, PYTHON, equal, matches, need, ok, rejects, run, test, throws} from './tap.js';
+
+function testPool(name, options, body) {
+    test(`${options.runtime}: ${name}`, async () => {
+        need(options);
+        const pool = Malt.Pool.create({maxWorkers: 2, ...options});
+        try {
+            await body(pool);
+        } finally {
+            await pool.shutdown({stopRunning: true});
+        }
+    });
+}
+
+testPool('calls and evaluations', PYTHON, async pool => {
+    equal(await Promise.all([1, 4, 9].map(n => pool.call('math.sqrt', n))), [1, 2, 3]);
+    equal(await pool.eval('6 * 7'), 42);
+    equal(await pool.options({keywords: {reverse: true}}).call('sorted', [1, 3, 2]), [3, 2, 1]);
+    pool.do('math.sqrt', 4);
+    await pool.waitRoom();
+    const error = await rejects(pool.call('math.sqrt', -1), Malt.RemoteError, /ValueError/);
+    matches(error.stack, /test-pool\.js/);
+    await rejects(pool.options({timeout: 50}).call('time.sleep', 1000), Malt.TimeoutError);
+    await rejects(pool.eval('1', {colour: 1}), TypeError, /no option 'colour'/);
+    equal(pool.maxWorkers, 2);
+});
+
+testPool('a map is awaited', PYTHON, async pool => {
+    equal(await pool.map('abs', [-1, 2, -3]), [1, 2, 3]);
+    equal(await pool.map('str', [1, 'b', null, [2]]), ['1', 'b', 'None', '[2]']);
+    equal(await pool.map('str', new Set([1, 2])), ['1', '2']);
+    equal(await pool.map('abs', []), []);
+    await rejects(pool.map('int', ['1', 'x', '3']), Malt.RemoteError, /'x'/);
+    await rejects(pool.map('str', [1, () => 2]), Malt.SerializationError, /item 1, argument 1: cannot convert/);
+    equal((await pool.map('int', ['1', 'x', '3'], {settled: true})).map(({status, value, reason}) =>
+        [status, value ?? reason.remoteType]), [['fulfilled', 1], ['rejected', 'ValueError'], ['fulfilled', 3]]);
+    throws(() => pool.map('abs', [1], {orderd: true}), TypeError, /no option 'orderd'/);
+    throws(() => pool.map('abs', 5), TypeError);
+});
+
+testPool('a map is iterated over', PYTHON, async pool => {
+    const values = [];
+    for await (const value of pool.map('abs', Array.from({length: 100}, (_, i) => -i)))
+        values.push(value);
+    equal(values, Array.from({length: 100}, (_, i) => i));
+
+    values.length = 0;
+    for await (const value of pool.map('abs', [-1, -2, -3], {ordered: false}))
+        values.push(value);
+    equal(values.sort(), [1, 2, 3]);
+
+    values.length = 0;
+    await rejects((async () => {
+        for await (const value of pool.map('int', ['1', 'x', '3']))
+            values.push(value);
+    })(), Malt.RemoteError, /'x'/);
+    equal(values, [1]);
+
+    for await (const value of pool.map('time.sleep', [0, 1000, 1000, 1000])) {
+        equal(value, null);
+        break;
+    }
+    // The others were cancelled.
+    equal(await pool.call('abs', -5), 5);
+});
+
+testPool('a map is cancelled', PYTHON, async pool => {
+    const cancellable = new Gio.Cancellable();
+    const cancelled = rejects(pool.map('time.sleep', [1000, 1000, 1000], {cancellable}), Gio.IOErrorEnum);
+    cancellable.cancel();
+    ok((await cancelled).matches(Gio.IOErrorEnum, Gio.IOErrorEnum.CANCELLED));
+    await rejects(pool.map('abs', [1], {cancellable}), Gio.IOErrorEnum);
+});
+
+test('python: a pool that was shut down', async () => {
+    const pool = Malt.Pool.create({...PYTHON, maxWorkers: 1, initializer: 'os.chdir',
+        initializerArguments: ['/']});
+    equal(await pool.eval('import os; os.getcwd()'), '/');
+    await pool.shutdown();
+    await rejects(pool.call('abs', 1), Gio.IOErrorEnum);
+});
+
+testPool('functions are sent', GJS, async pool => {
+    equal(await pool.call((a, b) => a + b, 1, 2), 3);
+    equal(await pool.map(n => n * n, [1, 2, 3]), [1, 4, 9]);
+    await rejects(pool.call(() => {
+        throw new RangeError('no');
+    }), Malt.RemoteError, /RangeError: no/);
+});
+
+await run();

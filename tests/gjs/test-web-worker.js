@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+
+// Workers in the shape of those of browsers.
+
+import Gio from 'gi://Gio';
+import GLib from 'gi://GLib';
+import Malt from 'gi://Malt?version=1';
+
+import {GJS, equal, matches, need, ok, run, sleep, test, throws, until} from './tap.js';
+
+function testWeb(name, body) {
+    test(name, async () => {
+        need(GJS);
+        await body();
+    });
+}
+
+/** The data of the next messages, or the message of an error. */
+function receive(worker, n = 1) {
+    return new Promise((resolve, reject) => {
+        const data = [];
+        worker.onmessage = event => {
+            data.push(event.data);
+            if (data.length === n)
+                resolve(n === 1 ? data[0] : data);
+        };
+        worker.onerror = event => reject(event);
+    });
+}
+
+testWeb('messages go there and back', async () => {
+    const worker = new Malt.WebWorker(`
+        onmessage = event => postMessage({got: event.data, of: self === globalThis, name});
+    `, {name: 'echo'});
+    for (const value of [5, 'text', [1, 'a', null], {a: {b: [1.5]}}, new Uint8Array([1, 2])]) {
+        const reply = receive(worker);
+        worker.postMessage(value);
+        equal(await reply, {got: value, of: true, name: 'echo'});
+    }
+    worker.terminate();
+});
+
+testWeb('messages keep their order, also from before there was a worker', async () => {
+    const worker = new Malt.WebWorker('addEventListener("message", ({data}) => { for (const i of [0, 1]) postMessage(2 * data + i); })');
+    const replies = receive(worker, 2000);
+    for (let i = 0; i < 1000; i++)
+        worker.postMessage(i);
+    equal(await replies, Array.from({length: 2000}, (_, i) => i));
+    worker.terminate();
+});
+
+testWeb('scripts are loaded by URL', async () => {
+    const [file, stream] = Gio.File.new_tmp('XXXXXX.js');
+    stream.close(null);
+    file.replace_contents('export const x = 1; onmessage = ({data}) => postMessage(data + x + 20);', null, false,
+        Gio.FileCreateFlags.NONE, null);
+    for (const script of [file, file.get_uri(), file.get_path()]) {
+        const worker = new Malt.WebWorker(script, {type: 'module'});
+        const reply = receive(worker);
+        worker.postMessage(21);
+        equal(await reply, 42);
+        worker.terminate();
+    }
+    file.replace_contents('const x = 2; onmessage = function ({data}) { this.postMessage(data * x); };', null, false,
+        Gio.FileCreateFlags.NONE, null);
+    for (const script of [file.get_path(), `data:text/javascript,${encodeURIComponent('onmessage = e => postMessage(e.data * 2)')}`,
+        `data:;base64,${GLib.base64_encode('onmessage = e => postMessage(e.data * 2)')}`]) {
+        const worker = new Malt.WebWorker(script);
+        const reply = receive(worker);
+        worker.postMessage(21);
+        equal(await reply, 42);
+        worker.terminate();
+    }
+    file.delete(null);
+});
+
+testWeb('errors are events', async () => {
+    const worker = new Malt.WebWorker(`
+        onmessage = ({data}) => {
+            if (data === 'throw')
+                throw new RangeError('too far');
+            if (data === 'reject')
+                return Promise.reject(new TypeError('wrong'));
+            postMessage(data);
+        };
+    `);
+    const events = [];
+    worker.addEventListener('error', event => events.push(event));
+    worker.postMessage('throw');
+    worker.postMessage('reject');
+    await until(() => events.length === 2);
+    equal(events.map(({type, message, name}) => [type, message, name]),
+        [['error', 'too far', 'RangeError'], ['error', 'wrong', 'TypeError']]);
+    ok(events[0].target === worker && events[0].lineno > 0);
+    const reply = receive(worker);
+    worker.postMessage('still there');
+    equal(await reply, 'still there');
+    worker.terminate();
+});
+
+testWeb('scripts that fail', async () => {
+    for (const [script, pattern] of [['throw new RangeError("at once")', /RangeError: at once/],
+        ['1 +', /SyntaxError/], ['/none/such.js', /none/], ['file:///none/such.js', /none/]]) {
+        const worker = new Malt.WebWorker(script);
+        const event = await receive(worker).then(() => null, error => error);
+        matches(event.message, pattern);
+        worker.terminate();
+    }
+    const worker = new Malt.WebWorker('', {program: '/none/such'});
+    const event = await receive(worker).then(() => null, error => error);
+    ok(event.error instanceof Malt.NotFoundError);
+    worker.postMessage(1);
+});
+
+testWeb('listeners', async () => {
+    const worker = new Malt.WebWorker('onmessage = ({data}) => postMessage(data)');
+    const seen = [];
+    const listener = event => seen.push(['listener', event.data]);
+    worker.addEventListener('message', listener);
+    worker.addEventListener('message', listener);
+    worker.addEventListener('message', {handleEvent: event => seen.push(['object', event.data])});
+    worker.addEventListener('message', event => seen.push(['once', event.data]), {once: true});
+    worker.postMessage(1);
+    await until(() => seen.length === 3);
+    worker.removeEventListener('message', listener);
+    worker.postMessage(2);
+    await until(() => seen.length === 4);
+    equal(seen, [['listener', 1], ['object', 1], ['once', 1], ['object', 2]]);
+    worker.terminate();
+});
+
+testWeb('what cannot be sent is thrown', () => {
+    const worker = new Malt.WebWorker('');
+    throws(() => worker.postMessage({a: () => 1}), Malt.SerializationError, /key 'a': cannot convert/);
+    throws(() => new Malt.WebWorker('', {type: 'shared'}), TypeError, /not 'shared'/);
+    worker.terminate();
+});
+
+testWeb('the ends of workers', async () => {
+    const closing = new Malt.WebWorker('postMessage("last"); close();');
+    equal(await receive(closing), 'last');
+    closing.postMessage('nobody hears');
+
+    const crashing = new Malt.WebWorker('onmessage = () => imports.system.exit(3)', {stderr: 'discard'});
+    const event = receive(crashing);
+    crashing.postMessage(1);
+    const {error} = await event.then(() => null, reason => reason);
+    ok(error instanceof Malt.TerminatedError);
+    equal(error.exitInfo.get_exit_code(), 3);
+
+    // Before it has begun, and while it is busy.
+    new Malt.WebWorker('postMessage(1)').terminate();
+    const busy = new Malt.WebWorker('postMessage("begun"); onmessage = () => { for (;;); }');
+    await receive(busy);
+    busy.postMessage(1);
+    await sleep(10);
+    busy.terminate();
+    busy.terminate();
+});
+
+await run();
