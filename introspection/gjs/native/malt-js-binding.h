@@ -24,18 +24,29 @@ struct MaltJsPending
   }
 
   JS::PersistentRootedObject  promise;
-  JS::PersistentRootedValue   handle;  /* of whom it is awaited from */
-  GVariant                 *(*finish) (GObject       *object,
-                                       GAsyncResult  *result,
-                                       GError       **error) = nullptr;
+  JS::PersistentRootedValue   handle;   /* of whom it is awaited from */
+
+  /* What comes of it: a value that is returned, or one of these that is set, or nothing. */
+  GVariant                 *(*finish) (MaltJsPending  *self,
+                                       GObject        *source,
+                                       GAsyncResult   *result,
+                                       GError        **error) = nullptr;
+  GObject                    *object = nullptr; /* (owned) */
+  int                         number = -1;
 };
 
-MaltJsPending *malt_js_pending_new    (JSContext               *cx,
-                                       JS::HandleValue          handle,
-                                       JS::MutableHandleValue   promise);
-bool           malt_js_pending_abort  (JSContext               *cx,
-                                       MaltJsPending           *self);
-void           malt_js_pending_done   (GObject                 *object,
+/* Begins something with the object whose handle is the first argument.  False with an exception
+ * pending, which becomes the promise's. */
+typedef bool (* MaltJsBegin) (JSContext           *cx,
+                              GObject             *object,
+                              const JS::CallArgs  &args,
+                              MaltJsPending       *pending);
+
+bool           malt_js_begin          (JSContext               *cx,
+                                       unsigned                 argc,
+                                       JS::Value               *vp,
+                                       MaltJsBegin              function);
+void           malt_js_pending_done   (GObject                 *source,
                                        GAsyncResult            *result,
                                        gpointer                 user_data);
 
@@ -47,12 +58,28 @@ GObject       *malt_js_handle_ref     (JSContext               *cx,
                                        JS::HandleValue          value);
 bool           malt_js_throw          (JSContext               *cx,
                                        GError                  *error);
+bool           malt_js_make_error     (JSContext               *cx,
+                                       GError                  *error,
+                                       JS::MutableHandleValue   result);
+GCancellable  *malt_js_take_cancellable (JS::HandleValue        given);
+int            malt_js_get_int        (JS::HandleValue          value,
+                                       int                      otherwise);
 char          *malt_js_dup_text       (JSContext               *cx,
                                        JS::HandleValue          value,
                                        const char              *what);
+
+bool           malt_js_watch_collector (JSContext              *cx);
 
 bool           malt_js_call           (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_evaluate       (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_post           (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_put            (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_take           (JSContext *cx, unsigned argc, JS::Value *vp);
+bool           malt_js_wait           (JSContext *cx, unsigned argc, JS::Value *vp);
+bool           malt_js_spawn          (JSContext *cx, unsigned argc, JS::Value *vp);
+bool           malt_js_stop           (JSContext *cx, unsigned argc, JS::Value *vp);
+bool           malt_js_open_channel   (JSContext *cx, unsigned argc, JS::Value *vp);
+bool           malt_js_wait_room      (JSContext *cx, unsigned argc, JS::Value *vp);
+bool           malt_js_shut_down      (JSContext *cx, unsigned argc, JS::Value *vp);
+bool           malt_js_map            (JSContext *cx, unsigned argc, JS::Value *vp);
+bool           malt_js_export         (JSContext *cx, unsigned argc, JS::Value *vp);

@@ -50,11 +50,18 @@ malt_js_dup_text (JSContext       *cx,
 }
 
 /* The one that was given, if one was. */
-static GCancellable *
-take_cancellable (JS::HandleValue given)
+GCancellable *
+malt_js_take_cancellable (JS::HandleValue given)
 {
   return given.isTrue () ? static_cast<GCancellable *> (static_cast<gpointer> (g_steal_pointer (&malt_js_exchange.object)))
                          : nullptr;
+}
+
+int
+malt_js_get_int (JS::HandleValue value,
+                 int             otherwise)
+{
+  return value.isInt32 () ? value.toInt32 () : otherwise;
 }
 
 /* (timeout in milliseconds, flags, whether a cancellable was given) from an argument on. */
@@ -63,9 +70,9 @@ get_limits (const JS::CallArgs &args,
             unsigned            first,
             Limits             *limits)
 {
-  limits->timeout_msec = args.get (first).isInt32 () ? args[first].toInt32 () : MALT_TIMEOUT_DEFAULT;
-  limits->flags = static_cast<MaltPoolCallFlags> (args.get (first + 1).isInt32 () ? args[first + 1].toInt32 () : 0);
-  limits->cancellable = take_cancellable (args.get (first + 2));
+  limits->timeout_msec = malt_js_get_int (args.get (first), MALT_TIMEOUT_DEFAULT);
+  limits->flags = static_cast<MaltPoolCallFlags> (malt_js_get_int (args.get (first + 1), 0));
+  limits->cancellable = malt_js_take_cancellable (args.get (first + 2));
 }
 
 /* An array of bytes or numbers that is the only argument is copied to where it is sent from.
@@ -150,33 +157,37 @@ convert_keywords (JSContext       *cx,
 }
 
 static GVariant *
-finish_worker_call (GObject       *object,
-                    GAsyncResult  *result,
-                    GError       **error)
+finish_worker_call (MaltJsPending  *self,
+                    GObject        *object,
+                    GAsyncResult   *result,
+                    GError        **error)
 {
   return malt_worker_remote_call_finish (MALT_WORKER (object), result, error);
 }
 
 static GVariant *
-finish_pool_call (GObject       *object,
-                  GAsyncResult  *result,
-                  GError       **error)
+finish_pool_call (MaltJsPending  *self,
+                  GObject        *object,
+                  GAsyncResult   *result,
+                  GError        **error)
 {
   return malt_pool_remote_call_finish (MALT_POOL (object), result, error);
 }
 
 static GVariant *
-finish_worker_eval (GObject       *object,
-                    GAsyncResult  *result,
-                    GError       **error)
+finish_worker_eval (MaltJsPending  *self,
+                    GObject        *object,
+                    GAsyncResult   *result,
+                    GError        **error)
 {
   return malt_worker_remote_eval_finish (MALT_WORKER (object), result, error);
 }
 
 static GVariant *
-finish_pool_eval (GObject       *object,
-                  GAsyncResult  *result,
-                  GError       **error)
+finish_pool_eval (MaltJsPending  *self,
+                  GObject        *object,
+                  GAsyncResult   *result,
+                  GError        **error)
 {
   return malt_pool_remote_eval_finish (MALT_POOL (object), result, error);
 }
@@ -251,42 +262,13 @@ begin_eval (JSContext           *cx,
   return true;
 }
 
-/* Begins something with the object of the first argument, a handle, and returns a promise;
- * what is wrong at once becomes the promise's too. */
-static bool
-begin (JSContext   *cx,
-       unsigned     argc,
-       JS::Value   *vp,
-       bool       (*function) (JSContext          *cx,
-                               GObject            *object,
-                               const JS::CallArgs &args,
-                               MaltJsPending      *pending))
-{
-  JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
-  g_autoptr (GObject) object = malt_js_handle_ref (cx, args.get (0));
-  JS::RootedValue promise (cx);
-  MaltJsPending *pending;
-
-  if (object == nullptr)
-    return false;
-  pending = malt_js_pending_new (cx, args[0], &promise);
-  if (pending == nullptr)
-    return false;
-
-  if (!function (cx, object, args, pending) && !malt_js_pending_abort (cx, pending))
-    return false;
-
-  args.rval ().set (promise);
-  return true;
-}
-
 /* call(handle, function, arguments, keywords, timeout, flags, has cancellable): a promise */
 bool
 malt_js_call (JSContext *cx,
               unsigned   argc,
               JS::Value *vp)
 {
-  return begin (cx, argc, vp, begin_call);
+  return malt_js_begin (cx, argc, vp, begin_call);
 }
 
 /* evaluate(handle, source, module, timeout, flags, has cancellable): a promise */
@@ -295,7 +277,7 @@ malt_js_evaluate (JSContext *cx,
                   unsigned   argc,
                   JS::Value *vp)
 {
-  return begin (cx, argc, vp, begin_eval);
+  return malt_js_begin (cx, argc, vp, begin_eval);
 }
 
 /* post(handle, function, arguments, keywords): nobody hears what comes of it */
@@ -325,72 +307,4 @@ malt_js_post (JSContext *cx,
 
   args.rval ().setUndefined ();
   return error == nullptr || malt_js_throw (cx, error);
-}
-
-/* Channels */
-
-static GVariant *
-finish_put (GObject       *object,
-            GAsyncResult  *result,
-            GError       **error)
-{
-  malt_channel_put_finish (MALT_CHANNEL (object), result, error);
-  return nullptr;
-}
-
-static GVariant *
-finish_take (GObject       *object,
-             GAsyncResult  *result,
-             GError       **error)
-{
-  return malt_channel_take_finish (MALT_CHANNEL (object), result, error);
-}
-
-static bool
-begin_put (JSContext           *cx,
-           GObject             *object,
-           const JS::CallArgs  &args,
-           MaltJsPending       *pending)
-{
-  g_autoptr (GCancellable) cancellable = take_cancellable (args.get (2));
-  GError *error = nullptr;
-  GVariant *value = malt_gjs_to_variant (cx, args.get (1), FALSE, &error);
-
-  if (value == nullptr)
-    return error != nullptr && malt_js_throw (cx, error);
-
-  pending->finish = finish_put;
-  malt_channel_put_async (MALT_CHANNEL (object), value, cancellable, malt_js_pending_done, pending);
-  return true;
-}
-
-static bool
-begin_take (JSContext           *cx,
-            GObject             *object,
-            const JS::CallArgs  &args,
-            MaltJsPending       *pending)
-{
-  g_autoptr (GCancellable) cancellable = take_cancellable (args.get (1));
-
-  pending->finish = finish_take;
-  malt_channel_take_async (MALT_CHANNEL (object), cancellable, malt_js_pending_done, pending);
-  return true;
-}
-
-/* put(handle, value, has cancellable): a promise */
-bool
-malt_js_put (JSContext *cx,
-             unsigned   argc,
-             JS::Value *vp)
-{
-  return begin (cx, argc, vp, begin_put);
-}
-
-/* take(handle, has cancellable): a promise */
-bool
-malt_js_take (JSContext *cx,
-              unsigned   argc,
-              JS::Value *vp)
-{
-  return begin (cx, argc, vp, begin_take);
 }

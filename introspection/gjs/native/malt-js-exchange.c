@@ -30,6 +30,19 @@ malt_js_give_variant (GVariant *variant)
 }
 
 /**
+ * malt_js_take_object:
+ *
+ * Takes the object that a function of JavaScript has got.
+ *
+ * Returns: (transfer full) (nullable): the object
+ */
+GObject *
+malt_js_take_object (void)
+{
+  return g_steal_pointer (&malt_js_exchange.object);
+}
+
+/**
  * malt_js_take_variant:
  *
  * Takes the variant that a function of JavaScript has made.

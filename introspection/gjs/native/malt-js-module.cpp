@@ -253,7 +253,7 @@ from_variant (JSContext *cx,
   return value == nullptr || malt_gjs_from_variant (cx, value, args.rval ());
 }
 
-/* setHooks({makeError(stack)}) */
+/* setHooks({makeError(stack, handle), takeObject(), answer(function), log(error)}) */
 static bool
 set_hooks (JSContext *cx,
            unsigned   argc,
@@ -274,11 +274,19 @@ set_hooks (JSContext *cx,
 
 static const JSFunctionSpec functions[] = {
   JS_FN ("handle", new_handle, 0, 0),
-  JS_FN ("call", malt_js_call, 6, 0),
-  JS_FN ("evaluate", malt_js_evaluate, 5, 0),
+  JS_FN ("call", malt_js_call, 7, 0),
+  JS_FN ("evaluate", malt_js_evaluate, 6, 0),
   JS_FN ("post", malt_js_post, 4, 0),
   JS_FN ("put", malt_js_put, 3, 0),
   JS_FN ("take", malt_js_take, 2, 0),
+  JS_FN ("wait", malt_js_wait, 2, 0),
+  JS_FN ("spawn", malt_js_spawn, 2, 0),
+  JS_FN ("stop", malt_js_stop, 4, 0),
+  JS_FN ("openChannel", malt_js_open_channel, 5, 0),
+  JS_FN ("waitRoom", malt_js_wait_room, 2, 0),
+  JS_FN ("shutDown", malt_js_shut_down, 3, 0),
+  JS_FN ("map", malt_js_map, 6, 0),
+  JS_FN ("export", malt_js_export, 3, 0),
   JS_FN ("toVariant", to_variant, 1, 0),
   JS_FN ("toItems", to_items, 2, 0),
   JS_FN ("fromVariant", from_variant, 0, 0),
@@ -293,7 +301,7 @@ define (JSContext *cx)
   JS::RootedObject native (cx, global ? JS_NewObject (cx, &native_class) : nullptr);
 
   if (!native || !JS_DefineFunctions (cx, native, functions) ||
-      !JS_DefineProperty (cx, global, NAME, native, 0))
+      !JS_DefineProperty (cx, global, NAME, native, 0) || !malt_js_watch_collector (cx))
     return false;
 
   state.cx = cx;

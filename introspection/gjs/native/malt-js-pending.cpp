@@ -15,25 +15,6 @@
  * was begun, and what waits for them goes on at once: GJS itself would do that in the next
  * turn of the main loop. */
 
-/* nullptr with an exception pending. */
-MaltJsPending *
-malt_js_pending_new (JSContext              *cx,
-                     JS::HandleValue         handle,
-                     JS::MutableHandleValue  promise)
-{
-  JSObject *object = JS::NewPromiseObject (cx, nullptr);
-  MaltJsPending *self;
-
-  if (object == nullptr)
-    return nullptr;
-
-  self = new MaltJsPending (cx);
-  self->promise = object;
-  self->handle = handle;
-  promise.setObject (*object);
-  return self;
-}
-
 /* An Error of JavaScript for an error, which it takes: the other half makes it, and is told
  * where the promise was made, and whose it is. */
 static bool
@@ -74,6 +55,15 @@ throw_error (JSContext        *cx,
   return false;
 }
 
+/* The same of an error that is no promise's. */
+bool
+malt_js_make_error (JSContext              *cx,
+                    GError                 *error,
+                    JS::MutableHandleValue  result)
+{
+  return make_error (cx, nullptr, JS::UndefinedHandleValue, error, result);
+}
+
 /* Has an error thrown, which it takes; returns false. */
 bool
 malt_js_throw (JSContext *cx,
@@ -82,62 +72,72 @@ malt_js_throw (JSContext *cx,
   return throw_error (cx, nullptr, JS::UndefinedHandleValue, error);
 }
 
+/* What has come of it, as a value of JavaScript. */
+static bool
+convert_result (JSContext              *cx,
+                MaltJsPending          *self,
+                GVariant               *value,
+                JS::MutableHandleValue  result)
+{
+  JS::RootedObject hooks (cx, malt_js_get_hooks ());
+
+  if (value != nullptr)
+    return malt_gjs_from_variant (cx, value, result);
+
+  if (self->object != nullptr)
+    {
+      g_clear_object (&malt_js_exchange.object);
+      malt_js_exchange.object = g_steal_pointer (&self->object);
+      return JS::Call (cx, hooks, "takeObject", JS::HandleValueArray::empty (), result);
+    }
+
+  if (self->number >= 0)
+    result.setInt32 (self->number);
+  else
+    result.setUndefined ();
+  return true;
+}
+
 static bool
 resolve (JSContext        *cx,
+         MaltJsPending    *self,
          JS::HandleObject  promise,
          GVariant         *value)
 {
   JS::RootedValue result (cx);
 
-  return (value == nullptr || malt_gjs_from_variant (cx, value, &result)) &&
-         JS::ResolvePromise (cx, promise, result);
+  return convert_result (cx, self, value, &result) && JS::ResolvePromise (cx, promise, result);
 }
 
-/* Rejects the promise for what is pending. */
-static void
-reject_pending (JSContext        *cx,
-                JS::HandleObject  promise)
+/* Rejects the promise for what is pending; false if nothing can catch that. */
+static bool
+reject (JSContext        *cx,
+        JS::HandleObject  promise)
 {
   JS::RootedValue reason (cx);
 
-  /* What cannot be caught is no reason: the program ends. */
   if (!JS_GetPendingException (cx, &reason))
-    return;
+    return false;
 
   JS_ClearPendingException (cx);
-  if (!JS::RejectPromise (cx, promise, reason))
-    JS_ClearPendingException (cx);
-}
-
-/* What was to begin did not, for the exception that is pending; false if it cannot be the
- * promise's. */
-bool
-malt_js_pending_abort (JSContext     *cx,
-                       MaltJsPending *self)
-{
-  JS::RootedObject promise (cx, self->promise);
-  bool can_be_caught = JS_IsExceptionPending (cx);
-
-  delete self;
-  if (can_be_caught)
-    reject_pending (cx, promise);
-  return can_be_caught;
+  return JS::RejectPromise (cx, promise, reason);
 }
 
 /* GAsyncReadyCallback */
 void
-malt_js_pending_done (GObject      *object,
+malt_js_pending_done (GObject      *source,
                       GAsyncResult *result,
                       gpointer      user_data)
 {
   MaltJsPending *self = static_cast<MaltJsPending *> (user_data);
   JSContext *cx = malt_js_get_context ();
   GError *error = nullptr;
-  g_autoptr (GVariant) value = self->finish (object, result, &error);
+  g_autoptr (GVariant) value = self->finish (self, source, result, &error);
 
   if (cx == nullptr)
     {
       g_clear_error (&error);
+      g_clear_object (&self->object);
       delete self;
       return;
     }
@@ -146,8 +146,40 @@ malt_js_pending_done (GObject      *object,
   JS::RootedValue handle (cx, self->handle);
   JSAutoRealm realm (cx, promise);
 
+  if (error != nullptr ? !throw_error (cx, promise, handle, error) : !resolve (cx, self, promise, value))
+    reject (cx, promise);
   delete self;
-  if (error != nullptr ? !throw_error (cx, promise, handle, error) : !resolve (cx, promise, value))
-    reject_pending (cx, promise);
   js::RunJobs (cx);
+}
+
+/* Returns a promise, to JavaScript, of what is begun by the function. */
+bool
+malt_js_begin (JSContext   *cx,
+               unsigned     argc,
+               JS::Value   *vp,
+               MaltJsBegin  function)
+{
+  JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
+  g_autoptr (GObject) object = malt_js_handle_ref (cx, args.get (0));
+  JS::RootedObject promise (cx);
+  MaltJsPending *pending;
+
+  if (object == nullptr)
+    return false;
+  promise = JS::NewPromiseObject (cx, nullptr);
+  if (!promise)
+    return false;
+
+  pending = new MaltJsPending (cx);
+  pending->promise = promise;
+  pending->handle = args[0];
+  if (!function (cx, object, args, pending))
+    {
+      delete pending;
+      if (!reject (cx, promise))
+        return false;
+    }
+
+  args.rval ().setObject (*promise);
+  return true;
 }

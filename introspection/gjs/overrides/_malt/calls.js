@@ -2,23 +2,14 @@
 
 // Calling and evaluating in workers.
 
-/* exported extend, CallOptions, callWith, evalWith, doWith, give */
+/* exported extend, CallOptions, callWith, evalWith, doWith */
 
-const {MaltJs, native} = imports.overrides._malt.native;
+const {give, native} = imports.overrides._malt.native;
 const {addMethods, handleOf} = imports.overrides._malt.handles;
-const {gioPromise} = imports.overrides._malt.errors;
 const {callFunction} = imports.overrides._malt.functions;
 const {checkOptions, toTimeout, withCancellable} = imports.overrides._malt.limits;
 
 var CALL_OPTIONS = ['timeout', 'cancellable', 'signal', 'keywords', 'module'];
-
-/** Gives a cancellable to the function that is called next; whether there is one. */
-function give(cancellable) {
-    if (cancellable === null)
-        return false;
-    MaltJs.give_object(cancellable);
-    return true;
-}
 
 /** Has a named function called, with limits. */
 function callNamed(object, name, args, options, flags = 0) {
@@ -105,9 +96,7 @@ class WorkerMethods {
     async stop(options = {}) {
         checkOptions(options, STOP_OPTIONS);
         const timeouts = [toTimeout(options.exitTimeout), toTimeout(options.termTimeout)];
-        return withCancellable(options, cancellable => gioPromise(
-            ready => this.stop_async(...timeouts, cancellable, ready),
-            result => this.stop_finish(result), this));
+        return withCancellable(options, cancellable => native.stop(handleOf(this), ...timeouts, give(cancellable)));
     }
 }
 

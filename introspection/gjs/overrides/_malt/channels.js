@@ -4,19 +4,12 @@
 
 /* exported extend */
 
-const {MaltJs, native} = imports.overrides._malt.native;
+const {give, native} = imports.overrides._malt.native;
 const {addMethods, handleOf} = imports.overrides._malt.handles;
-const {gioPromise, isClosed} = imports.overrides._malt.errors;
+const {isClosed} = imports.overrides._malt.errors;
 const {checkOptions, toTimeout, withCancellable} = imports.overrides._malt.limits;
 
 const LIMITS = ['cancellable', 'signal'];
-
-function give(cancellable) {
-    if (cancellable === null)
-        return false;
-    MaltJs.give_object(cancellable);
-    return true;
-}
 
 async function limited(options, begin) {
     checkOptions(options, LIMITS);
@@ -37,9 +30,7 @@ class ChannelMethods {
     }
 
     async wait(options = {}) {
-        await limited(options, cancellable => gioPromise(
-            ready => this.wait_async(cancellable, ready),
-            result => this.wait_finish(result)));
+        return limited(options, cancellable => native.wait(handleOf(this), give(cancellable)));
     }
 
     get closed() {
@@ -66,9 +57,8 @@ class WorkerMethods {
     async channel(expression, options = {}) {
         checkOptions(options, [...LIMITS, 'timeout', 'module']);
         const timeout = toTimeout(options.timeout);
-        return withCancellable(options, cancellable => gioPromise(
-            ready => this.open_channel_async(options.module ?? null, expression, timeout, cancellable, ready),
-            result => this.open_channel_finish(result), this));
+        return withCancellable(options, cancellable =>
+            native.openChannel(handleOf(this), expression, options.module ?? null, timeout, give(cancellable)));
     }
 }
 

@@ -3,10 +3,10 @@
 // The errors of the library: a class for each code of Malt.Error, which is itself the class of
 // them all. GJS makes all of them Malt.Error; they are given the prototype of their class here.
 
-/* exported extend, complete, gioPromise, isClosed */
+/* exported extend, isClosed */
 
 const {Gio} = imports.gi;
-const {MaltJs, native} = imports.overrides._malt.native;
+const {MaltJs, hooks, native} = imports.overrides._malt.native;
 const {ownerOf} = imports.overrides._malt.handles;
 
 const NAMES = {
@@ -94,21 +94,6 @@ function complete(error, stack, worker) {
     return error;
 }
 
-/** A promise of what a pair of functions of GIO does. */
-function gioPromise(begin, finish, worker) {
-    const {stack} = new Error();
-    const callers = stack.slice(stack.indexOf('\n') + 1);
-    return new Promise((resolve, reject) => {
-        begin((source, result) => {
-            try {
-                resolve(finish(result));
-            } catch (error) {
-                reject(complete(error, callers, worker));
-            }
-        });
-    });
-}
-
 function makeError(stack, handle) {
     try {
         MaltJs.take_error();
@@ -136,7 +121,8 @@ function extend(namespace) {
         prototypes.set(Malt.Error[nick], Malt[name].prototype);
     }
 
-    native.setHooks({makeError});
+    Object.assign(hooks, {makeError, takeObject: () => MaltJs.take_object(), log: error => logError(error)});
+    native.setHooks(hooks);
 }
 
 /** Whether an error says that something was closed. */

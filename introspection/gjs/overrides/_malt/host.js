@@ -4,9 +4,12 @@
 
 /* exported extend */
 
-const {addMethods} = imports.overrides._malt.handles;
+const {MaltJs, hooks, native} = imports.overrides._malt.native;
+const {addMethods, handleOf} = imports.overrides._malt.handles;
 
-function answer(request, func) {
+/** Answers the request that was given. */
+function answer(func) {
+    const request = MaltJs.take_object();
     try {
         const {args, keywords} = request;
         if (keywords !== undefined)
@@ -29,7 +32,7 @@ class WorkerMethods {
             throw new TypeError('the name has to be a string that is not empty');
         if (typeof func !== 'function')
             throw new TypeError(`what is exported as '${name}' is no function`);
-        this.export_function(name, null, request => answer(request, func));
+        native.export(handleOf(this), name, func);
     }
 
     /** Takes that back; whether there was one. */
@@ -46,6 +49,7 @@ const SIGNALS = {
 function wrapConnect(prototype, name) {
     const connect = prototype[name];
     prototype[name] = function (signal, handler) {
+        MaltJs.guard(this);
         const convert = SIGNALS[signal];
         if (convert === undefined || typeof handler !== 'function')
             return connect.call(this, signal, handler);
@@ -55,6 +59,7 @@ function wrapConnect(prototype, name) {
 
 function extend(Malt) {
     addMethods(Malt.Worker.prototype, WorkerMethods);
+    hooks.answer = answer;
     wrapConnect(Malt.Worker.prototype, 'connect');
     wrapConnect(Malt.Worker.prototype, 'connect_after');
 }

@@ -5,8 +5,8 @@
 /* exported extend, makeLauncher */
 
 const {GObject} = imports.gi;
-const {toVariant} = imports.overrides._malt.native;
-const {gioPromise} = imports.overrides._malt.errors;
+const {give, native, toVariant} = imports.overrides._malt.native;
+const {handleOf} = imports.overrides._malt.handles;
 const {withCancellable} = imports.overrides._malt.limits;
 
 let Malt;
@@ -59,12 +59,6 @@ function makeLauncher(options) {
     return launcher;
 }
 
-function spawn(launcher, limits) {
-    return withCancellable(limits, cancellable => gioPromise(
-        ready => launcher.spawn_async(cancellable, ready),
-        result => launcher.spawn_finish(result)));
-}
-
 function extend(namespace) {
     Malt = namespace;
 
@@ -73,6 +67,7 @@ function extend(namespace) {
         if (options === null || typeof options !== 'object')
             throw new TypeError('the options of a worker have to be an object');
         const {cancellable, signal, ...properties} = options;
-        return spawn(makeLauncher(properties), {cancellable, signal});
+        const launcher = makeLauncher(properties);
+        return withCancellable({cancellable, signal}, given => native.spawn(handleOf(launcher), give(given)));
     };
 }

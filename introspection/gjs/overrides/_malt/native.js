@@ -3,7 +3,7 @@
 // The C++ half of the binding: functions that are called directly, and by introspection what
 // gives them objects of GJS, and takes such from them.
 
-/* exported MaltJs, native, toVariant, toItems, fromVariant */
+/* exported MaltJs, give, hooks, native, toVariant, fromVariant */
 
 imports.gi.versions.MaltJs = '1';
 
@@ -19,15 +19,20 @@ try {
 var native = globalThis.__maltNative;
 delete globalThis.__maltNative;
 
+/** What the C++ half calls; the parts of this one add theirs. */
+var hooks = {};
+
+/** Gives a cancellable to the function that is called next; whether there is one. */
+function give(cancellable) {
+    if (cancellable === null)
+        return false;
+    MaltJs.give_object(cancellable);
+    return true;
+}
+
 /** A GLib.Variant of any value that can be sent. */
 function toVariant(value) {
     native.toVariant(value);
-    return MaltJs.take_variant();
-}
-
-/** A GLib.Variant of arguments for many calls, each of one value or of an array of them. */
-function toItems(items, areLists = false) {
-    native.toItems(items, areLists);
     return MaltJs.take_variant();
 }
 

@@ -5,9 +5,8 @@
 /* exported extend */
 
 const {Gio, GObject} = imports.gi;
-const {fromVariant, native, toItems} = imports.overrides._malt.native;
+const {MaltJs, give, native} = imports.overrides._malt.native;
 const {addMethods, handleOf} = imports.overrides._malt.handles;
-const {complete, gioPromise} = imports.overrides._malt.errors;
 const {CallOptions, doWith, evalWith} = imports.overrides._malt.calls;
 const {makeLauncher} = imports.overrides._malt.launching;
 const {callFunction} = imports.overrides._malt.functions;
@@ -24,6 +23,11 @@ const POOL_PROPERTIES = ['maxWorkers', 'minWorkers', 'queueLength', 'idleTimeout
 
 function toFlags({retry = false, ordered = true}) {
     return (retry ? Malt.PoolCallFlags.RETRY : 0) | (ordered ? 0 : Malt.PoolCallFlags.UNORDERED);
+}
+
+function toTuple(args) {
+    native.toItems([args], true);
+    return MaltJs.take_variant().get_child_value(0);
 }
 
 /**
@@ -54,20 +58,23 @@ class PoolMap {
             this.#cancellable.cancel();
 
         const values = new Array(items.length);
-        const itemDone = (_pool, index, value, error) => {
-            const outcome = error === null ? {status: 'fulfilled', value: fromVariant(value)}
-                : {status: 'rejected', reason: complete(error)};
+        const itemDone = (index, value, error) => {
+            const outcome = error === undefined ? {status: 'fulfilled', value}
+                : {status: 'rejected', reason: error};
             values[index] = outcome;
             this.#outcomes.push(outcome);
             this.#wakeUp();
         };
 
         try {
-            const [name, variant] = typeof func === 'string' ? [func, toItems(items)]
-                : callFunction(pool, func, null, (applier, [source]) =>
-                    [applier, toItems(items.map(item => [source, [item]]), true)]);
-            await gioPromise(ready => pool.map_async(name, variant, toFlags(options), toTimeout(options.timeout),
-                this.#cancellable, itemDone, ready), result => pool.map_finish(result));
+            const timeout = toTimeout(options.timeout);
+            const name = typeof func === 'string' ? func
+                : callFunction(pool, func, null, (applier, [source]) => {
+                    items = items.map(item => [source, [item]]);
+                    return applier;
+                });
+            native.toItems(items, typeof func !== 'string');
+            await native.map(handleOf(pool), name, itemDone, toFlags(options), timeout, give(this.#cancellable));
         } catch (error) {
             if (!this.#isSettled || values.length === 0 || values.includes(undefined))
                 throw error;
@@ -150,9 +157,7 @@ class PoolMethods {
     /** Waits until a call would not have to wait for room in the queue. */
     async waitRoom(options = {}) {
         checkOptions(options, ['cancellable', 'signal']);
-        await withCancellable(options, cancellable => gioPromise(
-            ready => this.wait_room_async(cancellable, ready),
-            result => this.wait_room_finish(result)));
+        return withCancellable(options, cancellable => native.waitRoom(handleOf(this), give(cancellable)));
     }
 
     /** Ends the workers, when the calls that wait and run have ended or, if asked, before. */
@@ -160,9 +165,7 @@ class PoolMethods {
         checkOptions(options, ['cancellable', 'signal', 'dropQueued', 'stopRunning']);
         const flags = (options.dropQueued ? Malt.PoolShutdownFlags.DROP_QUEUED : 0) |
             (options.stopRunning ? Malt.PoolShutdownFlags.STOP_RUNNING : 0);
-        await withCancellable(options, cancellable => gioPromise(
-            ready => this.shutdown_async(flags, cancellable, ready),
-            result => this.shutdown_finish(result)));
+        return withCancellable(options, cancellable => native.shutDown(handleOf(this), flags, give(cancellable)));
     }
 }
 
@@ -177,7 +180,7 @@ function extend(namespace) {
             (POOL_PROPERTIES.includes(name) ? own : launching)[name] = value;
         // Arguments are a tuple there, and an array here.
         if (Array.isArray(own.initializerArguments))
-            own.initializerArguments = toItems([own.initializerArguments], true).get_child_value(0);
+            own.initializerArguments = toTuple(own.initializerArguments);
         return new Malt.Pool({launcher: makeLauncher(launching), ...own});
     };
 }

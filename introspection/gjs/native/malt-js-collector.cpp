@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "malt-js-binding.h"
+
+#include <js/GCAPI.h>
+#include <js/HeapAPI.h>
+
+/* The collector of SpiderMonkey works in steps, between which a program goes on.  But GJS takes
+ * the time between two steps of sweeping for sweeping itself (as 1.74 does): then it calls no
+ * closure of JavaScript, warns of that, and what was to be called is lost, be it the handler of a
+ * signal or the function of a class.
+ *
+ * So the rest is swept before the main loop goes on, and before a signal of the library is
+ * heard. */
+
+/* Before what is dispatched next; GJS's own priority for what waits for promises is -1000. */
+#define PRIORITY (-2000)
+
+static bool is_due;
+
+static void
+finish (void)
+{
+  JSContext *cx = malt_js_get_context ();
+
+  if (cx != nullptr && !JS::RuntimeHeapIsCollecting () && JS::IsIncrementalGCInProgress (cx))
+    JS::FinishIncrementalGC (cx, JS::GCReason::API);
+}
+
+static gboolean
+finish_cb (gpointer user_data)
+{
+  is_due = false;
+  finish ();
+  return G_SOURCE_REMOVE;
+}
+
+/* JSFinalizeCallback: within the collector, so that nothing but this can be done. */
+static void
+swept_cb (JS::GCContext    *gc,
+          JSFinalizeStatus  status,
+          void             *data)
+{
+  GSource *source;
+
+  if (status != JSFINALIZE_GROUP_END || is_due)
+    return;
+
+  is_due = true;
+  source = g_idle_source_new ();
+  g_source_set_static_name (source, "[malt] sweeping");
+  g_source_set_priority (source, PRIORITY);
+  g_source_set_callback (source, finish_cb, nullptr, nullptr);
+  g_source_attach (source, nullptr);
+  g_source_unref (source);
+}
+
+bool
+malt_js_watch_collector (JSContext *cx)
+{
+  return JS_AddFinalizeCallback (cx, swept_cb, nullptr);
+}
+
+/**
+ * malt_js_guard:
+ * @object: a worker or pool
+ *
+ * Sees to it that signals of an object are heard at any time, by handlers that are connected
+ * after this.
+ */
+void
+malt_js_guard (GObject *object)
+{
+  static const char *const names[] = { "terminated", "progress", "output", "worker-added", "worker-removed" };
+  static GQuark quark;
+  gsize i;
+
+  if (quark == 0)
+    quark = g_quark_from_static_string ("malt-js-guard");
+  if (g_object_get_qdata (object, quark) != nullptr)
+    return;
+
+  g_object_set_qdata (object, quark, GINT_TO_POINTER (TRUE));
+  for (i = 0; i < G_N_ELEMENTS (names); i++)
+    if (g_signal_lookup (names[i], G_OBJECT_TYPE (object)) != 0)
+      g_signal_connect_swapped (object, names[i], G_CALLBACK (finish), nullptr);
+  g_signal_connect_swapped (object, "notify", G_CALLBACK (finish), nullptr);
+}
