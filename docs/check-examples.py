@@ -19,13 +19,17 @@ EXAMPLES = os.path.join(DOCS, 'examples')
 
 # Which page shows which file.
 SHOWN = {
+    'gjs-binding.md': ['gjs-primes.js', 'gjs-web-worker.js'],
     'native-runtime.md': ['native-module.c', 'self-worker.c'],
     'pools.md': ['pool.c'],
     'protocol.md': ['protocol-worker.py'],
     'python-binding.md': ['python-asyncio.py'],
-    'writing-a-backend.md': ['command-backend.c', 'python-backend.py'],
+    'writing-a-backend.md': ['command-backend.c', 'python-backend.py', 'gjs-backend.js'],
     'writing-a-runtime.md': ['rpn-runtime.c'],
 }
+
+
+needs_gjs = unittest.skipUnless(shutil.which('gjs') and 'GJS_PATH' in os.environ, 'there is no binding for GJS')
 
 
 def read(*path):
@@ -88,9 +92,24 @@ class Examples(unittest.TestCase):
         printed = run(sys.executable, self.path('second.py', second)).strip()
         self.assertEqual(re.sub(r'PID \d+', 'PID N', printed), re.sub(r'PID \d+', 'PID N', expected))
 
-    @unittest.skipUnless(shutil.which('gjs'), 'there is no gjs')
+    @needs_gjs
     def test_readme_javascript(self):
-        self.assertEqual(run('gjs', self.path('first.js', blocks('js', '..', 'README.md')[0])), '45\n')
+        self.assertEqual(run('gjs', '-m', self.path('first.js', blocks('js', '..', 'README.md')[0])), '1,4,9\n5\n42\n')
+
+    @needs_gjs
+    def test_gjs_primes(self):
+        self.assertEqual(run('gjs', '-m', os.path.join(EXAMPLES, 'gjs-primes.js')),
+                         'a worker exited with code 1\n17984 primes below 200000\n')
+
+    @needs_gjs
+    def test_gjs_web_worker(self):
+        self.assertEqual(run('gjs', '-m', os.path.join(EXAMPLES, 'gjs-web-worker.js')),
+                         'how 3\nlong 4\nare 3\nthese 5\nwords 5\n')
+
+    @needs_gjs
+    def test_gjs_backend(self):
+        self.assertEqual(run('gjs', '-m', os.path.join(EXAMPLES, 'gjs-backend.js')),
+                         '3\nat last\nTypeError\nwas stopped\n')
 
     def test_self_worker(self):
         compile_c(os.path.join(EXAMPLES, 'self-worker.c'), self.path('self-worker'))
