@@ -155,6 +155,8 @@ malt_call_respond (MaltRequest *request,
   MaltRequest *spent = NULL;
   gboolean on_ladder, stopping;
 
+  self->request_id = malt_request_get_id (request);
+  self->is_withdrawn = malt_request_is_withdrawn (request);
   if (self->timeout_msec != MALT_TIMEOUT_NONE)
     malt_ladder_leave_deadline (self);
   if (self->keeps_request && !malt_request_is_disposing (request))
@@ -213,6 +215,7 @@ malt_call_abandon (MaltCall *self,
   if (abandoned)
     {
       self->request = NULL;
+      self->request_id = malt_request_get_id (request);
       g_queue_unlink (&priv->calls, &self->link);
     }
   on_ladder = self->fate != MALT_CALL_GOES_ON;

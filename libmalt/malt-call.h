@@ -44,6 +44,8 @@ struct _MaltCall
   gpointer         user_data;      /* way have none */
   gpointer         owner;          /* of one that a pool has begun, and then: */
   void          (* owner_func) (MaltCall *self); /* takes it when it is done */
+  guint64          request_id;     /* that it had on its way; the same, when it is done */
+  gboolean         is_withdrawn;   /* it had not begun; the same */
   GMainContext    *context;        /* owned, in which it is delivered; NULL if a thread or nobody
                                       waits */
   GMainContext    *blocked;        /* that a blocking call runs, if it has to; see

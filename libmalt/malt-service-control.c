@@ -30,7 +30,8 @@ ref_unfinished (MaltService *self,
 
 static void
 cancel (MaltService *self,
-        guint64      id)
+        guint64      id,
+        gboolean     only_unbegun)
 {
   g_autoptr (MaltRequest) request = NULL;
   gboolean withdrawn;
@@ -50,6 +51,9 @@ cancel (MaltService *self,
         malt_transport_await_room (self->control);
       return;
     }
+
+  if (only_unbegun)
+    return;
 
   request = ref_unfinished (self, id);
   if (request != NULL)
@@ -178,7 +182,7 @@ malt_service_run_control (MaltService *self)
       switch (frame.type)
         {
         case MALT_FRAME_CANCEL:
-          cancel (self, frame.id);
+          cancel (self, frame.id, (frame.flags & MALT_FRAME_UNBEGUN) != 0);
           break;
         case MALT_FRAME_INTERRUPT:
           interrupt (self, &frame);

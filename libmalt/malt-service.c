@@ -211,6 +211,7 @@ say_hello (MaltService *self)
   g_variant_dict_insert (&answer, "ring", "b", has_ring);
   g_variant_dict_insert (&answer, "host", "b", self->may_speak);
   g_variant_dict_insert (&answer, "channels", "b", TRUE);
+  g_variant_dict_insert (&answer, "unbegun", "b", TRUE);
   said = g_variant_ref_sink (g_variant_dict_end (&answer));
   malt_service_send_bytes (self, MALT_FRAME_HELLO, 0, 0, g_variant_get_data_as_bytes (said));
 

@@ -350,6 +350,39 @@ malt_worker_attempt_async (MaltWorker        *self,
   return begun;
 }
 
+/* Whether calls that have not begun can be taken back. */
+gboolean
+malt_worker_can_take_back (MaltWorker *self)
+{
+  MaltWorkerClass *klass = MALT_WORKER_GET_CLASS (self);
+
+  return klass->any_thread && klass->take_back != NULL && klass->take_back (self, NULL);
+}
+
+/* Takes back those calls of a pool, that no thread waits for, which the worker has not begun.
+ * They end as withdrawn. */
+void
+malt_worker_take_back (MaltWorker *self)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_private (self);
+  g_autoptr (GPtrArray) requests = g_ptr_array_new_with_free_func (g_object_unref);
+  GList *link;
+  guint i;
+
+  g_mutex_lock (&priv->calls_lock);
+  for (link = priv->calls.head; link != NULL; link = link->next)
+    {
+      MaltCall *call = link->data;
+
+      if (call->owner != NULL && call->request != NULL && call->fate == MALT_CALL_GOES_ON)
+        g_ptr_array_add (requests, g_object_ref (call->request));
+    }
+  g_mutex_unlock (&priv->calls_lock);
+
+  for (i = 0; i < requests->len; i++)
+    MALT_WORKER_GET_CLASS (self)->take_back (self, g_ptr_array_index (requests, i));
+}
+
 /* Starting, for the launcher. */
 
 static void

@@ -62,6 +62,7 @@ typedef struct
 typedef struct
 {
   int       waited_msec; /* of the deadline, before the attempt */
+  gboolean  is_withdrawn; /* the pool has taken it back before it began */
   gboolean  is_refused;  /* the worker had ended or was stopping; nothing was sent */
   MaltRung  rung;        /* how far the call has climbed */
 } MaltAttempt;
@@ -122,6 +123,8 @@ GVariant          *malt_worker_attempt             (MaltWorker           *self,
                                                     GCancellable         *cancellable,
                                                     MaltAttempt          *attempt,
                                                     GError              **error);
+gboolean           malt_worker_can_take_back       (MaltWorker           *self);
+void               malt_worker_take_back           (MaltWorker           *self);
 gboolean           malt_worker_attempt_async       (MaltWorker           *self,
                                                     MaltRequest          *request,
                                                     int                   timeout_msec,

@@ -97,6 +97,10 @@ typedef void (* MaltHostFunction) (MaltRequest *request,
  *   awaited there.  %NULL if nobody has to read for that.  Only with @any_thread; called at most once,
  *   while the worker runs, with the context in which it was made, which is there until the
  *   worker is finalized.
+ * @take_back: (skip): withdraws a request if it has not begun, with
+ *   [method@Malt.Request.return_withdrawn], and else leaves it alone; with %NULL for a
+ *   request nothing happens.  Gives whether the worker can do such things; %NULL if none can.  Only with
+ *   @any_thread, on any thread.
  *
  * A backend implements these.  Only @submit and @kill have no default.
  *
@@ -134,9 +138,11 @@ struct _MaltWorkerClass
                           gpointer    *data);
   void     (* listen)    (MaltWorker   *self,
                           GMainContext *context);
+  gboolean (* take_back) (MaltWorker  *self,
+                          MaltRequest *request);
 
   /*< private >*/
-  gpointer padding[9];
+  gpointer padding[8];
 };
 
 /* Calling */

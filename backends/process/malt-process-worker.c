@@ -95,6 +95,15 @@ malt_process_worker_cancel (MaltWorker  *worker,
   malt_connection_cancel (malt_process_get_connection (MALT_PROCESS_WORKER (worker)->process), request);
 }
 
+static gboolean
+malt_process_worker_take_back (MaltWorker  *worker,
+                               MaltRequest *request)
+{
+  MaltConnection *connection = malt_process_get_connection (MALT_PROCESS_WORKER (worker)->process);
+
+  return connection != NULL && malt_connection_take_back (connection, request);
+}
+
 static void
 malt_process_worker_interrupt (MaltWorker  *worker,
                                MaltRequest *request)
@@ -143,6 +152,7 @@ malt_process_worker_class_init (MaltProcessWorkerClass *klass)
   worker_class->stop = malt_process_worker_stop;
   worker_class->kill = malt_process_worker_kill;
   worker_class->any_thread = TRUE;
+  worker_class->take_back = malt_process_worker_take_back;
   worker_class->wait = malt_process_worker_wait;
   worker_class->wake = malt_process_worker_wake;
   worker_class->post = malt_process_worker_post;

@@ -366,7 +366,7 @@ finish_start (MaltProcess *self,
   g_autoptr (MaltRequest) request = NULL;
   g_autoptr (MaltWorker) worker = NULL;
   gboolean may_speak = FALSE;
-  gboolean has_channels = FALSE;
+  gboolean has_channels = FALSE, takes_back = FALSE;
   GError *error = NULL;
 
   if (!hand_over_ring (self, hello, &error))
@@ -394,6 +394,8 @@ finish_start (MaltProcess *self,
   malt_connection_set_worker (self->connection, worker, may_speak, may_speak ? self->plan->streams : 0);
   if (g_variant_lookup (hello, "channels", "b", &has_channels) && has_channels)
     malt_connection_allow_channels (self->connection);
+  if (g_variant_lookup (hello, "unbegun", "b", &takes_back) && takes_back)
+    malt_connection_allow_taking_back (self->connection);
 
   detach (&self->hello_source);
   detach (&self->status_source);

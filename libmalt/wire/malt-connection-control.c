@@ -113,10 +113,10 @@ malt_connection_send_control (MaltConnection *self,
     MALT_DEBUG (WIRE, "%p: %s was not sent", (gpointer) self, malt_frame_type_name (type));
 }
 
-/* Withdraws a request that was not sent; else asks the worker to give it up. */
-void
-malt_connection_cancel (MaltConnection *self,
-                        MaltRequest    *request)
+static void
+cancel (MaltConnection *self,
+        MaltRequest    *request,
+        guint16         flags)
 {
   gboolean withdrawn;
   guint64 id;
@@ -142,7 +142,34 @@ malt_connection_cancel (MaltConnection *self,
       malt_connection_wake_reader (self);
     }
   else if (id != 0)
-    malt_connection_send_control (self, MALT_FRAME_CANCEL, 0, id);
+    malt_connection_send_control (self, MALT_FRAME_CANCEL, flags, id);
+}
+
+/* Withdraws a request that was not sent; else asks the worker to give it up. */
+void
+malt_connection_cancel (MaltConnection *self,
+                        MaltRequest    *request)
+{
+  cancel (self, request, 0);
+}
+
+/* The same only if the worker has not begun it.  Gives whether that can be had; without a
+ * request nothing else. */
+gboolean
+malt_connection_take_back (MaltConnection *self,
+                           MaltRequest    *request)
+{
+  if (self->may_take_back && request != NULL)
+    cancel (self, request, MALT_FRAME_UNBEGUN);
+
+  return self->may_take_back;
+}
+
+/* The worker has said that it can.  Before the first request. */
+void
+malt_connection_allow_taking_back (MaltConnection *self)
+{
+  self->may_take_back = TRUE;
 }
 
 /* Interrupts a request, or what runs now. */

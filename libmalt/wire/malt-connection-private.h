@@ -29,6 +29,7 @@ struct _MaltConnection
   guint               n_cpus;         /* that the manager may use */
   guint               generation;     /* of the process that reads; see malt-fork.c */
   GWeakRef            worker;         /* who is told what is no reply */
+  gboolean            may_take_back;  /* whether the worker knows of the flag *unbegun* */
   gboolean            may_speak;      /* whether the worker may say such things */
   guint               streams;        /* whose output it may send: bits 1 << descriptor */
   gboolean            has_channels;   /* set before the first request */

@@ -50,6 +50,9 @@ void            malt_connection_unlisten  (MaltConnection      *self);
 void            malt_connection_wake      (MaltConnection      *self);
 void            malt_connection_cancel    (MaltConnection      *self,
                                            MaltRequest         *request);
+gboolean        malt_connection_take_back (MaltConnection      *self,
+                                           MaltRequest         *request);
+void            malt_connection_allow_taking_back (MaltConnection *self);
 void            malt_connection_interrupt (MaltConnection      *self,
                                            MaltRequest         *request);
 void            malt_connection_allow_channels (MaltConnection *self);

@@ -58,6 +58,8 @@ enum
   MALT_FRAME_STDERR   = 1 << 5,
   /* Of an interrupt: whatever runs now, but no request that is later than this. */
   MALT_FRAME_UP_TO    = 1 << 2,
+  /* Of cancel: only if the request has not begun. */
+  MALT_FRAME_UNBEGUN  = 1 << 6,
 };
 
 typedef struct
