@@ -6,7 +6,10 @@
 
 /* Keeps a pool from starting one worker after the other that ends at once: no more are
  * started while more than so many have ended within the window.  As the window moves on it
- * lets go by itself. */
+ * lets go by itself.
+ *
+ * Workers that die of their calls are counted only as long as no call goes well: calls that
+ * are bad among others that are not do not keep the others from being made. */
 
 void
 malt_pool_brake_init (MaltPoolBrake *self,
@@ -16,35 +19,48 @@ malt_pool_brake_init (MaltPoolBrake *self,
   self->limit = limit;
   self->window = window_msec * (gint64) 1000;
   g_queue_init (&self->times);
+  g_queue_init (&self->call_times);
 }
 
 void
 malt_pool_brake_clear (MaltPoolBrake *self)
 {
   g_queue_clear_full (&self->times, g_free);
+  g_queue_clear_full (&self->call_times, g_free);
 }
 
 static void
-forget_old (MaltPoolBrake *self,
-            gint64         now)
+forget_old (GQueue *times,
+            gint64  begin)
 {
-  while (self->times.length > 0 && *(gint64 *) self->times.head->data <= now - self->window)
-    g_free (g_queue_pop_head (&self->times));
+  while (times->length > 0 && *(gint64 *) times->head->data <= begin)
+    g_free (g_queue_pop_head (times));
 }
 
 /* A worker has died or failed to start. */
 void
 malt_pool_brake_count (MaltPoolBrake *self,
-                       gint64         now)
+                       gint64         now,
+                       gboolean       during_call)
 {
+  GQueue *times = during_call ? &self->call_times : &self->times;
+
   if (self->limit < 0)
     return;
 
   /* One more than the limit is all that it takes to know, so no more are kept. */
-  forget_old (self, now);
-  if (self->times.length > (guint) self->limit)
-    g_free (g_queue_pop_head (&self->times));
-  g_queue_push_tail (&self->times, g_memdup2 (&now, sizeof now));
+  forget_old (times, now - self->window);
+  if (times->length > (guint) self->limit)
+    g_free (g_queue_pop_head (times));
+  g_queue_push_tail (times, g_memdup2 (&now, sizeof now));
+}
+
+/* A call went well. */
+void
+malt_pool_brake_ease (MaltPoolBrake *self)
+{
+  if (G_UNLIKELY (self->call_times.length > 0))
+    g_queue_clear_full (&self->call_times, g_free);
 }
 
 /* Whether no worker may be started now. */
@@ -55,6 +71,7 @@ malt_pool_brake_is_on (MaltPoolBrake *self,
   if (self->limit < 0)
     return FALSE;
 
-  forget_old (self, now);
-  return self->times.length > (guint) self->limit;
+  forget_old (&self->times, now - self->window);
+  forget_old (&self->call_times, now - self->window);
+  return self->times.length + self->call_times.length > (guint) self->limit;
 }

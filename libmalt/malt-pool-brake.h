@@ -11,7 +11,8 @@ typedef struct
 {
   int     limit;       /* -1 for none */
   gint64  window;      /* microseconds */
-  GQueue  times;       /* of gint64, monotonic, owned; the oldest first */
+  GQueue  times;       /* of gint64, monotonic, owned; the oldest first: without a call */
+  GQueue  call_times;  /* the same: during a call, since the last that went well */
 } MaltPoolBrake;
 
 void     malt_pool_brake_init   (MaltPoolBrake *self,
@@ -19,7 +20,9 @@ void     malt_pool_brake_init   (MaltPoolBrake *self,
                                  int            window_msec);
 void     malt_pool_brake_clear  (MaltPoolBrake *self);
 void     malt_pool_brake_count  (MaltPoolBrake *self,
-                                 gint64         now);
+                                 gint64         now,
+                                 gboolean       during_call);
+void     malt_pool_brake_ease   (MaltPoolBrake *self);
 gboolean malt_pool_brake_is_on  (MaltPoolBrake *self,
                                  gint64         now);
 

@@ -236,7 +236,10 @@ give_back (MaltPoolCore       *core,
       malt_pool_core_enqueue_locked (core, entry, TRUE);
     }
   else if (succeeded)
-    core->n_done++;
+    {
+      core->n_done++;
+      malt_pool_brake_ease (&core->brake);
+    }
   else
     core->n_failed++;
   malt_pool_core_schedule_locked (core, &actions);
@@ -278,7 +281,7 @@ run_blocking (MaltPoolCore        *core,
     }
 
   timeout_msec = malt_pool_call_get_timeout (core, timeout_msec);
-  if (timeout_msec != MALT_TIMEOUT_NONE)
+  if (timeout_msec != MALT_TIMEOUT_NONE && (call->flags & MALT_POOL_CALL_FLAGS_TIME_RUN) == 0)
     deadline = g_get_monotonic_time () + timeout_msec * (gint64) 1000;
   g_cond_init (&entry.cond);
 

@@ -140,11 +140,22 @@ malt_pool_core_enqueue_locked (MaltPoolCore  *self,
                                MaltPoolEntry *entry,
                                gboolean       first)
 {
+  GList *before = NULL;
+
   g_assert (!entry->is_queued);
   entry->is_queued = TRUE;
   entry->link.data = entry;
   if (first)
-    g_queue_push_head_link (&self->queue, &entry->link);
+    {
+      /* Several may come back, in any order. */
+      for (before = self->queue.head; before != NULL; before = before->next)
+        if (((MaltPoolEntry *) before->data)->sequence > entry->sequence)
+          break;
+    }
+  if (entry->sequence == 0)
+    entry->sequence = ++self->last_sequence;
+  if (before != NULL)
+    g_queue_insert_before_link (&self->queue, before, &entry->link);
   else
     g_queue_push_tail_link (&self->queue, &entry->link);
   if (entry->job != NULL && malt_pool_job_is_bounded (entry->job))
@@ -205,6 +216,19 @@ hand_out_locked (MaltPoolCore    *self,
           g_cond_signal (&entry->cond);
         }
     }
+
+  /* Those that are short need not wait until a worker has said that it is free. */
+  while (self->queue.length > 0 && ((MaltPoolEntry *) self->queue.head->data)->job != NULL)
+    {
+      MaltPoolEntry *entry = self->queue.head->data;
+      MaltPoolMember *member = malt_pool_member_find_ahead_locked (self);
+
+      if (member == NULL)
+        break;
+      malt_pool_core_dequeue_locked (self, entry);
+      malt_pool_member_take_locked (member);
+      malt_pool_job_give_locked (entry->job, member, actions);
+    }
 }
 
 static gboolean
@@ -215,7 +239,11 @@ wants_worker_locked (MaltPoolCore *self)
       self->members.length >= 2 * (gsize) self->options.max_workers)
     return FALSE;
 
-  if (self->n_starting * (gsize) self->options.calls_per_worker < self->queue.length ||
+  /* Of those that are being started at least one can yet do so. */
+  if (self->start_has_failed && self->n_starting > 0)
+    return FALSE;
+
+  if (self->n_starting * (gsize) self->options.calls_per_worker < self->queue.length + self->n_ahead ||
       (self->wants_more && self->n_starting == 0))
     return TRUE;
 
@@ -321,6 +349,11 @@ malt_pool_core_act (MaltPoolCore    *self,
           g_cancellable_cancel (item);
           g_object_unref (item);
         }
+      else if ((item = pop (&actions->take_back)) != NULL)
+        {
+          malt_worker_take_back (item);
+          g_object_unref (item);
+        }
       else if ((item = g_queue_pop_head (&actions->tell)) != NULL)
         malt_pool_waiter_tell (item);
       else
@@ -330,6 +363,7 @@ malt_pool_core_act (MaltPoolCore    *self,
   g_clear_pointer (&actions->start, g_ptr_array_unref);
   g_clear_pointer (&actions->stop, g_ptr_array_unref);
   g_clear_pointer (&actions->cancel, g_ptr_array_unref);
+  g_clear_pointer (&actions->take_back, g_ptr_array_unref);
 }
 
 /* The timer, which is on the pools' thread. */
@@ -369,6 +403,14 @@ timer_dispatch (GSource     *source,
       if (then == -1)
         continue;
       if (next == -1 || then < next)
+        next = then;
+    }
+
+  for (link = self->members.head; self->n_ahead > 0 && link != NULL; link = link->next)
+    {
+      gint64 then = malt_pool_member_look_locked (link->data, now, &actions);
+
+      if (then != -1 && (next == -1 || then < next))
         next = then;
     }
 

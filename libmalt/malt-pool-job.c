@@ -25,7 +25,7 @@ struct _MaltPoolJob
   MaltPoolCore    *core;
   MaltPoolCall     call;           /* all of it owned */
   int              timeout_msec;   /* MALT_TIMEOUT_NONE for none */
-  gint64           deadline;       /* monotonic; 0 for none */
+  gint64           deadline;       /* monotonic; 0 for none that counts in the queue */
   GCancellable    *cancellable;    /* the caller's; NULL if there is none, as the next two */
   gulong           cancelled_id;
   GCancellable    *own;            /* of the call to the worker */
@@ -38,6 +38,7 @@ struct _MaltPoolJob
 
   /* Owned by whoever begins or finishes it. */
   MaltPoolMember  *member;         /* that it was given */
+  guint64          lost_id;        /* on its way to a worker that has ended; 0 if it was not sent */
   guint            n_retries;
   GVariant        *value;          /* with which it will be finished, or one of these */
   GError          *error;
@@ -214,12 +215,82 @@ give_back_locked (MaltPoolJob        *self,
         malt_pool_core_wake_at_locked (core, self->deadline);
     }
   else if (succeeded)
-    core->n_done++;
+    {
+      core->n_done++;
+      malt_pool_brake_ease (&core->brake);
+    }
   else
     core->n_failed++;
 
   malt_pool_core_schedule_locked (core, actions);
   return again;
+}
+
+/* Whether it has come back because its worker is no more, and not because it was to end. */
+static gboolean
+is_lost (const MaltAttempt *attempt,
+         const GError      *error)
+{
+  return attempt->rung == MALT_RUNG_NONE && (g_error_matches (error, MALT_ERROR, MALT_ERROR_TERMINATED) ||
+                                             g_error_matches (error, MALT_ERROR, MALT_ERROR_PROTOCOL));
+}
+
+/* It waits until all that its worker had have come back.  Takes the error. */
+static void
+lose (MaltPoolJob       *self,
+      const MaltAttempt *attempt,
+      GError            *error)
+{
+  g_autoptr (MaltPoolCore) core = malt_pool_core_ref (self->core);
+  MaltPoolActions actions = MALT_POOL_ACTIONS_INIT;
+  MaltPoolMember *member;
+
+  g_mutex_lock (&core->lock);
+  self->error = error;
+  member = g_steal_pointer (&self->member);
+  malt_pool_member_lose_locked (member, self, &self->entry.link);
+  malt_pool_member_free_locked (member, attempt, &actions);
+  malt_pool_core_schedule_locked (core, &actions);
+  g_mutex_unlock (&core->lock);
+
+  malt_pool_member_unref (member);
+  malt_pool_core_act (core, &actions);
+}
+
+guint64
+malt_pool_job_get_lost_id (MaltPoolJob *self)
+{
+  return self->lost_id;
+}
+
+/* Its worker has ended.  If it has not begun, or may be made twice, it goes to another one. */
+void
+malt_pool_job_settle_locked (MaltPoolJob     *self,
+                             gboolean         has_begun,
+                             MaltPoolActions *actions)
+{
+  MaltPoolCore *core = self->core;
+  MaltAttempt attempt = { .rung = MALT_RUNG_NONE };
+  gboolean again = !has_begun;
+
+  if (has_begun && self->n_retries < core->options.retries &&
+      malt_pool_call_may_retry (&self->call, &attempt, self->error))
+    {
+      self->n_retries++;
+      again = TRUE;
+    }
+
+  if (again && core->state < MALT_POOL_STOPPING && !g_cancellable_is_cancelled (self->cancellable))
+    {
+      g_clear_error (&self->error);
+      malt_pool_core_enqueue_locked (core, &self->entry, TRUE);
+      if (self->deadline != 0)
+        malt_pool_core_wake_at_locked (core, self->deadline);
+      return;
+    }
+
+  core->n_failed++;
+  malt_pool_job_fail_locked (self, g_steal_pointer (&self->error), actions);
 }
 
 /* Its call has ended, on the pools' thread.  Takes the call. */
@@ -229,23 +300,42 @@ ended_cb (MaltCall *call)
   MaltPoolJob *self = call->owner;
   g_autoptr (MaltPoolCore) core = malt_pool_core_ref (self->core);
   MaltPoolActions actions = MALT_POOL_ACTIONS_INIT;
-  MaltAttempt attempt = { .rung = call->rung };
+  MaltAttempt attempt = {
+    .rung = call->rung,
+    .is_withdrawn = call->is_withdrawn && call->fate == MALT_CALL_GOES_ON,
+  };
   MaltPoolMember *member;
   GError *error = NULL;
   gboolean again;
   GVariant *value;
 
+  self->lost_id = call->request_id;
   value = malt_call_propagate (call, &error);
   malt_call_unref (call);
 
-  again = self->n_retries < core->options.retries && malt_pool_call_may_retry (&self->call, &attempt, error);
-  if (again)
+  if (core->options.calls_ahead > 0 && is_lost (&attempt, error))
+    {
+      lose (self, &attempt, error);
+      return;
+    }
+
+  again = attempt.is_withdrawn;
+  if (!again)
+    again = self->n_retries < core->options.retries && malt_pool_call_may_retry (&self->call, &attempt, error);
+  if (again && !attempt.is_withdrawn)
     self->n_retries++;
 
   g_mutex_lock (&core->lock);
   again = give_back_locked (self, &attempt, value != NULL, again, &member, &actions);
   g_mutex_unlock (&core->lock);
   malt_pool_member_unref (member);
+
+  if (attempt.is_withdrawn && !again)
+    {
+      g_error_free (error);
+      error = g_cancellable_is_cancelled (self->cancellable) ? malt_pool_call_new_cancelled (core)
+                                                             : malt_pool_core_new_closed_error (core);
+    }
 
   /* The next one is on its way before this one is told. */
   malt_pool_core_act (core, &actions);
@@ -348,7 +438,7 @@ job_new (MaltPoolCore       *core,
     .flags = call->flags,
   };
   self->timeout_msec = malt_pool_call_get_timeout (core, timeout_msec);
-  if (self->timeout_msec != MALT_TIMEOUT_NONE)
+  if (self->timeout_msec != MALT_TIMEOUT_NONE && (call->flags & MALT_POOL_CALL_FLAGS_TIME_RUN) == 0)
     self->deadline = g_get_monotonic_time () + self->timeout_msec * (gint64) 1000;
   g_set_object (&self->cancellable, cancellable);
   g_set_object (&self->own, own);

@@ -384,7 +384,7 @@ map_new (MaltPool          *pool,
   self->function = g_strdup (function);
   self->items = g_variant_ref (items);
   self->n_items = (guint) n_items;
-  self->window = 2 * core->options.max_workers * core->options.calls_per_worker;
+  self->window = core->options.max_workers * (2 * core->options.calls_per_worker + core->options.calls_ahead);
   self->flags = flags;
   self->timeout_msec = timeout_msec;
   g_set_object (&self->cancellable, cancellable);

@@ -54,6 +54,13 @@ struct _MaltPoolMember
   guint            n_running;
   guint            n_calls;
   gint64           idle_since;
+
+  /* The same; of one that can be given calls ahead. */
+  gboolean         takes_back;     /* what it has not begun */
+  gint64           moved_at;       /* when it was last seen to begin with a call */
+  gint64           usual_usec;     /* that a call takes; -1 if that is not known */
+  gboolean         has_culprit;    /* one of its calls is known to have been its end */
+  GQueue           lost;           /* of MaltPoolJob, owned: what it had when it ended */
 };
 
 MaltPoolMember *
@@ -65,6 +72,8 @@ malt_pool_member_new_locked (MaltPoolCore *core)
   self->core = malt_pool_core_ref (core);
   self->start_cancellable = g_cancellable_new ();
   self->link.data = self->ready_link.data = self;
+  self->usual_usec = -1;
+  g_queue_init (&self->lost);
 
   g_queue_push_tail_link (&core->members, &self->link);
   core->n_starting++;
@@ -93,6 +102,7 @@ malt_pool_member_unref (MaltPoolMember *self)
     return;
 
   g_assert (self->state == MEMBER_GONE);
+  g_assert (self->lost.length == 0);
   g_clear_object (&self->started);
   g_clear_object (&self->worker);
   g_clear_object (&self->start_cancellable);
@@ -144,6 +154,122 @@ has_room_locked (MaltPoolMember *self)
          (options->max_calls_per_worker == 0 || self->n_calls < options->max_calls_per_worker);
 }
 
+/* Calls ahead.
+ *
+ * A worker that has to wait for the next call while the answer to the last one is on its way
+ * spends most of its time so if calls are short.  So it is given some more than it may have at
+ * once, if those that it has had were short; as many as it does in MAX_AHEAD_USEC.
+ *
+ * That must not make one wait that another worker could begin: if it has not come to them after
+ * STUCK_USEC, which is when a call was not short after all, they are taken back, and go to the
+ * head of the queue.  Nor may it cost one that has not begun: calls run one after the other, which
+ * is what calls_ahead asks for, so if the worker ends it was the first of those that it had.
+ * That is known when all of them have come back. */
+
+#define MAX_AHEAD_USEC 2000
+#define STUCK_USEC     10000
+
+static guint
+count_ahead_locked (MaltPoolMember *self)
+{
+  const MaltPoolOptions *options = &self->core->options;
+
+  return options->calls_ahead > 0 && self->n_running > options->calls_per_worker
+           ? self->n_running - options->calls_per_worker : 0;
+}
+
+/* The one with the fewest calls that may have one more, or %NULL. */
+MaltPoolMember *
+malt_pool_member_find_ahead_locked (MaltPoolCore *core)
+{
+  const MaltPoolOptions *options = &core->options;
+  MaltPoolMember *best = NULL;
+  GList *link;
+
+  if (options->calls_ahead == 0)
+    return NULL;
+
+  for (link = core->members.head; link != NULL; link = link->next)
+    {
+      MaltPoolMember *member = link->data;
+      gint64 most = member->usual_usec >= 0 ? MAX_AHEAD_USEC / MAX (member->usual_usec, 1) : 0;
+
+      if (member->state == MEMBER_READY && member->takes_back &&
+          count_ahead_locked (member) < MIN (most, (gint64) options->calls_ahead) &&
+          (options->max_calls_per_worker == 0 || member->n_calls < options->max_calls_per_worker) &&
+          (best == NULL || member->n_running < best->n_running))
+        best = member;
+    }
+
+  return best;
+}
+
+/* It is at its next call, or has none. */
+static void
+note_move_locked (MaltPoolMember *self,
+                  gint64          now)
+{
+  gint64 took = now - self->moved_at;
+
+  self->usual_usec = self->usual_usec >= 0 ? (7 * self->usual_usec + took) / 8 : took;
+  self->moved_at = now;
+}
+
+/* Has those taken back that it does not come to.  Returns when to look again, or -1. */
+gint64
+malt_pool_member_look_locked (MaltPoolMember  *self,
+                              gint64           now,
+                              MaltPoolActions *actions)
+{
+  gint64 then = self->moved_at + STUCK_USEC;
+
+  if (count_ahead_locked (self) == 0 || self->state != MEMBER_READY || !self->takes_back)
+    return -1;
+  if (then > now)
+    return then;
+
+  self->usual_usec = MAX (self->usual_usec, STUCK_USEC);
+  if (actions->take_back == NULL)
+    actions->take_back = g_ptr_array_new ();
+  g_ptr_array_add (actions->take_back, g_object_ref (self->worker));
+
+  /* Some may have been on their way to it. */
+  return now + STUCK_USEC;
+}
+
+/* One of its calls has come back because it ended.  Takes the job. */
+void
+malt_pool_member_lose_locked (MaltPoolMember *self,
+                              MaltPoolJob    *job,
+                              GList          *link)
+{
+  g_queue_push_tail_link (&self->lost, link);
+}
+
+/* All that it had have come back: which of them has begun? */
+static void
+settle_locked (MaltPoolMember  *self,
+               MaltPoolActions *actions)
+{
+  guint64 first = 0;
+  GList *link;
+
+  for (link = self->lost.head; link != NULL && !self->has_culprit; link = link->next)
+    {
+      guint64 id = malt_pool_job_get_lost_id (((MaltPoolEntry *) link->data)->job);
+
+      if (id != 0 && (first == 0 || id < first))
+        first = id;
+    }
+
+  while ((link = g_queue_pop_head_link (&self->lost)) != NULL)
+    {
+      MaltPoolJob *job = ((MaltPoolEntry *) link->data)->job;
+
+      malt_pool_job_settle_locked (job, first != 0 && malt_pool_job_get_lost_id (job) == first, actions);
+    }
+}
+
 /* Whether nothing keeps it from being stopped. */
 gboolean
 malt_pool_member_is_idle_locked (MaltPoolMember *self)
@@ -159,9 +285,15 @@ malt_pool_member_take_locked (MaltPoolMember *self)
 
   if (self->n_running > 0)
     core->wants_more = TRUE;
+  else if (core->options.calls_ahead > 0)
+    self->moved_at = g_get_monotonic_time ();
+  core->n_ahead -= count_ahead_locked (self);
   self->n_running++;
+  core->n_ahead += count_ahead_locked (self);
   self->n_calls++;
   core->n_running++;
+  if (G_UNLIKELY (count_ahead_locked (self) == 1))
+    malt_pool_core_wake_at_locked (core, self->moved_at + STUCK_USEC);
 
   unlist_locked (self);
   if (has_room_locked (self))
@@ -173,11 +305,12 @@ malt_pool_member_take_locked (MaltPoolMember *self)
 /* One has ended that nobody wanted to end.  Takes the cause. */
 static void
 note_loss_locked (MaltPoolMember *self,
-                  GError         *cause)
+                  GError         *cause,
+                  gboolean        during_call)
 {
   MaltPoolCore *core = self->core;
 
-  malt_pool_brake_count (&core->brake, g_get_monotonic_time ());
+  malt_pool_brake_count (&core->brake, g_get_monotonic_time (), during_call);
   core->n_to_replace++;
   g_clear_error (&core->cause);
   core->cause = cause;
@@ -185,7 +318,8 @@ note_loss_locked (MaltPoolMember *self,
 
 /* The worker may have ended: notes it if so, once. */
 static void
-note_death_locked (MaltPoolMember *self)
+note_death_locked (MaltPoolMember *self,
+                   gboolean        during_call)
 {
   MaltExitInfo *exit_info = malt_worker_get_exit_info (self->worker);
   g_autofree char *name = NULL;
@@ -198,7 +332,7 @@ note_death_locked (MaltPoolMember *self)
   self->is_noted = TRUE;
   name = malt_worker_dup_name (self->worker);
   how = malt_exit_info_to_string (exit_info);
-  note_loss_locked (self, g_error_new (MALT_ERROR, MALT_ERROR_TERMINATED, "%s %s", name, how));
+  note_loss_locked (self, g_error_new (MALT_ERROR, MALT_ERROR_TERMINATED, "%s %s", name, how), during_call);
 }
 
 /* It can be given no calls any more. */
@@ -278,8 +412,19 @@ malt_pool_member_free_locked (MaltPoolMember    *self,
   const MaltPoolOptions *options = &core->options;
 
   g_assert (self->n_running > 0);
+  core->n_ahead -= count_ahead_locked (self);
   self->n_running--;
+  core->n_ahead += count_ahead_locked (self);
   core->n_running--;
+  if (options->calls_ahead > 0)
+    {
+      if (!attempt->is_withdrawn)
+        note_move_locked (self, g_get_monotonic_time ());
+      if (attempt->rung == MALT_RUNG_KILLED || attempt->rung == MALT_RUNG_ABANDONED)
+        self->has_culprit = TRUE;
+      if (self->n_running == 0 && self->lost.length > 0)
+        settle_locked (self, actions);
+    }
 
   if (self->state != MEMBER_READY)
     return;
@@ -293,7 +438,7 @@ malt_pool_member_free_locked (MaltPoolMember    *self,
     }
   else if (attempt->is_refused || !malt_worker_takes_calls (self->worker))
     {
-      note_death_locked (self);
+      note_death_locked (self, !attempt->is_refused);
       leave_usable_locked (self, MEMBER_LOST);
     }
   else if (attempt->rung == MALT_RUNG_ABANDONED)
@@ -306,7 +451,8 @@ malt_pool_member_free_locked (MaltPoolMember    *self,
   else
     {
       unlist_locked (self);
-      list_locked (self);
+      if (has_room_locked (self))
+        list_locked (self);
       note_idle_locked (self);
     }
 }
@@ -360,7 +506,7 @@ ended_on_pool_cb (gpointer user_data)
       return G_SOURCE_REMOVE;
     }
 
-  note_death_locked (self);
+  note_death_locked (self, self->n_running > 0);
   if (self->is_announced)
     malt_pool_emit_locked (core, self->worker, FALSE);
   remove_locked (self);
@@ -475,7 +621,7 @@ fail_start (MaltPoolMember *self,
       if (was_wanted && !g_error_matches (own, G_IO_ERROR, G_IO_ERROR_CANCELLED))
         {
           core->start_has_failed = TRUE;
-          note_loss_locked (self, g_error_copy (own));
+          note_loss_locked (self, g_error_copy (own), FALSE);
           if (core->n_usable == 0)
             malt_pool_core_fail_all_locked (core, own, &actions);
         }
@@ -510,6 +656,7 @@ finish_start (MaltPoolMember *self)
       self->is_stopping = FALSE;
       self->state = is_wanted ? MEMBER_READY : MEMBER_RETIRING;
       core->start_has_failed = FALSE;
+      self->takes_back = core->options.calls_ahead > 0 && malt_worker_can_take_back (self->worker);
       has_ended = !malt_worker_watch_end (self->worker, ended_cb, malt_pool_member_ref (self),
                                           (GDestroyNotify) malt_pool_member_unref);
       self->is_announced = TRUE;
@@ -518,7 +665,7 @@ finish_start (MaltPoolMember *self)
       if (has_ended)
         {
           malt_pool_member_unref (self);
-          note_death_locked (self);
+          note_death_locked (self, FALSE);
           leave_usable_locked (self, MEMBER_LOST);
         }
       else if (!is_wanted)

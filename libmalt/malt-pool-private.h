@@ -24,6 +24,7 @@ typedef struct
   int           idle_timeout;          /* milliseconds, -1 for never */
   guint         max_calls_per_worker;  /* 0 for no limit */
   guint         calls_per_worker;
+  guint         calls_ahead;
   guint         retries;
   int           crash_limit;           /* -1 for no limit */
   int           crash_window;          /* milliseconds */
@@ -50,6 +51,7 @@ typedef struct
 
   /* Guarded by the core's lock. */
   GList           link;                /* in the queue */
+  guint64         sequence;            /* in which they came, from 1; 0 until they have */
   gboolean        is_queued;
   GCond           cond;                /* of a thread, as the rest */
   MaltPoolMember *member;              /* owned: what it was given */
@@ -83,12 +85,14 @@ struct _MaltPoolCore
   MaltPool        *pool;               /* not owned; NULL once it is disposed */
   MaltPoolState    state;
   GQueue           queue;              /* of MaltPoolEntry, not owned */
+  guint64          last_sequence;
   guint            n_jobs_queued;      /* of these, with a bound */
   GQueue           members;            /* of MaltPoolMember, owned; all that are not GONE */
   GQueue           ready;              /* of those, READY and with room; the least busy first,
                                           and of the idle ones the last to become so */
   guint            n_starting;
   guint            n_usable;           /* STARTING or READY */
+  guint            n_ahead;            /* calls that workers have beyond calls_per_worker */
   gboolean         wants_more;         /* somebody had to share a worker */
   gboolean         start_has_failed;   /* the last one that ended */
   MaltPoolBrake    brake;
@@ -111,10 +115,11 @@ typedef struct
   GPtrArray *start;                    /* of MaltPoolMember, owned */
   GPtrArray *stop;                     /* the same */
   GPtrArray *cancel;                   /* of GCancellable, owned */
+  GPtrArray *take_back;                /* of MaltWorker, owned */
   GQueue     tell;                     /* of MaltPoolWaiter, owned */
 } MaltPoolActions;
 
-#define MALT_POOL_ACTIONS_INIT { G_QUEUE_INIT, G_QUEUE_INIT, NULL, NULL, NULL, G_QUEUE_INIT }
+#define MALT_POOL_ACTIONS_INIT { G_QUEUE_INIT, G_QUEUE_INIT, NULL, NULL, NULL, NULL, G_QUEUE_INIT }
 
 /* The core. */
 MaltPoolCore   *malt_pool_core_new              (MaltPool          *pool);
@@ -163,6 +168,14 @@ gboolean        malt_pool_member_start_here     (MaltPoolMember    *self,
 void            malt_pool_member_stop           (MaltPoolMember    *self);
 gboolean        malt_pool_member_is_idle_locked (MaltPoolMember    *self);
 void            malt_pool_member_take_locked    (MaltPoolMember    *self);
+MaltPoolMember *malt_pool_member_find_ahead_locked
+                                                (MaltPoolCore      *core);
+gint64          malt_pool_member_look_locked    (MaltPoolMember    *self,
+                                                 gint64             now,
+                                                 MaltPoolActions   *actions);
+void            malt_pool_member_lose_locked    (MaltPoolMember    *self,
+                                                 MaltPoolJob       *job,
+                                                 GList             *link);
 void            malt_pool_member_free_locked    (MaltPoolMember    *self,
                                                  const MaltAttempt *attempt,
                                                  MaltPoolActions   *actions);
@@ -221,6 +234,10 @@ gint64          malt_pool_job_expire_locked     (MaltPoolJob       *self,
                                                  gint64             now,
                                                  MaltPoolActions   *actions);
 void            malt_pool_job_begin             (MaltPoolJob       *self,
+                                                 MaltPoolActions   *actions);
+guint64         malt_pool_job_get_lost_id       (MaltPoolJob       *self);
+void            malt_pool_job_settle_locked     (MaltPoolJob       *self,
+                                                 gboolean           has_begun,
                                                  MaltPoolActions   *actions);
 void            malt_pool_job_finish            (MaltPoolJob       *self,
                                                  GVariant          *value,

@@ -17,6 +17,7 @@ enum
   PROP_IDLE_TIMEOUT,
   PROP_MAX_CALLS_PER_WORKER,
   PROP_CALLS_PER_WORKER,
+  PROP_CALLS_AHEAD,
   PROP_RETRIES,
   PROP_CRASH_LIMIT,
   PROP_CRASH_WINDOW,
@@ -72,6 +73,9 @@ malt_pool_get_property (GObject    *object,
       break;
     case PROP_CALLS_PER_WORKER:
       g_value_set_uint (value, options->calls_per_worker);
+      break;
+    case PROP_CALLS_AHEAD:
+      g_value_set_uint (value, options->calls_ahead);
       break;
     case PROP_RETRIES:
       g_value_set_uint (value, options->retries);
@@ -143,6 +147,9 @@ malt_pool_set_property (GObject      *object,
       break;
     case PROP_CALLS_PER_WORKER:
       options->calls_per_worker = g_value_get_uint (value);
+      break;
+    case PROP_CALLS_AHEAD:
+      options->calls_ahead = g_value_get_uint (value);
       break;
     case PROP_RETRIES:
       options->retries = g_value_get_uint (value);
@@ -252,6 +259,23 @@ malt_pool_install_properties (GObjectClass *klass)
     g_param_spec_uint ("calls-per-worker", NULL, NULL, 1, MAX_CALLS_PER_WORKER, 1, given);
 
   /**
+   * MaltPool:calls-ahead:
+   *
+   * How many more calls that do not block a worker is given than [property@Malt.Pool:calls-per-worker],
+   * as long as they are short, so that it need not wait for the next.  They are taken back if
+   * it does not come to them soon, so none waits behind another one that takes its time.
+   *
+   * This is for calls that run one after the other in a worker, as functions do that neither
+   * wait nor answer later: if a worker ends, the first of those that it has fails, and the
+   * others are made in another one, as they had not begun.  Backends that cannot take calls back
+   * are given none ahead.
+   *
+   * Since: 1.0
+   */
+  properties[PROP_CALLS_AHEAD] =
+    g_param_spec_uint ("calls-ahead", NULL, NULL, 0, MAX_CALLS_PER_WORKER, 0, given);
+
+  /**
    * MaltPool:retries:
    *
    * How often a call is tried again whose worker has ended, if it has
@@ -266,7 +290,7 @@ malt_pool_install_properties (GObjectClass *klass)
    * MaltPool:crash-limit:
    *
    * How many workers may die, or fail to start, within [property@Malt.Pool:crash-window]; -1
-   * for any number.  If more do, none are started until the window is over, and calls fail
+   * for any number.  Those that die during a call count until one goes well.  If more do, none are started until the window is over, and calls fail
    * with `MALT_ERROR_START`, which tells the cause, as soon as there is no worker left.
    *
    * Since: 1.0

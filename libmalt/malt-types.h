@@ -171,6 +171,8 @@ typedef enum
  * @MALT_POOL_CALL_FLAGS_NO_VALUE: the value stays in the worker and need not be convertible
  * @MALT_POOL_CALL_FLAGS_UNORDERED: of [method@Malt.Pool.map]: outcomes are told as they
  *   come, not in the order of the items
+ * @MALT_POOL_CALL_FLAGS_TIME_RUN: the deadline counts from when the call is given to a worker,
+ *   and not while it waits for one
  *
  * What is special about a call to a pool.
  *
@@ -182,6 +184,7 @@ typedef enum /*< flags >*/
   MALT_POOL_CALL_FLAGS_RETRY     = 1 << 0,
   MALT_POOL_CALL_FLAGS_NO_VALUE  = 1 << 1,
   MALT_POOL_CALL_FLAGS_UNORDERED = 1 << 2,
+  MALT_POOL_CALL_FLAGS_TIME_RUN  = 1 << 3,
 } MaltPoolCallFlags;
 
 /**

@@ -266,7 +266,6 @@ test_crash_loop (TestCase *self)
 
   for (i = 0; i < 3; i++)
     fail_call (self, pool, "crash", NULL, NONE, MALT_ERROR, MALT_ERROR_TERMINATED, "*");
-  test_pool_assert_usable (self, pool);
 
   for (i = 0; i < 3; i++)
     waits[i] = test_pool_start (pool, test_case_function (self, "crash"), NULL, NONE, MALT_TIMEOUT_NONE, NULL);
@@ -277,6 +276,26 @@ test_crash_loop (TestCase *self)
                             "so no more are started now; the last: *was killed by signal 11*");
   fail_call (self, pool, "add", NULL, NONE, MALT_ERROR, MALT_ERROR_START, "*more than 3 workers*");
   g_assert_cmpuint (malt_pool_get_n_restarts (pool), ==, 3);
+  test_pool_retire (pool);
+}
+
+/* Calls that go well say that it is no loop. */
+static void
+test_crashes_between_others (TestCase *self)
+{
+  MaltPool *pool = test_pool_new (self, "launcher", self->launcher, "max-workers", 1, "crash-limit", 1,
+                                  "crash-window", 600000, NULL);
+  guint i;
+
+  for (i = 0; i < 5; i++)
+    {
+      fail_call (self, pool, "crash", NULL, NONE, MALT_ERROR, MALT_ERROR_TERMINATED, "*");
+      test_pool_assert_usable (self, pool);
+      test_pool_answer_fails (test_pool_start (pool, test_case_function (self, "crash"), NULL, NONE, MALT_TIMEOUT_NONE,
+                                               NULL),
+                              MALT_ERROR, MALT_ERROR_TERMINATED, "*");
+      test_pool_assert_usable (self, pool);
+    }
   test_pool_retire (pool);
 }
 
@@ -1051,6 +1070,7 @@ main (int argc, char **argv)
   test_case_add_idle ("retry", TEST_NEEDS_PROCESS, test_retry);
   test_case_add_idle ("map-retry", TEST_NEEDS_PROCESS, test_map_retry);
   test_case_add_idle ("crash-loop", TEST_NEEDS_PROCESS, test_crash_loop);
+  test_case_add_idle ("crashes-between-others", TEST_NEEDS_PROCESS, test_crashes_between_others);
   test_case_add_idle ("no-crash-loop", TEST_NEEDS_PROCESS, test_no_crash_loop);
   test_case_add_idle ("failed-start", TEST_NEEDS_PROCESS, test_failed_start);
   test_case_add_idle ("unknown-backend", TEST_NEEDS_NOTHING, test_unknown_backend);

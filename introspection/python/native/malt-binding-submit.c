@@ -391,6 +391,7 @@ malt_binding_submit_task (PyObject *module,
     return NULL;
 
   job.pool = g_object_ref (c_pool);
+  job.flags = MALT_POOL_CALL_FLAGS_TIME_RUN;
   job.values &= ~(guint) MALT_PYTHON_VALUES_VIEWS;
   job.function = g_strdup (name);
   job.arguments = pack_task (data, buffers);

@@ -17,6 +17,9 @@ from . import _native, futures, launching, packing, pools, taskerrors
 
 _LOGGER = logging.getLogger('concurrent.futures')
 
+# How many short tasks a worker is given at once, so that it does not wait for the next.
+_AHEAD = 64
+
 # How many tasks may wait: any number.
 _NO_LIMIT = (1 << 32) - 1
 
@@ -77,7 +80,7 @@ class _Tasks(set):
     def submit(self, function, args, kwargs, timeout):
         if not self.is_pickling:
             return self._begin(lambda future: _native.submit(
-                future, self, self.pool, function, args, kwargs, None, None, timeout, None, 0))
+                future, self, self.pool, function, args, kwargs, None, None, timeout, None, pools.TIME_RUN))
         return self._submit_packed('malt.tasks.run', (function, args, kwargs), packing.names_of_task, timeout)
 
     def submit_chunk(self, function, columns, timeout):
@@ -216,6 +219,7 @@ class Executor(concurrent.futures.Executor):
             keywords.setdefault('search_path', [os.path.abspath(path) for path in sys.path])
             keywords['buffers'] = 'view'
         keywords.setdefault('idle_timeout', -1)
+        keywords.setdefault('calls_ahead', _AHEAD)
         keywords.setdefault('queue_length', _NO_LIMIT)
         pool = pools.Pool(launcher, max_workers or 0, initializer=initializer, initargs=initargs,
                           max_calls_per_worker=max_tasks_per_child or 0, **keywords)

@@ -12,7 +12,7 @@ from . import aio, futures
 
 def _window_of(pool):
     """How many calls are under way: so many that no worker waits for the next."""
-    return 2 * pool.max_workers * pool.props.calls_per_worker
+    return pool.max_workers * (2 * pool.props.calls_per_worker + pool.props.calls_ahead)
 
 
 class _Calls:

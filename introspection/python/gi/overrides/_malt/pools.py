@@ -12,10 +12,11 @@ from . import _native, aio, futures, launching, maps, packing
 _Malt = get_introspection_module('Malt')
 
 RETRY = int(_Malt.PoolCallFlags.RETRY)
+TIME_RUN = int(_Malt.PoolCallFlags.TIME_RUN)
 
 # What a pool is made with beside its launcher.
-_OPTIONS = ('min_workers', 'queue_length', 'idle_timeout', 'max_calls_per_worker', 'calls_per_worker', 'retries',
-            'crash_limit', 'crash_window')
+_OPTIONS = ('min_workers', 'queue_length', 'idle_timeout', 'max_calls_per_worker', 'calls_per_worker', 'calls_ahead',
+            'retries', 'crash_limit', 'crash_window')
 
 
 def _take_options(keywords):
