@@ -23,7 +23,7 @@ SHOWN = {
     'native-runtime.md': ['native-module.c', 'self-worker.c'],
     'pools.md': ['pool.c'],
     'protocol.md': ['protocol-worker.py'],
-    'python-binding.md': ['python-asyncio.py'],
+    'python-binding.md': ['python-asyncio.py', 'python-executor.py'],
     'writing-a-backend.md': ['command-backend.c', 'python-backend.py', 'gjs-backend.js'],
     'writing-a-runtime.md': ['rpn-runtime.c'],
 }
@@ -185,6 +185,12 @@ print(worker.get_exit_info().to_string())
     def test_python_asyncio(self):
         printed = run(sys.executable, os.path.join(EXAMPLES, 'python-asyncio.py'))
         self.assertEqual(printed, 'a worker was killed by signal 6 (Aborted)\n17984 primes below 200000\n')
+
+    def test_python_executor(self):
+        printed = run(sys.executable, os.path.join(EXAMPLES, 'python-executor.py'))
+        self.assertEqual(printed.splitlines(), [
+            'a share was killed by signal 11 (Segmentation fault)', 'a share took too long',
+            '26623 takes 307 steps', '59431 steps below 1000'])
 
     def test_protocol(self):
         printed = self.run_python(f'''

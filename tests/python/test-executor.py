@@ -74,7 +74,7 @@ class Tasks(unittest.TestCase):
         got = self.run_task(copy.copy, data)
         self.assertEqual(got, data)
         self.assertIsInstance(got, bytearray)
-        self.assertEqual(self.run_task(list, [pickle.PickleBuffer(data), pickle.PickleBuffer(b'x')]), [data, b'x'])
+        self.assertEqual(self.run_task(list, [pickle.PickleBuffer(data)]), [data])
         try:
             import numpy
         except ImportError:
@@ -189,6 +189,10 @@ class Tasks(unittest.TestCase):
             next(values)
         with self.assertRaises(ValueError):
             raise self.executor.options(timeout=-1).submit(abs, 1).exception(PATIENCE)
+        # It does not count while a task waits for its turn.
+        with make_executor(1, timeout=0.5) as executor:
+            futures = [executor.submit(task_functions.nap, 0.2, i) for i in range(5)]
+            self.assertEqual([future.result(PATIENCE) for future in futures], list(range(5)))
         with make_executor(1, timeout=0.2) as executor:
             self.assertIsInstance(executor.submit(time.sleep, 600).exception(PATIENCE), TimeoutError)
             self.assertEqual(executor.options(timeout=math.inf).submit(task_functions.nap, 0.3, 5).result(PATIENCE), 5)
@@ -359,7 +363,7 @@ class Options(unittest.TestCase):
         self.check_broken("the initializer 'leave' failed: .*exited with code 3", initializer=task_functions.leave)
         self.check_broken("the initializer 'nap' failed: ", initializer=task_functions.nap, initargs=(600,),
                           start_timeout=2000)
-        self.check_broken('none-such', program='/none-such')
+        self.check_broken('none-such', program='/none-such', runtime='python')
         with self.assertRaises(Malt.TaskPicklingError):
             make_executor(initializer=task_functions.remember, initargs=('a', threading.Lock()))
 

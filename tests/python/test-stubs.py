@@ -48,14 +48,37 @@ with Malt.Worker(runtime='python', environment={'A': 'b'}, stdout='discard', pic
         pass
     code: int = Malt.Error.REMOTE
 
+with Malt.Pool(max_workers=2, runtime='python', retries=3) as pool:
+    reveal_type(pool.call(half, 4))
+    reveal_type(pool.options(retry=True).submit(half, 4))
+    reveal_type(list(pool.map(half, [1, 2], ordered=False)))
+    reveal_type(pool.n_done)
+
+with Malt.Executor(2, timeout=5, environment={'A': 'b'}, initializer=half, initargs=(1,)) as executor:
+    reveal_type(executor.submit(half, 4))
+    reveal_type(executor.options(timeout=5).submit(half, 4))
+    reveal_type(list(executor.map(half, [1, 2], chunksize=2)))
+    try:
+        executor.submit(half, 4).result()
+    except concurrent.futures.BrokenExecutor:
+        pass
+    except Malt.TaskCrashError as crash:
+        reveal_type(crash.exit_info)
+
 async def main() -> None:
+    async for value in Malt.Pool().map_async(half, [1]):
+        reveal_type(value)
     worker = await Malt.Worker.spawn_async(runtime='python')
     reveal_type(await worker.call_async(half, 4))
     await worker.stop_async()
 '''
 
 REVEALED = ['gi.repository.Malt.Worker', 'builtins.float', 'Any', 'concurrent.futures._base.Future[builtins.float]',
-            'builtins.float', 'gi.repository.Malt.StopResult', 'Union[builtins.str, None]', 'builtins.float']
+            'builtins.float', 'gi.repository.Malt.StopResult', 'Union[builtins.str, None]',
+            'builtins.float', 'concurrent.futures._base.Future[builtins.float]', 'builtins.list[builtins.float]',
+            'builtins.int', 'concurrent.futures._base.Future[builtins.float]',
+            'concurrent.futures._base.Future[builtins.float]', 'builtins.list[builtins.float]',
+            'Union[gi.repository.Malt.ExitInfo, None]', 'builtins.float', 'builtins.float']
 
 MISUSES = {
     "worker.call(half, 'x')": 'arg-type',
@@ -65,6 +88,10 @@ MISUSES = {
     "Malt.Worker(stdout='nowhere')": 'arg-type',
     "worker.eval('1', timeout='5')": 'arg-type',
     'worker.none_such()': 'attr-defined',
+    "pool.call(half, 'x')": 'arg-type',
+    "Malt.Pool(colour='red')": 'call-arg',
+    "executor.submit(half, 'x')": 'arg-type',
+    'Malt.Executor(mp_context=None)': 'call-arg',
 }
 
 
@@ -110,7 +137,8 @@ class Mypy(unittest.TestCase):
             self.assertRegex(output, rf'misuse.py:{line}: error: .*\[({code})\]', misuse)
 
     def test_examples(self):
-        self.assertEqual(self.run_mypy(os.path.join(DOCS, 'examples', 'python-asyncio.py'), '--strict'), (0, ''))
+        for name in 'python-asyncio.py', 'python-executor.py':
+            self.assertEqual(self.run_mypy(os.path.join(DOCS, 'examples', name), '--strict'), (0, ''))
         # It knows that there is an exit info after stop().
         self.assertEqual(self.run_mypy(os.path.join(DOCS, 'examples', 'python-backend.py'), '--no-strict-optional'),
                          (0, ''))
@@ -169,7 +197,8 @@ class Help(WorkerTest):
 
     def test_everything_is_documented(self):
         for class_ in (Malt.Worker, Malt.CallOptions, Malt.Launcher, Malt.AsyncResult, Malt.Error, Malt.RemoteException,
-                       Malt.TerminatedWorkerException, type(self.worker.submit('abs', 1))):
+                       Malt.TerminatedWorkerException, Malt.Pool, Malt.Executor, Malt.ExecutorOptions,
+                       Malt.TaskCrashError, Malt.BrokenExecutorError, Malt.TaskPicklingError, type(self.worker.submit('abs', 1))):
             self.assertTrue(class_.__doc__, class_)
             for name, member in vars(class_).items():
                 if not name.startswith('_') and callable(member) and name not in ('cancel', 'done', 'result', 'exception'):
