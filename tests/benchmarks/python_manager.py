@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
-"""What a call from Python to a worker that runs Python costs: python_manager.py PEER [view]."""
+"""What a call from Python to a worker that runs Python costs: python_manager.py PEER
+[view | executor]."""
 
 import asyncio
 import pathlib
@@ -17,6 +18,7 @@ from gi.repository import Malt  # noqa: E402
 
 from peerbench import bench, bench_rate, bench_spawn, now, report, touch  # noqa: E402
 from peerbench import SIZE_1M, SIZE_50M, SIZE_64K  # noqa: E402
+from py_mp import executor_rows  # noqa: E402
 import py_work  # noqa: E402
 
 N = 10_000
@@ -39,6 +41,18 @@ def forget(worker):
     worker.call('py_work.inc', 1)
 
 
+def measure_executor(peer):
+    """As py_mp.py does for the executor of the standard library."""
+    def begin():
+        executor = Malt.Executor(1)
+        return executor, executor.submit(py_work.pid).result()
+
+    bench_spawn(peer, begin, Malt.Executor.shutdown, 6)
+    executor, _ = begin()
+    executor_rows(peer, executor)
+    executor.shutdown()
+
+
 async def awaiting(peer, worker):
     """One at a time, and many at once, under asyncio."""
     for _ in range(100):
@@ -54,6 +68,9 @@ async def awaiting(peer, worker):
 
 def main():
     peer = sys.argv[1]
+    if sys.argv[2:] == ['executor']:
+        measure_executor(peer)
+        return
     if sys.argv[2:] == ['view']:
         worker, _ = start(buffers='view')
     else:

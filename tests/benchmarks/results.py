@@ -35,6 +35,8 @@ ROWS = {row.name: row for row in [
     Row('eval_sync_us', 'blocking evaluation of x + 1', SPINNING),
     Row('async_single_us', 'asynchronous call, one at a time', SLEEPING),
     Row('pipelined_calls_per_s', 'calls in flight, with results', ('raw-shm-adaptive', 'pipelined_calls_per_s')),
+    Row('map_per_s', 'items of Executor.map(), one by one'),
+    Row('map_100_per_s', 'items of Executor.map(), in chunks of 100'),
     Row('fire_and_forget_per_s', 'calls without an answer', ('raw-shm-adaptive', 'fire_and_forget_per_s')),
     Row('channel_take_per_s', 'values from the worker through a channel', ('raw-shm-adaptive', 'fire_and_forget_per_s')),
     Row('channel_put_per_s', 'values to the worker through a channel', ('raw-shm-adaptive', 'fire_and_forget_per_s')),
@@ -153,6 +155,9 @@ AIMS = {
         times_peers(max, 5, 'pipelined_calls_per_s', 'py-executor', 'py-execnet'),
     ('malt-python-manager', 'numpy_50MB_ms'):
         times_peers(min, 0.2, 'numpy_50MB_ms', 'py-pipe-spawn', 'py-executor', 'py-execnet'),
+    ('malt-executor', 'pipelined_calls_per_s'): times_peers(max, 5, 'pipelined_calls_per_s', 'py-executor'),
+    ('malt-executor', 'map_per_s'): times_peers(max, 1, 'map_per_s', 'py-executor'),
+    ('malt-executor', 'map_100_per_s'): times_peers(max, 1, 'map_100_per_s', 'py-executor'),
     ('malt-python', 'idle_manager_wakeups_hz'): Value(0),
     ('malt-python', 'idle_worker_wakeups_hz'): Value(0),
     **{('malt-native', f'many_{kind}_cpu_{n}_us'): Sum((1.2, ('malt-native', f'many_{kind}_cpu_1_us')))

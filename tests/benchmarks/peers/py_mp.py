@@ -125,6 +125,24 @@ def pool_peer(peer):
     stop(pool)
 
 
+def executor_rows(peer, executor):
+    """The rows of a concurrent.futures.Executor."""
+    bench(peer, "noop_sync_us", lambda: executor.submit(py_work.inc, 1).result(), k=20)
+
+    def pipelined():
+        for r in [executor.submit(py_work.inc, 1) for _ in range(N)]:
+            r.result()
+
+    def mapped(chunksize):
+        for _ in executor.map(py_work.inc, range(N), chunksize=chunksize):
+            pass
+
+    bench_rate(peer, "pipelined_calls_per_s", pipelined, N)
+    bench_rate(peer, "map_per_s", lambda: mapped(1), N)
+    bench_rate(peer, "map_100_per_s", lambda: mapped(100), N)
+    data_rows(peer, lambda func, arg: executor.submit(func, arg).result())
+
+
 def executor_peer(peer):
     ctx = mp.get_context("spawn")
 
@@ -134,14 +152,7 @@ def executor_peer(peer):
 
     bench_spawn(peer, start, lambda pool: pool.shutdown(wait=True), 6)
     pool, _ = start()
-    bench(peer, "noop_sync_us", lambda: pool.submit(py_work.inc, 1).result(), k=20)
-
-    def pipelined():
-        for r in [pool.submit(py_work.inc, 1) for _ in range(N)]:
-            r.result()
-
-    bench_rate(peer, "pipelined_calls_per_s", pipelined, N)
-    data_rows(peer, lambda func, arg: pool.submit(func, arg).result())
+    executor_rows(peer, pool)
     pool.shutdown(wait=True)
 
 
