@@ -160,6 +160,8 @@ malt_pool_core_enqueue_locked (MaltPoolCore  *self,
     g_queue_push_tail_link (&self->queue, &entry->link);
   if (entry->job != NULL && malt_pool_job_is_bounded (entry->job))
     self->n_jobs_queued++;
+  if (entry->job != NULL && malt_pool_job_is_timed (entry->job))
+    self->n_timed++;
 }
 
 void
@@ -171,6 +173,8 @@ malt_pool_core_dequeue_locked (MaltPoolCore  *self,
   g_queue_unlink (&self->queue, &entry->link);
   if (entry->job != NULL && malt_pool_job_is_bounded (entry->job))
     self->n_jobs_queued--;
+  if (entry->job != NULL && malt_pool_job_is_timed (entry->job))
+    self->n_timed--;
 }
 
 /* Nobody in the queue gets a worker. */
@@ -382,7 +386,7 @@ timer_dispatch (GSource     *source,
   g_mutex_lock (&self->lock);
   g_source_set_ready_time (source, -1);
 
-  for (link = self->queue.head; link != NULL; link = following)
+  for (link = self->queue.head; self->n_timed > 0 && link != NULL; link = following)
     {
       MaltPoolEntry *entry = link->data;
       gint64 then;

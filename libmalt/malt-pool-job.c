@@ -80,6 +80,13 @@ malt_pool_job_is_bounded (MaltPoolJob *self)
   return self->is_bounded;
 }
 
+/* Whether its deadline may pass in the queue. */
+gboolean
+malt_pool_job_is_timed (MaltPoolJob *self)
+{
+  return self->deadline != 0;
+}
+
 /* Tells what came of it.  Takes the job. */
 void
 malt_pool_job_finish (MaltPoolJob *self,

@@ -87,6 +87,7 @@ struct _MaltPoolCore
   GQueue           queue;              /* of MaltPoolEntry, not owned */
   guint64          last_sequence;
   guint            n_jobs_queued;      /* of these, with a bound */
+  guint            n_timed;            /* and jobs with a deadline */
   GQueue           members;            /* of MaltPoolMember, owned; all that are not GONE */
   GQueue           ready;              /* of those, READY and with room; the least busy first,
                                           and of the idle ones the last to become so */
@@ -243,6 +244,7 @@ void            malt_pool_job_finish            (MaltPoolJob       *self,
                                                  GVariant          *value,
                                                  GError            *error);
 gboolean        malt_pool_job_is_bounded        (MaltPoolJob       *self);
+gboolean        malt_pool_job_is_timed          (MaltPoolJob       *self);
 
 /* Calls. */
 int             malt_pool_call_get_timeout      (MaltPoolCore      *core,
