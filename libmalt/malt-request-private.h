@@ -17,6 +17,13 @@ typedef GBytes *(* MaltRequestAllocator) (gsize     size,
                                           gpointer *data,
                                           gpointer  user_data);
 
+/* What a backend that lives in a context has been told of a request. */
+typedef enum
+{
+  MALT_REQUEST_STEP_SUBMITTED = 1 << 0,
+  MALT_REQUEST_STEP_CANCELLED = 1 << 1,
+} MaltRequestStep;
+
 MaltRequest *malt_request_new_start     (void);
 MaltRequest *malt_request_new_call      (const char            *function,
                                          GVariant              *arguments,
@@ -59,6 +66,8 @@ gboolean     malt_request_is_disposing  (MaltRequest           *self);
 MaltChannel *malt_request_get_channel   (MaltRequest           *self);
 
 gboolean     malt_request_abandon       (MaltRequest           *self);
+gboolean     malt_request_take_step     (MaltRequest           *self,
+                                         MaltRequestStep        step);
 gboolean     malt_request_is_withdrawn  (MaltRequest           *self);
 void         malt_request_interrupt     (MaltRequest           *self);
 char        *malt_request_describe      (MaltRequest           *self);

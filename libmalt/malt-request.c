@@ -66,6 +66,7 @@ struct _MaltRequest
   gint                  interrupted;
   gint                  deferred;
   gint                  withdrawn;
+  gint                  steps;     /* of a backend that lives in a context: see malt_request_take_step() */
   gsize                 id;
   GCancellable         *cancellable; /* made when somebody asks for it, and kept */
 };
@@ -285,6 +286,7 @@ malt_request_new (MaltRequestKind  kind,
       self->allocator = NULL;
       self->state = STATE_PENDING;
       self->interrupted = self->deferred = self->withdrawn = FALSE;
+      self->steps = 0;
       self->id = 0;
       self->is_host_call = FALSE;
       self->serial = 0;
@@ -470,6 +472,16 @@ gboolean
 malt_request_is_withdrawn (MaltRequest *self)
 {
   return g_atomic_int_get (&self->withdrawn);
+}
+
+/* Notes that a backend was given the request, or is to give it up, and says whether the other
+ * has come before.  Who cancels does not know whether the request is still on its way to the
+ * backend's context. */
+gboolean
+malt_request_take_step (MaltRequest     *self,
+                        MaltRequestStep  step)
+{
+  return (g_atomic_int_or ((guint *) &self->steps, (guint) step) & (guint) ~step) != 0;
 }
 
 /* Marks it as interrupted, so that being cancelled is reported as that. */

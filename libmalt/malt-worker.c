@@ -389,9 +389,12 @@ invoke_cb (gpointer user_data)
       break;
     case INVOKE_SUBMIT:
       klass->submit (invoke->worker, invoke->request);
+      if (malt_request_take_step (invoke->request, MALT_REQUEST_STEP_SUBMITTED) && !malt_request_is_done (invoke->request))
+        klass->cancel (invoke->worker, invoke->request);
       break;
     case INVOKE_CANCEL:
-      klass->cancel (invoke->worker, invoke->request);
+      if (klass->any_thread || malt_request_take_step (invoke->request, MALT_REQUEST_STEP_CANCELLED))
+        klass->cancel (invoke->worker, invoke->request);
       break;
     case INVOKE_INTERRUPT:
       klass->interrupt (invoke->worker, invoke->request);
