@@ -109,9 +109,7 @@ test_running (TestCase *self)
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   TestAnswer *answer;
 
-  if (!test_case_is (self, "native"))
-    malt_launcher_set_cancel_timeout (self->launcher, 20);
-  self->worker = test_case_spawn (self);
+  test_case_spawn_to_interrupt (self);
 
   answer = test_case_start (self, "spin", MALT_TIMEOUT_NONE, cancellable);
   g_cancellable_cancel (cancellable);
@@ -139,9 +137,7 @@ test_blocking (TestCase *self)
   GError *error = NULL;
   GThread *thread;
 
-  if (!test_case_is (self, "native"))
-    malt_launcher_set_cancel_timeout (self->launcher, 20);
-  self->worker = test_case_spawn (self);
+  test_case_spawn_to_interrupt (self);
 
   g_object_set_data_full (G_OBJECT (cancellable), "mark", mark, g_free);
   thread = g_thread_new ("cancels", cancel_thread, cancellable);

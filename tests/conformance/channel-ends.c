@@ -300,10 +300,12 @@ test_cancel_blocking (TestCase *self)
 static void
 test_interrupt (TestCase *self)
 {
-  g_autoptr (MaltChannel) a = test_channel_make (self, "a", 1);
+  g_autoptr (MaltChannel) a = NULL;
   g_autoptr (GError) error = NULL;
   TestAnswer *answer;
 
+  test_case_spawn_to_interrupt (self);
+  a = test_channel_make (self, "a", 1);
   answer = test_answer_call (self->worker, test_channel_function (self, "take"), g_variant_new ("(s)", "a"), 50, NULL);
   g_assert_null (test_answer_wait (answer, &error));
   test_assert_error (error, MALT_ERROR, MALT_ERROR_TIMEOUT, "*");
@@ -407,7 +409,7 @@ main (int    argc,
   test_case_add_idle ("drop-worker", TEST_NEEDS_CHANNELS, test_drop_worker);
   test_case_add ("cancel", TEST_NEEDS_CHANNELS, test_cancel);
   test_case_add ("cancel-blocking", TEST_NEEDS_CHANNELS, test_cancel_blocking);
-  test_case_add ("interrupt", TEST_NEEDS_CHANNELS, test_interrupt);
+  test_case_add_idle ("interrupt", TEST_NEEDS_CHANNELS, test_interrupt);
   test_case_add ("bad-expressions", TEST_NEEDS_CHANNELS, test_bad_expressions);
   test_case_add_idle ("bad-values", TEST_NEEDS_CHANNELS, test_bad_values);
 

@@ -98,9 +98,7 @@ test_queued (TestCase *self)
 static void
 test_running (TestCase *self)
 {
-  if (!test_case_is (self, "native"))
-    malt_launcher_set_cancel_timeout (self->launcher, 20);
-  self->worker = test_case_spawn (self);
+  test_case_spawn_to_interrupt (self);
 
   /* It has to be running by then, also on a busy machine. */
   test_case_assert_usable (self);

@@ -636,6 +636,7 @@ test_deadline (TestCase *self)
   g_autoptr (GError) error = NULL;
   g_auto (Host) host;
 
+  test_case_spawn_to_interrupt (self);
   host_init (&host, self);
   export (self, "keep", NULL, keep, &host);
   test_case_assert_usable (self);
@@ -682,6 +683,7 @@ test_cancelled (TestCase *self)
   g_auto (Host) host;
   TestAnswer *answer;
 
+  test_case_spawn_to_interrupt (self);
   host_init (&host, self);
   export (self, "keep", NULL, keep, &host);
   answer = test_answer_call (self->worker, test_case_function (self, "host"),
@@ -879,9 +881,9 @@ main (int argc, char **argv)
   test_case_add ("threads", TEST_NEEDS_HOST | TEST_NEEDS_THREADS, test_threads);
   test_case_add ("large-threads", TEST_NEEDS_HOST | TEST_NEEDS_THREADS, test_large_threads);
   test_case_add ("crowd", TEST_NEEDS_HOST, test_crowd);
-  test_case_add ("deadline", TEST_NEEDS_HOST, test_deadline);
+  test_case_add_idle ("deadline", TEST_NEEDS_HOST, test_deadline);
   test_case_add ("interrupt", TEST_NEEDS_HOST, test_interrupt);
-  test_case_add ("cancelled", TEST_NEEDS_HOST, test_cancelled);
+  test_case_add_idle ("cancelled", TEST_NEEDS_HOST, test_cancelled);
   test_case_add ("stop", TEST_NEEDS_HOST, test_stop);
   test_case_add ("stop-within", TEST_NEEDS_HOST, test_stop_within);
   test_case_add ("death", TEST_NEEDS_HOST | TEST_NEEDS_PROCESS, test_death);

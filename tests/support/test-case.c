@@ -80,6 +80,9 @@ test_case_source (TestCase   *self,
   return test_case_is (self, "gjs") ? javascript : python;
 }
 
+/* Longer than a test may take. */
+#define RUNG_MSEC 600000
+
 MaltLauncher *
 test_case_new_launcher (const TestVariant *variant)
 {
@@ -89,6 +92,11 @@ test_case_new_launcher (const TestVariant *variant)
   const char *search_path[] = { g_getenv ("G_TEST_BUILDDIR"), python_folder, NULL };
 
   malt_launcher_set_search_path (launcher, search_path);
+
+  /* A slow machine makes no call climb one rung more than it needs.  Tests of the other rungs
+   * set times of their own. */
+  malt_launcher_set_cancel_timeout (launcher, RUNG_MSEC);
+  malt_launcher_set_interrupt_timeout (launcher, RUNG_MSEC);
   return launcher;
 }
 
@@ -108,6 +116,16 @@ test_case_spawn (TestCase *self)
   g_assert_no_error (error);
   g_assert_true (MALT_IS_WORKER (worker));
   return worker;
+}
+
+/* The case's own worker, where a call that runs is to be ended: code of a script does not give
+ * up when it is asked to, and is to be interrupted soon. */
+void
+test_case_spawn_to_interrupt (TestCase *self)
+{
+  if (!test_case_is (self, "native"))
+    malt_launcher_set_cancel_timeout (self->launcher, 20);
+  self->worker = test_case_spawn (self);
 }
 
 /* Stops a worker and drops it.  One that was well until now ends well: a leak that

@@ -42,6 +42,8 @@ const char   *test_case_source        (TestCase       *self,
 MaltLauncher *test_case_new_launcher  (const TestVariant
                                                       *variant);
 MaltWorker   *test_case_spawn         (TestCase       *self);
+void          test_case_spawn_to_interrupt
+                                      (TestCase       *self);
 void          test_case_retire        (MaltWorker     *worker);
 GVariant     *test_case_call          (TestCase       *self,
                                        const char     *name,
