@@ -85,6 +85,7 @@ climb (MaltCall     *call,
                 malt_launcher_get_kill_on_timeout (priv->launcher)))
         {
           rung = MALT_RUNG_KILLED;
+          priv->was_killed = TRUE;
           arm_locked (call, KILL_MSEC);
         }
       else

@@ -330,6 +330,13 @@ note_death_locked (MaltPoolMember *self,
     return;
 
   self->is_noted = TRUE;
+  if (malt_worker_was_killed (self->worker))
+    {
+      /* As it was asked for, which says nothing about the next. */
+      self->core->n_to_replace++;
+      return;
+    }
+
   name = malt_worker_dup_name (self->worker);
   how = malt_exit_info_to_string (exit_info);
   note_loss_locked (self, g_error_new (MALT_ERROR, MALT_ERROR_TERMINATED, "%s %s", name, how), during_call);
@@ -429,14 +436,7 @@ malt_pool_member_free_locked (MaltPoolMember    *self,
   if (self->state != MEMBER_READY)
     return;
 
-  if (attempt->rung == MALT_RUNG_KILLED && !malt_worker_takes_calls (self->worker))
-    {
-      /* As it was asked for, which says nothing about the next. */
-      self->is_noted = TRUE;
-      core->n_to_replace++;
-      leave_usable_locked (self, MEMBER_LOST);
-    }
-  else if (attempt->is_refused || !malt_worker_takes_calls (self->worker))
+  if (attempt->is_refused || attempt->rung == MALT_RUNG_KILLED || !malt_worker_takes_calls (self->worker))
     {
       note_death_locked (self, !attempt->is_refused);
       leave_usable_locked (self, MEMBER_LOST);

@@ -50,6 +50,7 @@ typedef struct
   guint            n_channels;    /* how many there may be before those are dropped that need
                                      not be told */
   MaltExitInfo    *exit_info;
+  gboolean         was_killed;    /* by the ladder of a call */
   int              pid;
   GInputStream    *stdout_pipe;
   GInputStream    *stderr_pipe;
@@ -111,6 +112,7 @@ MaltRequest       *malt_worker_new_eval            (const char           *module
                                                     GError              **error);
 
 gboolean           malt_worker_takes_calls         (MaltWorker           *self);
+gboolean           malt_worker_was_killed          (MaltWorker           *self);
 gboolean           malt_worker_watch_end           (MaltWorker           *self,
                                                     MaltWorkerEndFunc     func,
                                                     gpointer              user_data,

@@ -596,6 +596,21 @@ malt_worker_takes_calls (MaltWorker *self)
   return g_atomic_int_get (&priv->state) == MALT_WORKER_RUNNING;
 }
 
+/* Whether it has ended, or will, because one of its calls could not be ended otherwise.  On any
+ * thread. */
+gboolean
+malt_worker_was_killed (MaltWorker *self)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
+  gboolean was_killed;
+
+  g_mutex_lock (&priv->calls_lock);
+  was_killed = priv->was_killed;
+  g_mutex_unlock (&priv->calls_lock);
+
+  return was_killed;
+}
+
 /* Has @func called when the worker has ended.  FALSE if it has already: then @func is not
  * called, and the data not taken. */
 gboolean
