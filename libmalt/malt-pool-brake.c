@@ -75,3 +75,10 @@ malt_pool_brake_is_on (MaltPoolBrake *self,
   forget_old (&self->call_times, now - self->window);
   return self->times.length + self->call_times.length > (guint) self->limit;
 }
+
+/* When it will let go, if it is on. */
+gint64
+malt_pool_brake_get_end (MaltPoolBrake *self)
+{
+  return *(gint64 *) self->times.head->data + self->window;
+}

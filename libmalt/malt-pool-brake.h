@@ -25,5 +25,6 @@ void     malt_pool_brake_count  (MaltPoolBrake *self,
 void     malt_pool_brake_ease   (MaltPoolBrake *self);
 gboolean malt_pool_brake_is_on  (MaltPoolBrake *self,
                                  gint64         now);
+gint64   malt_pool_brake_get_end (MaltPoolBrake *self);
 
 G_END_DECLS

@@ -276,7 +276,10 @@ start_locked (MaltPoolCore    *self,
           g_autoptr (GError) error = NULL;
 
           if (self->queue.length == 0 || self->n_usable > 0)
-            return;
+            {
+              malt_pool_core_wake_at_locked (self, malt_pool_brake_get_end (&self->brake));
+              return;
+            }
           error = malt_pool_core_new_brake_error_locked (self);
           malt_pool_core_fail_all_locked (self, error, actions);
           return;
@@ -370,7 +373,7 @@ malt_pool_core_act (MaltPoolCore    *self,
   g_clear_pointer (&actions->take_back, g_ptr_array_unref);
 }
 
-/* The timer, which is on the pools' thread. */
+/* The timer, which is on the pools' thread.  It is also there for when the brake lets go. */
 
 static gboolean
 timer_dispatch (GSource     *source,
@@ -431,7 +434,7 @@ static GSourceFuncs timer_funcs = {
   .dispatch = timer_dispatch,
 };
 
-/* Sees to it that deadlines and idle workers are looked at then, or earlier. */
+/* Sees to it that deadlines, idle workers and what is wanted are looked at then, or earlier. */
 void
 malt_pool_core_wake_at_locked (MaltPoolCore *self,
                                gint64        time)

@@ -99,7 +99,7 @@ struct _MaltPoolCore
   MaltPoolBrake    brake;
   GError          *cause;              /* of the last death or failed start */
   GError          *stop_error;         /* of a worker that could not be stopped */
-  GSource         *timer;              /* for deadlines in the queue and idle workers */
+  GSource         *timer;              /* for deadlines in the queue, idle workers, and the brake */
   GQueue           waiters;            /* of MaltPoolWaiter, owned */
   guint            n_running;
   guint            n_to_replace;       /* workers that died and were not replaced */
