@@ -142,17 +142,26 @@ wait_in_queue (MaltPoolCore   *core,
   return entry->member;
 }
 
-/* For a thread that cannot wait for others; see malt_pool_member_find_locked(). */
+/* For a thread that cannot wait for others; see malt_pool_member_find_locked().  A call that is
+ * made again may have got its worker already, and is made also while the pool closes. */
 static MaltPoolMember *
-take_at_home (MaltPoolCore  *core,
-              GCancellable  *cancellable,
-              GError       **error)
+take_at_home (MaltPoolCore   *core,
+              MaltPoolEntry  *entry,
+              gboolean        is_waiting,
+              GCancellable   *cancellable,
+              GError        **error)
 {
   MaltPoolMember *member = NULL;
   gboolean must_start = FALSE;
 
   g_mutex_lock (&core->lock);
-  if (core->state != MALT_POOL_OPEN)
+  if (entry->is_queued)
+    malt_pool_core_dequeue_locked (core, entry);
+  if (entry->error != NULL)
+    g_propagate_error (error, entry->error);
+  else if (entry->member != NULL)
+    member = entry->member;
+  else if (core->state > (is_waiting ? MALT_POOL_CLOSING : MALT_POOL_OPEN))
     g_propagate_error (error, malt_pool_core_new_closed_error (core));
   else
     member = malt_pool_member_find_locked (core, &must_start, error);
@@ -178,7 +187,9 @@ take_member (MaltPoolCore   *core,
   MaltPoolMember *member = NULL;
 
   if (is_waiting)
-    return wait_in_queue (core, entry, timeout_msec, deadline, cancellable, error);
+    return malt_pool_core_is_at_home (core)
+             ? take_at_home (core, entry, TRUE, cancellable, error)
+             : wait_in_queue (core, entry, timeout_msec, deadline, cancellable, error);
 
   g_mutex_lock (&core->lock);
   if (core->state == MALT_POOL_OPEN && core->queue.length == 0 && core->ready.length > 0)
@@ -196,7 +207,7 @@ take_member (MaltPoolCore   *core,
       return member;
     }
   if (malt_pool_core_is_at_home (core))
-    return take_at_home (core, cancellable, error);
+    return take_at_home (core, entry, FALSE, cancellable, error);
 
   g_mutex_lock (&core->lock);
   is_waiting = core->state == MALT_POOL_OPEN;

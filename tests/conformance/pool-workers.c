@@ -333,6 +333,29 @@ test_no_crash_loop (TestCase *self)
   workers_clear (&workers);
 }
 
+/* What waits while the brake is on gets its worker when the brake lets go, though nothing else
+ * happens then. */
+static void
+test_brake_lets_go (TestCase *self)
+{
+  MaltPool *pool = test_pool_new (self, "launcher", self->launcher, "max-workers", 2, "crash-limit", 0,
+                                  "crash-window", 1000, NULL);
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  TestPoolAnswer *endless, *waits;
+
+  endless = start_endless (self, pool, cancellable);
+  fail_call (self, pool, "crash", NULL, NONE, MALT_ERROR, MALT_ERROR_TERMINATED, "*");
+  waits = test_pool_start (pool, test_case_function (self, "add"),
+                           g_variant_new ("(xx)", G_GINT64_CONSTANT (1), G_GINT64_CONSTANT (2)), NONE,
+                           MALT_TIMEOUT_NONE, NULL);
+  test_assert_value (test_pool_answer_wait (waits, NULL), "int64 3");
+  g_assert_false (test_pool_answer_is_there (endless));
+
+  g_cancellable_cancel (cancellable);
+  test_pool_answer_fails (endless, G_IO_ERROR, G_IO_ERROR_CANCELLED, "*");
+  test_pool_retire (pool);
+}
+
 /* Starts that fail. */
 
 static void
@@ -555,6 +578,33 @@ test_killed_on_timeout (TestCase *self)
       test_pool_assert_usable (self, pool);
       g_assert_cmpuint (malt_pool_get_n_restarts (pool), ==, i);
     }
+  test_pool_retire (pool);
+}
+
+/* Nor for a call that went with it, and is told first. */
+static void
+test_killed_with_others (TestCase *self)
+{
+  g_autofree char *mark = test_mark_new ();
+  g_autofree char *end = test_mark_new ();
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  TestPoolAnswer *other, *killed;
+  MaltPool *pool;
+
+  malt_launcher_set_cancel_timeout (self->launcher, 20);
+  malt_launcher_set_interrupt_timeout (self->launcher, 20);
+  malt_launcher_set_kill_on_timeout (self->launcher, TRUE);
+  pool = test_pool_new (self, "launcher", self->launcher, WARM, "max-workers", 1, "calls-per-worker", 2,
+                        "crash-limit", 0, NULL);
+  other = start_endless (self, pool, NULL);
+  killed = test_pool_start (pool, test_case_function (self, "be_deaf"), g_variant_new ("(ss)", mark, end), NONE,
+                            MALT_TIMEOUT_NONE, cancellable);
+  test_mark_await (mark);
+  g_cancellable_cancel (cancellable);
+  test_pool_answer_fails (other, MALT_ERROR, MALT_ERROR_TERMINATED, "*signal 9*");
+  test_pool_answer_fails (killed, G_IO_ERROR, G_IO_ERROR_CANCELLED, "*the worker was killed*");
+  test_pool_assert_usable (self, pool);
+  g_assert_cmpuint (malt_pool_get_n_restarts (pool), ==, 1);
   test_pool_retire (pool);
 }
 
@@ -1072,6 +1122,7 @@ main (int argc, char **argv)
   test_case_add_idle ("crash-loop", TEST_NEEDS_PROCESS, test_crash_loop);
   test_case_add_idle ("crashes-between-others", TEST_NEEDS_PROCESS, test_crashes_between_others);
   test_case_add_idle ("no-crash-loop", TEST_NEEDS_PROCESS, test_no_crash_loop);
+  test_case_add_idle ("brake-lets-go", TEST_NEEDS_PROCESS, test_brake_lets_go);
   test_case_add_idle ("failed-start", TEST_NEEDS_PROCESS, test_failed_start);
   test_case_add_idle ("unknown-backend", TEST_NEEDS_NOTHING, test_unknown_backend);
   test_case_add_idle ("deadline-in-start", TEST_NEEDS_PROCESS, test_deadline_in_start);
@@ -1090,6 +1141,7 @@ main (int argc, char **argv)
   test_case_add_idle ("shutdown-anywhen", TEST_NEEDS_NOTHING, test_shutdown_anywhen);
   test_case_add_idle ("killed-anywhen", TEST_NEEDS_PROCESS, test_killed_anywhen);
   test_case_add_idle ("killed-on-timeout", TEST_NEEDS_PROCESS, test_killed_on_timeout);
+  test_case_add_idle ("killed-with-others", TEST_NEEDS_PROCESS, test_killed_with_others);
   test_case_add_idle ("fork", TEST_NEEDS_RUNTIME, test_fork);
   test_case_add_idle ("nothing-left", TEST_NEEDS_RUNTIME, test_nothing_left);
   test_case_add_idle ("dropped", TEST_NEEDS_RUNTIME, test_dropped);

@@ -953,6 +953,32 @@ test_at_home (TestCase *self)
   test_assert_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED, "*");
 }
 
+/* A call that is made again does not wait there for a worker that only this thread could
+ * start. */
+static void
+test_retry_at_home (TestCase *self)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (MaltPool) pool = NULL;
+
+  if (!test_case_is (self, "mock"))
+    {
+      g_test_skip ("its workers do not live in a context");
+      return;
+    }
+
+  pool = g_object_new (MALT_TYPE_POOL, "launcher", self->launcher, "max-workers", 1, "retries", 2, NULL);
+  test_pool_assert_usable (self, pool);
+  g_assert_null (malt_pool_remote_call_fetch (pool, "exit", NULL, NULL, MALT_POOL_CALL_FLAGS_RETRY, MALT_TIMEOUT_NONE,
+                                              NULL, &error));
+  test_assert_error (error, MALT_ERROR, MALT_ERROR_TERMINATED, "*");
+  g_assert_cmpuint (malt_pool_get_n_restarts (pool), ==, 2);
+  test_pool_assert_usable (self, pool);
+
+  g_assert_true (malt_pool_shutdown (pool, MALT_POOL_SHUTDOWN_FLAGS_NONE, NULL, &error));
+  g_assert_no_error (error);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -982,6 +1008,7 @@ main (int argc, char **argv)
   test_case_add_idle ("map-cancelled", TEST_NEEDS_NOTHING, test_map_cancelled);
   test_case_add_idle ("map-deadline", TEST_NEEDS_NOTHING, test_map_deadline);
   test_case_add_idle ("at-home", TEST_NEEDS_NOTHING, test_at_home);
+  test_case_add_idle ("retry-at-home", TEST_NEEDS_NOTHING, test_retry_at_home);
 
   return g_test_run ();
 }

@@ -50,11 +50,23 @@ pending_free (gpointer data)
   g_free (pending);
 }
 
+static void
+mock_worker_end (MockWorker   *self,
+                 MaltExitKind  kind,
+                 int           status)
+{
+  g_autoptr (MaltExitInfo) exit_info = malt_exit_info_new (kind, status);
+
+  assert_at_home (self);
+  malt_worker_report_terminated (MALT_WORKER (self), exit_info);
+  g_ptr_array_set_size (self->pending, 0);
+}
+
 static gboolean
 answer_cb (gpointer user_data)
 {
   Pending *pending = user_data;
-  MockWorker *self = pending->worker;
+  g_autoptr (MockWorker) self = g_object_ref (pending->worker);
   g_autoptr (MaltRequest) request = g_object_ref (pending->request);
   const char *function = malt_request_get_function (request);
   GVariant *arguments = malt_request_get_arguments (request);
@@ -93,6 +105,8 @@ answer_cb (gpointer user_data)
     }
   else if (g_str_equal (function, "get"))
     malt_request_return_value (request, self->state);
+  else if (g_str_equal (function, "exit"))
+    mock_worker_end (self, MALT_EXIT_KIND_EXITED, 1);
   else if (g_str_equal (function, "nothing") || g_str_equal (function, "sleep"))
     malt_request_return_value (request, NULL);
   else if (g_str_equal (function, "fail"))
@@ -191,18 +205,6 @@ mock_worker_interrupt (MaltWorker  *worker,
           return;
         }
     }
-}
-
-static void
-mock_worker_end (MockWorker   *self,
-                 MaltExitKind  kind,
-                 int           status)
-{
-  g_autoptr (MaltExitInfo) exit_info = malt_exit_info_new (kind, status);
-
-  assert_at_home (self);
-  malt_worker_report_terminated (MALT_WORKER (self), exit_info);
-  g_ptr_array_set_size (self->pending, 0);
 }
 
 static void
