@@ -44,16 +44,15 @@ weigh (MaltRequest *request)
 }
 
 /* Numbers the call and enters it into the table; FALSE if it has to wait.  With the write
- * lock, as the numbers have to grow. */
+ * lock too, as the numbers have to grow. */
 static gboolean
-enter (MaltService *self,
-       MaltRequest *request,
-       guint64     *id)
+enter_locked (MaltService *self,
+              MaltRequest *request,
+              guint64     *id)
 {
   gsize size = weigh (request);
   gboolean may_go;
 
-  g_mutex_lock (&self->lock);
   may_go = g_hash_table_size (self->host_calls) < MALT_LIMIT_HOST_CALLS &&
            (size == 0 || self->host_size < MALT_LIMIT_HOST_ARGUMENTS);
   if (may_go)
@@ -62,7 +61,6 @@ enter (MaltService *self,
       *id = ++self->last_host_id;
       g_hash_table_insert (self->host_calls, GSIZE_TO_POINTER (*id), g_object_ref (request));
     }
-  g_mutex_unlock (&self->lock);
 
   return may_go;
 }
@@ -80,7 +78,9 @@ send_call (MaltService    *self,
   guint64 id;
 
   g_mutex_lock (&self->write_lock);
-  may_go = enter (self, request, &id);
+  g_mutex_lock (&self->lock);
+  may_go = enter_locked (self, request, &id);
+  g_mutex_unlock (&self->lock);
   if (may_go)
     {
       malt_large_value_send (value);
@@ -91,31 +91,63 @@ send_call (MaltService    *self,
   return may_go;
 }
 
+/* Takes the first one that waits, if it may go now or nobody waits for it any more. */
+static WaitingCall *
+take_waiting (MaltService *self,
+              gboolean    *may_go,
+              guint64     *id)
+{
+  WaitingCall *call;
+
+  *may_go = FALSE;
+  g_mutex_lock (&self->lock);
+  call = g_queue_peek_head (&self->waiting_calls);
+  if (call != NULL && !malt_request_is_done (call->request))
+    {
+      *may_go = enter_locked (self, call->request, id);
+      if (!*may_go) /* it stays there for the answer that makes room */
+        call = NULL;
+    }
+  if (call != NULL)
+    g_queue_pop_head (&self->waiting_calls);
+  g_mutex_unlock (&self->lock);
+
+  return call;
+}
+
+static gboolean
+has_waiting (MaltService *self)
+{
+  gboolean result;
+
+  g_mutex_lock (&self->lock);
+  result = self->waiting_calls.length > 0;
+  g_mutex_unlock (&self->lock);
+
+  return result;
+}
+
 /* Sends calls that have waited, as far as they may go now. */
 static void
 send_waiting (MaltService *self)
 {
-  for (;;)
+  while (has_waiting (self))
     {
       WaitingCall *call;
-      gboolean has_to_wait;
+      gboolean may_go;
+      guint64 id;
 
-      g_mutex_lock (&self->lock);
-      call = g_queue_pop_head (&self->waiting_calls);
-      g_mutex_unlock (&self->lock);
+      g_mutex_lock (&self->write_lock);
+      call = take_waiting (self, &may_go, &id);
+      if (may_go)
+        {
+          malt_large_value_send (&call->value);
+          malt_service_write_frame_locked (self, MALT_FRAME_HOST_CALL, call->flags, id,
+                                           g_bytes_get_data (call->body, NULL), g_bytes_get_size (call->body));
+        }
+      g_mutex_unlock (&self->write_lock);
       if (call == NULL)
         return;
-
-      has_to_wait = !malt_request_is_done (call->request) &&
-                    !send_call (self, call->request, call->flags, g_bytes_get_data (call->body, NULL),
-                                g_bytes_get_size (call->body), &call->value);
-      if (has_to_wait)
-        {
-          g_mutex_lock (&self->lock);
-          g_queue_push_head (&self->waiting_calls, call);
-          g_mutex_unlock (&self->lock);
-          return;
-        }
       waiting_call_free (call);
     }
 }
