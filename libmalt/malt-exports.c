@@ -168,7 +168,7 @@ malt_worker_handle_host_call (MaltWorker  *self,
 {
   MaltWorkerPrivate *priv;
   const char *name;
-  const GVariantType *arguments_type = NULL;
+  g_autofree char *expected = NULL;
   gboolean is_running, is_fitting = FALSE;
   MaltExport *export = NULL;
 
@@ -184,12 +184,8 @@ malt_worker_handle_host_call (MaltWorker  *self,
   if (is_running && priv->exports != NULL)
     export = g_hash_table_lookup (priv->exports, name);
   if (export != NULL)
-    {
-      g_atomic_ref_count_inc (&export->ref_count);
-      arguments_type = export->arguments_type;
-      is_fitting = arguments_type == NULL ||
-                   g_variant_is_of_type (malt_request_get_arguments (request), arguments_type);
-    }
+    is_fitting = export->arguments_type == NULL ||
+                 g_variant_is_of_type (malt_request_get_arguments (request), export->arguments_type);
   if (is_fitting)
     {
       HostErrand *errand = g_new0 (HostErrand, 1);
@@ -197,10 +193,13 @@ malt_worker_handle_host_call (MaltWorker  *self,
       errand->errand.run = host_errand_run;
       errand->errand.drop = host_errand_drop;
       errand->export = export;
+      g_atomic_ref_count_inc (&export->ref_count);
       errand->request = g_object_ref (request);
       errand->stalls = stalls;
       malt_errands_push_locked (self, MALT_ERRAND_CALL, &errand->errand);
     }
+  else if (export != NULL) /* it is not kept, or it might be freed here */
+    expected = g_variant_type_dup_string (export->arguments_type);
   g_mutex_unlock (&priv->calls_lock);
 
   if (is_fitting)
@@ -208,17 +207,12 @@ malt_worker_handle_host_call (MaltWorker  *self,
   else if (!is_running)
     malt_request_return_new_error (request, G_IO_ERROR, G_IO_ERROR_CLOSED,
                                    "the manager calls no functions for this worker now: it is not running");
-  else if (export == NULL)
+  else if (expected == NULL)
     refuse_unknown (request);
   else
-    {
-      g_autofree char *expected = g_variant_type_dup_string (arguments_type);
-
-      malt_request_return_new_error (request, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                                     "the function '%s' takes %s, not %s", name, expected,
-                                     g_variant_get_type_string (malt_request_get_arguments (request)));
-      export_unref (export);
-    }
+    malt_request_return_new_error (request, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                                   "the function '%s' takes %s, not %s", name, expected,
+                                   g_variant_get_type_string (malt_request_get_arguments (request)));
 }
 
 typedef struct
