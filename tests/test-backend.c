@@ -6,11 +6,9 @@
 #include "test-process.h"
 #include "test-watchdog.h"
 
-/* What a pool holds on to, with workers that end at a moment of the test's choice.  What a pool
- * does with real ones is in the conformance suite. */
-
-/* A backend that may be called on any thread, and does nothing by itself: its worker ends
- * within the call of "end". */
+/* What backends are promised, with one that may be called on any thread and whose worker does
+ * what a test wants within the very function: it ends in the call of "end", and tells how far
+ * it has got in that of "tick". */
 #define FRAIL_TYPE_WORKER (frail_worker_get_type ())
 
 G_DECLARE_FINAL_TYPE (FrailWorker, frail_worker, FRAIL, WORKER, MaltWorker)
@@ -45,7 +43,11 @@ static void
 frail_worker_submit (MaltWorker  *worker,
                      MaltRequest *request)
 {
-  if (!g_str_equal (malt_request_get_function (request), "end"))
+  const char *function = malt_request_get_function (request);
+
+  if (g_str_equal (function, "tick"))
+    malt_worker_report_progress (worker, request, 0.5, "tick");
+  if (!g_str_equal (function, "end"))
     {
       malt_request_return_value (request, NULL);
       return;
@@ -138,6 +140,70 @@ test_end_in_submit (void)
   test_watchdog_stop ();
 }
 
+/* More calls than there may be of whose progress nobody has heard. */
+#define N_TICKS 70000
+
+static void
+tick (MaltWorker *worker)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (malt_worker_remote_call_wait (worker, "tick", NULL, NULL, MALT_TIMEOUT_NONE, NULL, &error));
+  g_assert_no_error (error);
+}
+
+static gpointer
+tick_thread (gpointer data)
+{
+  guint i;
+
+  for (i = 0; i < N_TICKS; i++)
+    tick (data);
+  return NULL;
+}
+
+static void
+progress_cb (MaltWorker *worker,
+             guint64     id,
+             double      fraction,
+             const char *text,
+             gpointer    user_data)
+{
+  guint *n = user_data;
+
+  ++*n;
+}
+
+/* A program that does not run its main context for long, and calls from another thread. */
+static void
+test_unheard_progress (void)
+{
+  g_autoptr (MaltLauncher) launcher = malt_launcher_new ("frail", NULL);
+  g_autoptr (MaltWorker) worker = NULL;
+  g_autoptr (GError) error = NULL;
+  guint n = 0, n_before;
+
+  test_watchdog_start ();
+  worker = malt_launcher_spawn (launcher, NULL, &error);
+  g_assert_no_error (error);
+  g_signal_connect (worker, "progress", G_CALLBACK (progress_cb), &n);
+  g_thread_join (g_thread_new ("ticks", tick_thread, worker));
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  g_assert_cmpuint (n, >, 0);
+  g_assert_cmpuint (n, <, N_TICKS);
+
+  /* Once they are told there is room again. */
+  n_before = n;
+  tick (worker);
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  g_assert_cmpuint (n, ==, n_before + 1);
+  malt_worker_stop (worker, -1, -1, NULL, &error);
+  g_assert_no_error (error);
+  test_watchdog_stop ();
+}
+
 int
 main (int    argc,
       char **argv)
@@ -148,7 +214,8 @@ main (int    argc,
   malt_worker_register ("frail", FRAIL_TYPE_WORKER, &error);
   g_assert_no_error (error);
 
-  g_test_add_func ("/pool/end-in-submit", test_end_in_submit);
+  g_test_add_func ("/backend/end-in-submit", test_end_in_submit);
+  g_test_add_func ("/backend/unheard-progress", test_unheard_progress);
 
   return g_test_run ();
 }
