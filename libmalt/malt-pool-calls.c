@@ -326,6 +326,11 @@ run_blocking (MaltPoolCore        *core,
       again = give_back (core, member, &entry, &attempt, value != NULL, again);
       if (again)
         g_error_free (local_error);
+      else if (attempt.is_refused)
+        {
+          g_error_free (local_error);
+          g_propagate_error (error, malt_pool_core_new_closed_error (core));
+        }
       else if (local_error != NULL)
         g_propagate_error (error, local_error);
     }
@@ -364,6 +369,7 @@ tell_log (MaltPoolJob *job,
     g_message ("a call that nobody awaits failed: %s", error->message);
   g_clear_error (&error);
   g_clear_pointer (&value, g_variant_unref);
+  malt_pool_job_unref (job);
 
   /* It has been kept until now. */
   g_object_unref (user_data);

@@ -33,6 +33,7 @@ malt_pool_core_new (MaltPool *pool)
   self->generation = malt_fork_get_generation ();
   g_mutex_init (&self->lock);
   self->pool = pool;
+  g_weak_ref_init (&self->weak_pool, pool);
 
   return self;
 }
@@ -63,6 +64,7 @@ malt_pool_core_unref (MaltPoolCore *self)
   g_clear_error (&self->stop_error);
   g_clear_pointer (&self->home, g_main_context_unref);
   g_clear_pointer (&self->home_thread, g_thread_unref);
+  g_weak_ref_clear (&self->weak_pool);
   g_mutex_clear (&self->lock);
   g_free (self);
 }

@@ -97,7 +97,6 @@ malt_pool_job_finish (MaltPoolJob *self,
     error = g_steal_pointer (&self->error);
 
   self->func (self, value, error, self->user_data);
-  malt_pool_job_unref (self);
 }
 
 /* It is to be finished with the error, which is taken. */
@@ -397,9 +396,13 @@ malt_pool_job_begin (MaltPoolJob     *self,
   again = give_back_locked (self, &attempt, FALSE, attempt.is_refused, &member, actions);
   g_mutex_unlock (&core->lock);
   malt_pool_member_unref (member);
+  if (again)
+    return;
 
-  if (!again)
-    malt_pool_job_finish (self, NULL, error != NULL ? error : malt_pool_core_new_closed_error (core));
+  if (error == NULL)
+    error = g_cancellable_is_cancelled (self->cancellable) ? malt_pool_call_new_cancelled (core)
+                                                           : malt_pool_core_new_closed_error (core);
+  malt_pool_job_finish (self, NULL, error);
 }
 
 /* Why the core does not take it; or NULL. */
@@ -541,7 +544,6 @@ tell_result (MaltPoolJob *self,
              GError      *error,
              gpointer     user_data)
 {
-  malt_pool_job_ref (self);
   self->value = value;
   self->error = error;
   self->delivery.func = return_result;

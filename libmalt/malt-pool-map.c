@@ -294,6 +294,7 @@ item_done (MaltPoolJob *job,
   must_feed = !self->is_feeding;
   g_mutex_unlock (&self->lock);
   g_free (item);
+  malt_pool_job_unref (job);
 
   if (must_feed)
     feed (self);

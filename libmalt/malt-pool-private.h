@@ -73,6 +73,8 @@ struct _MaltPoolCore
 {
   gatomicrefcount  ref_count;
 
+  GWeakRef         weak_pool;          /* for what has to find out whether there still is one */
+
   /* Immutable after construction. */
   MaltPoolOptions  options;
   GMainContext    *home;               /* in which the pool was made */
@@ -194,7 +196,7 @@ MaltPoolMember *malt_pool_member_find_locked    (MaltPoolCore      *core,
 
 guint           malt_pool_member_count_locked   (MaltPoolCore      *core);
 
-/* A call for which no thread waits. */
+/* A call for which no thread waits.  The function takes job, value and error. */
 typedef void (* MaltPoolJobFunc) (MaltPoolJob *job,
                                   GVariant    *value,
                                   GError      *error,

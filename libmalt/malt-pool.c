@@ -157,15 +157,15 @@ malt_pool_init (MaltPool *self)
 
 typedef struct
 {
-  GWeakRef    pool;
-  MaltWorker *worker;
-  gboolean    is_added;
+  MaltPoolCore *core;
+  MaltWorker   *worker;
+  gboolean      is_added;
 } Emission;
 
 static void
 emission_free (Emission *emission)
 {
-  g_weak_ref_clear (&emission->pool);
+  malt_pool_core_unref (emission->core);
   g_object_unref (emission->worker);
   g_free (emission);
 }
@@ -174,7 +174,7 @@ static gboolean
 emit_cb (gpointer user_data)
 {
   Emission *emission = user_data;
-  g_autoptr (MaltPool) pool = g_weak_ref_get (&emission->pool);
+  g_autoptr (MaltPool) pool = g_weak_ref_get (&emission->core->weak_pool);
 
   if (pool != NULL && emission->is_added)
     g_signal_emit (pool, signals[SIGNAL_WORKER_ADDED], 0, emission->worker);
@@ -199,10 +199,9 @@ malt_pool_emit_locked (MaltPoolCore *core,
                                      0, FALSE))
     return;
 
+  /* There may be nobody with a reference to the pool here, so that none can be made. */
   emission = g_new (Emission, 1);
-  g_weak_ref_init (&emission->pool, core->pool);
-  emission->worker = g_object_ref (worker);
-  emission->is_added = is_added;
+  *emission = (Emission) { malt_pool_core_ref (core), g_object_ref (worker), is_added };
   malt_pool_invoke (core->home, emit_cb, emission, (GDestroyNotify) emission_free);
 }
 

@@ -17,7 +17,8 @@
  *
  * Both are errands (see malt-errands.c) until somebody has heard of them, and however much
  * comes meanwhile they take no more than a bounded room: of the progress of a request only
- * the latest is kept, and output that is too much is lost, of which a note is kept. */
+ * the latest is kept, and of so many requests, which can have ended by then; output that is
+ * too much is lost, of which a note is kept. */
 
 /* What a piece of output costs beside its bytes. */
 #define OUTPUT_OVERHEAD 256
@@ -120,6 +121,11 @@ malt_worker_report_progress (MaltWorker  *self,
     priv->progress = g_hash_table_new (g_int64_hash, g_int64_equal);
   progress = g_hash_table_lookup (priv->progress, &id);
   is_new = progress == NULL;
+  if (is_new && g_hash_table_size (priv->progress) >= MALT_LIMIT_UNHEARD_REQUESTS)
+    {
+      g_mutex_unlock (&priv->calls_lock);
+      return;
+    }
   if (is_new)
     {
       progress = g_new0 (Progress, 1);

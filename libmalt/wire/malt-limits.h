@@ -44,6 +44,7 @@
 /* Progress and output that the program has yet to be told of. */
 #define MALT_LIMIT_PROGRESS_TEXT        (16u * 1024)
 #define MALT_LIMIT_UNHEARD_PROGRESS     (1024u * 1024)
+#define MALT_LIMIT_UNHEARD_REQUESTS     65536
 #define MALT_LIMIT_UNHEARD_OUTPUT       (16u * 1024 * 1024)
 #define MALT_LIMIT_OUTPUT_FRAME         (64u * 1024)
 /* The hello. */
