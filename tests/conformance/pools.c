@@ -458,10 +458,11 @@ test_deadline_running (TestCase *self)
   MaltPool *pool = test_pool_new (self, "launcher", self->launcher, WARM, "max-workers", 1, NULL);
   const char *never = test_case_function (self, "later_never");
 
-  test_pool_assert_usable (self, pool); /* so that what it needs is loaded */
-  g_assert_null (malt_pool_remote_call_fetch (pool, never, NULL, NULL, NONE, 50, NULL, &error));
+  /* It has to have begun by then, also on a busy machine. */
+  test_pool_assert_usable (self, pool);
+  g_assert_null (malt_pool_remote_call_fetch (pool, never, NULL, NULL, NONE, 1000, NULL, &error));
   g_assert_cmpint (malt_remote_error_get_rung (error), ==, MALT_RUNG_CANCELLED);
-  test_assert_error (error, MALT_ERROR, MALT_ERROR_TIMEOUT, "*within 0.05 s*");
+  test_assert_error (error, MALT_ERROR, MALT_ERROR_TIMEOUT, "*within 1 s*");
   test_pool_answer_fails (test_pool_start (pool, never, NULL, NONE, 50, NULL), MALT_ERROR, MALT_ERROR_TIMEOUT,
                           "*within 0.05 s*");
   test_pool_answer_fails (test_pool_start (pool, never, NULL, NONE, 0, NULL), MALT_ERROR, MALT_ERROR_TIMEOUT, "*");
