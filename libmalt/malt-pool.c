@@ -457,6 +457,17 @@ malt_pool_get_max_workers (MaltPool *self)
   return self->core->options.max_workers;
 }
 
+/* To look at what the core counts; FALSE in a copy of its process, where that is nothing. */
+static gboolean
+lock_core (MaltPool *self)
+{
+  if (!malt_pool_core_check_process (self->core, NULL))
+    return FALSE;
+
+  g_mutex_lock (&self->core->lock);
+  return TRUE;
+}
+
 /**
  * malt_pool_get_n_workers: (get-property n-workers)
  * @self: a pool
@@ -474,12 +485,11 @@ malt_pool_get_n_workers (MaltPool *self)
 
   g_return_val_if_fail (MALT_IS_POOL (self), 0);
 
-  if (!malt_pool_core_check_process (self->core, NULL))
-    return n;
-
-  g_mutex_lock (&self->core->lock);
-  n = malt_pool_member_count_locked (self->core);
-  g_mutex_unlock (&self->core->lock);
+  if (lock_core (self))
+    {
+      n = malt_pool_member_count_locked (self->core);
+      g_mutex_unlock (&self->core->lock);
+    }
 
   return n;
 }
@@ -501,12 +511,11 @@ malt_pool_get_n_queued (MaltPool *self)
 
   g_return_val_if_fail (MALT_IS_POOL (self), 0);
 
-  if (!malt_pool_core_check_process (self->core, NULL))
-    return n;
-
-  g_mutex_lock (&self->core->lock);
-  n = self->core->queue.length;
-  g_mutex_unlock (&self->core->lock);
+  if (lock_core (self))
+    {
+      n = self->core->queue.length;
+      g_mutex_unlock (&self->core->lock);
+    }
 
   return n;
 }
@@ -528,12 +537,11 @@ malt_pool_get_n_running (MaltPool *self)
 
   g_return_val_if_fail (MALT_IS_POOL (self), 0);
 
-  if (!malt_pool_core_check_process (self->core, NULL))
-    return n;
-
-  g_mutex_lock (&self->core->lock);
-  n = self->core->n_running;
-  g_mutex_unlock (&self->core->lock);
+  if (lock_core (self))
+    {
+      n = self->core->n_running;
+      g_mutex_unlock (&self->core->lock);
+    }
 
   return n;
 }
@@ -555,12 +563,11 @@ malt_pool_get_n_done (MaltPool *self)
 
   g_return_val_if_fail (MALT_IS_POOL (self), 0);
 
-  if (!malt_pool_core_check_process (self->core, NULL))
-    return n;
-
-  g_mutex_lock (&self->core->lock);
-  n = self->core->n_done;
-  g_mutex_unlock (&self->core->lock);
+  if (lock_core (self))
+    {
+      n = self->core->n_done;
+      g_mutex_unlock (&self->core->lock);
+    }
 
   return n;
 }
@@ -582,12 +589,11 @@ malt_pool_get_n_failed (MaltPool *self)
 
   g_return_val_if_fail (MALT_IS_POOL (self), 0);
 
-  if (!malt_pool_core_check_process (self->core, NULL))
-    return n;
-
-  g_mutex_lock (&self->core->lock);
-  n = self->core->n_failed;
-  g_mutex_unlock (&self->core->lock);
+  if (lock_core (self))
+    {
+      n = self->core->n_failed;
+      g_mutex_unlock (&self->core->lock);
+    }
 
   return n;
 }
@@ -609,12 +615,11 @@ malt_pool_get_n_restarts (MaltPool *self)
 
   g_return_val_if_fail (MALT_IS_POOL (self), 0);
 
-  if (!malt_pool_core_check_process (self->core, NULL))
-    return n;
-
-  g_mutex_lock (&self->core->lock);
-  n = self->core->n_restarts;
-  g_mutex_unlock (&self->core->lock);
+  if (lock_core (self))
+    {
+      n = self->core->n_restarts;
+      g_mutex_unlock (&self->core->lock);
+    }
 
   return n;
 }
