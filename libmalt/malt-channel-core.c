@@ -4,6 +4,8 @@
 
 #include "malt-channel-op.h"
 
+#include "malt-error.h"
+
 /* A queue of values with two ends, of which one may be in another process.
  *
  * The queue itself is in one process.  Where it is, `items` are what is in it, at most
@@ -14,15 +16,17 @@
  * Each end sends only as long as it has credit.  To the remote end that is given as far as
  * there is room in the queue; to the other one, as soon as somebody wants something at the
  * remote end, for a window of items, and again when half of it was taken.  So the remote end
- * may be sent more than it takes.  That must not keep values from those who want them where
- * the queue is:
+ * may be sent more than it takes.  That must neither keep values from those who want them
+ * where the queue is, nor give them later ones before:
  *
  *   - What the remote end has put itself does not go back there, but for who says that he
  *     waits for that (`wanted`).
- *   - Items that were sent stay in `sent` until the other end has said that they were taken.
- *     If somebody wants some where the queue is, and there are none, what was not taken is
- *     recalled.  The same happens if the other end leaves, which it also does when it has
- *     taken the last one.
+ *   - Items that were sent stay in `sent`, the first part of the queue, until the other end
+ *     has said that they were taken.  While there are any, nobody takes what is behind them:
+ *     if somebody wants to, what was not taken is recalled.  It also comes back if the other
+ *     end leaves, which that does too when it has taken the last one.
+ *   - An end from which something was recalled shares the queue.  So it has less sent ahead
+ *     at first (`reach`), and twice as much each time that half of it was taken.
  *
  * Whatever cannot be done at once is a MaltChannelOp.  Whenever anything has changed,
  * serve_locked() does what can be done now.  It sends without the lock, one thread at a
@@ -39,6 +43,7 @@ core_new (guint capacity)
   g_mutex_init (&self->lock);
   self->capacity = capacity;
   self->window = (gint) MIN (capacity, MALT_CHANNEL_WINDOW);
+  self->reach = (guint) self->window;
 
   return self;
 }
@@ -139,7 +144,7 @@ void
 malt_channel_core_unlock (MaltChannelCore *self)
 {
   MaltChannelLink *link = self->link;
-  guint cost, wanted = self->want_due;
+  guint cost, more, wanted = self->want_due;
 
   if (G_UNLIKELY (self->is_finished))
     {
@@ -153,15 +158,16 @@ malt_channel_core_unlock (MaltChannelCore *self)
   if (link != NULL && !self->is_remote)
     grant_room_locked (self);
   cost = self->grant_due;
+  more = self->more_due;
 
-  if (G_LIKELY ((cost | wanted) == 0 || link == NULL))
+  if (G_LIKELY ((cost | more | wanted) == 0 || link == NULL))
     {
       g_mutex_unlock (&self->lock);
       return;
     }
 
-  self->grant_due = self->want_due = 0;
-  self->allowance += cost;
+  self->grant_due = self->more_due = self->want_due = 0;
+  self->allowance += (gint64) cost + more;
   link->klass->ref (link);
 
   /* At the remote end it does not block, and is in its order with what is given back. */
@@ -169,6 +175,8 @@ malt_channel_core_unlock (MaltChannelCore *self)
     g_mutex_unlock (&self->lock);
   if (cost > 0)
     link->klass->grant (link, cost);
+  if (more > 0)
+    link->klass->grant_more (link, more);
   if (wanted > 0)
     link->klass->want (link, wanted);
   if (self->is_remote)
@@ -183,7 +191,7 @@ malt_channel_core_unlock (MaltChannelCore *self)
 gboolean
 malt_channel_core_is_over_locked (MaltChannelCore *self)
 {
-  return self->end != NULL || (self->is_remote ? self->is_finished : self->is_closed);
+  return self->end != NULL || (self->is_remote ? self->is_finished : self->is_closed && self->sent.n == 0);
 }
 
 GError *
@@ -235,30 +243,49 @@ malt_channel_core_pop_locked (MaltChannelCore *self)
     {
       self->taken += item.cost;
       self->all_taken += item.cost;
-      if (self->taken * 2 >= (guint) self->window)
+      if (self->taken * 2 >= self->reach)
         {
+          guint more = MIN (self->reach, (guint) self->window - self->reach);
+
           self->grant_due += self->taken;
           self->taken = 0;
+          self->more_due += more;
+          self->reach += more;
         }
     }
 
   return item.value;
 }
 
-/* Somebody at this end wants something from the other's queue. */
+/* So many more at this end want something from the other's queue. */
 void
-malt_channel_core_want_locked (MaltChannelCore *self)
+malt_channel_core_want_locked (MaltChannelCore *self,
+                               guint            n)
 {
-  if (!self->is_remote || self->link == NULL)
+  if (!self->is_remote || self->link == NULL || n == 0)
     return;
 
   if (self->has_put)
-    self->want_due++;
+    self->want_due += n;
   if (self->is_granted)
     return;
 
   self->is_granted = TRUE;
-  self->grant_due += (guint) self->window;
+  self->more_due += self->reach;
+}
+
+/* Whether the first item is here for who takes it: what was sent comes before. */
+gboolean
+malt_channel_core_has_next_locked (MaltChannelCore *self)
+{
+  return self->items.n > 0 && self->sent.n == 0;
+}
+
+/* How many wait for items. */
+guint
+malt_channel_core_n_waiting_locked (MaltChannelCore *self)
+{
+  return self->ops[MALT_CHANNEL_TAKE].length + self->ops[MALT_CHANNEL_WAIT].length;
 }
 
 static void
@@ -266,7 +293,7 @@ hand_over_locked (MaltChannelCore *self)
 {
   MaltChannelOp *op;
 
-  while (self->items.n > 0 && (op = g_queue_peek_head (&self->ops[MALT_CHANNEL_TAKE])) != NULL)
+  while (malt_channel_core_has_next_locked (self) && (op = g_queue_peek_head (&self->ops[MALT_CHANNEL_TAKE])) != NULL)
     {
       op->value = malt_channel_core_pop_locked (self);
       malt_channel_core_settle_locked (self, op);
@@ -292,169 +319,24 @@ let_in_locked (MaltChannelCore *self)
   return any;
 }
 
-/* Sends without the lock.  `is_sending` is TRUE from begin to end, so that what is sent stays
- * in its order; TRUE at the end if the link is still that of the core. */
-static MaltChannelLink *
-begin_sending_locked (MaltChannelCore *self)
-{
-  MaltChannelLink *link = self->link;
-
-  self->is_sending = TRUE;
-  link->klass->ref (link);
-  malt_channel_core_unlock (self);
-
-  return link;
-}
-
-static gboolean
-end_sending (MaltChannelCore *self,
-             MaltChannelLink *link)
-{
-  gboolean is_current;
-
-  g_mutex_lock (&self->lock);
-  is_current = self->link == link;
-  if (!is_current)
-    g_mutex_unlock (&self->lock);
-  link->klass->unref (link);
-  if (!is_current)
-    g_mutex_lock (&self->lock);
-  self->is_sending = FALSE;
-
-  return is_current;
-}
-
-/* Sends what is first in the queue.  If the other end leaves meanwhile it goes back, so it is
- * among those that were sent from the begin. */
+/* There is nothing, neither here nor sent: who would not wait goes. */
 static void
-send_item_locked (MaltChannelCore *self)
+dismiss_hasty_locked (MaltChannelCore   *self,
+                      MaltChannelOpKind  kind)
 {
-  g_autoptr (GVariant) value = g_variant_ref (malt_channel_core_pop_locked (self));
-  g_autoptr (GError) error = NULL;
-  MaltChannelItem *last;
-  MaltChannelLink *link;
-  guint cost = 0;
+  GList *link, *next;
 
-  malt_channel_items_push (&self->sent, value, 0);
-  link = begin_sending_locked (self);
-  if (!link->klass->send (link, value, &cost, &error))
-    g_critical ("a value that was put into a channel could not be sent: %s", error->message);
-  if (!end_sending (self, link))
-    return;
-
-  self->credit -= cost;
-  if (self->wanted > 0)
-    self->wanted--;
-  if (self->sent.n == 0)
-    return;
-
-  /* Else it is taken already. */
-  last = &self->sent.items[(self->sent.head + self->sent.n - 1) & (self->sent.size - 1)];
-  if (last->value == value && last->cost == 0)
-    last->cost = cost;
-}
-
-/* Sends what the first of those puts who wait. */
-static void
-send_put_locked (MaltChannelCore *self)
-{
-  MaltChannelOp *op = g_queue_pop_head_link (&self->ops[MALT_CHANNEL_PUT])->data;
-  g_autoptr (GVariant) value = g_steal_pointer (&op->value);
-  MaltChannelLink *link;
-  GError *error = NULL;
-  guint cost = 0;
-
-  op->is_queued = FALSE;
-  self->n_put++;
-  link = begin_sending_locked (self);
-  link->klass->send (link, value, &cost, &error);
-  /* Its credit may have come back already. */
-  if (end_sending (self, link))
-    self->credit = MIN (self->credit - cost, self->window);
-
-  op->error = error;
-  malt_channel_core_settle_locked (self, op);
-}
-
-/* Calls one of the other functions of the link that send. */
-static void
-send_locked (MaltChannelCore *self,
-             void          (* func) (MaltChannelLink *))
-{
-  MaltChannelLink *link = begin_sending_locked (self);
-
-  func (link);
-  end_sending (self, link);
-}
-
-/* Puts what was sent and not taken back to where it was. */
-void
-malt_channel_core_take_back_locked (MaltChannelCore *self)
-{
-  while (self->sent.n > 0)
-    malt_channel_items_push_first (&self->items, malt_channel_items_pop_last (&self->sent).value);
-  self->credit = 0;
-  self->wanted = 0;
-  self->is_granted = self->is_recalling = FALSE;
-}
-
-/* Whether the next item may be sent. */
-static gboolean
-may_send_item_locked (MaltChannelCore *self)
-{
-  return self->items.n > 0 && self->credit > 0 && !self->is_recalling &&
-         (self->items.items[self->items.head].cost == 0 || self->wanted > 0);
-}
-
-/* Whether somebody waits here for what was sent and not taken. */
-static gboolean
-has_to_recall_locked (MaltChannelCore *self)
-{
-  return self->items.n == 0 && self->sent.n > 0 && !self->is_recalling &&
-         (self->ops[MALT_CHANNEL_TAKE].length > 0 || self->ops[MALT_CHANNEL_WAIT].length > 0);
-}
-
-/* Sends what is next, if it may.  FALSE if there is nothing. */
-static gboolean
-send_next_locked (MaltChannelCore *self)
-{
-  if (self->link == NULL || self->is_sending)
-    return FALSE;
-
-  if (self->left_due)
+  for (link = self->ops[kind].head; link != NULL; link = next)
     {
-      guint i;
+      MaltChannelOp *op = link->data;
 
-      self->left_due = FALSE;
-      malt_channel_core_take_back_locked (self);
-      for (i = 0; i < self->items.n; i++)
-        self->items.items[(self->items.head + i) & (self->items.size - 1)].cost = 0;
-      send_locked (self, self->link->klass->left);
-    }
-  else if (self->is_remote && self->ops[MALT_CHANNEL_PUT].length > 0 && self->credit > 0)
-    send_put_locked (self);
-  else if (!self->is_remote && may_send_item_locked (self))
-    send_item_locked (self);
-  else if (!self->is_remote && has_to_recall_locked (self))
-    {
-      self->is_recalling = TRUE;
-      send_locked (self, self->link->klass->recall);
-    }
-  else if (!self->is_remote && self->is_closed && self->items.n == 0 && !self->is_recalling && !self->has_finished)
-    {
-      self->has_finished = TRUE;
-      self->close_due = FALSE;
-      send_locked (self, self->link->klass->finish);
-    }
-  else if (self->close_due)
-    {
-      self->close_due = FALSE;
-      send_locked (self, self->link->klass->close);
-    }
-  else
-    return FALSE;
+      next = link->next;
+      if (!op->is_hasty)
+        continue;
 
-  return TRUE;
+      op->error = g_error_new_literal (MALT_ERROR, MALT_ERROR_TIMEOUT, "there is nothing to take");
+      malt_channel_core_settle_locked (self, op);
+    }
 }
 
 /* Does what can be done, with the lock, which is not held all the time. */
@@ -466,16 +348,24 @@ malt_channel_core_serve_locked (MaltChannelCore *self)
   do
     {
       hand_over_locked (self);
-      any = send_next_locked (self);
+      any = malt_channel_core_send_next_locked (self);
       if (!self->is_remote)
         any |= let_in_locked (self);
     }
   while (any);
 
-  if (self->items.n == 0 && !self->is_recalling && malt_channel_core_is_over_locked (self))
+  if (self->items.n > 0)
+    return;
+
+  if (malt_channel_core_is_over_locked (self))
     {
       malt_channel_core_fail_ops_locked (self, MALT_CHANNEL_TAKE);
       malt_channel_core_fail_ops_locked (self, MALT_CHANNEL_WAIT);
+    }
+  else if (!self->is_remote && self->sent.n == 0)
+    {
+      dismiss_hasty_locked (self, MALT_CHANNEL_TAKE);
+      dismiss_hasty_locked (self, MALT_CHANNEL_WAIT);
     }
 }
 
@@ -522,7 +412,7 @@ malt_channel_core_steal_link_locked (MaltChannelCore *self)
   MaltChannelOp *op;
 
   self->close_due = FALSE;
-  self->taken = self->grant_due = self->want_due = 0;
+  self->taken = self->grant_due = self->more_due = self->want_due = 0;
   while ((op = g_queue_peek_head (&self->ops[MALT_CHANNEL_PROBE])) != NULL)
     malt_channel_core_settle_locked (self, op);
 

@@ -32,7 +32,7 @@ typedef struct
                        GError          **error);
   /* Nothing more is put at this end; behind what was sent.  In turn with `send`. */
   void     (* close)  (MaltChannelLink  *self);
-  /* The other end may send more. */
+  /* The other end may send so much more; at the end without the queue it is what was taken. */
   void     (* grant)  (MaltChannelLink  *self,
                        guint             cost);
   void     (* unref)  (MaltChannelLink  *self);
@@ -45,10 +45,12 @@ typedef struct
   void     (* finish) (MaltChannelLink  *self);
   void     (* left)   (MaltChannelLink  *self);
 
-  /* Only at the end without the queue: so many more wait to take something, of which
-   * `grant` says nothing; whether there is something is asked, with all that was sent so far;
-   * what was not taken is given back, or the channel needed no more, and in all so much was
-   * taken; it may be too early to leave. */
+  /* Only at the end without the queue: so much more may be sent ahead; so many more wait to
+   * take something, of which `grant` says nothing; whether there is something is asked, with
+   * all that was sent so far; what was not taken is given back, or the channel needed no
+   * more, and in all so much was taken; it may be too early to leave. */
+  void     (* grant_more) (MaltChannelLink *self,
+                       guint             cost);
   void     (* want)   (MaltChannelLink  *self,
                        guint             number);
   void     (* probe)  (MaltChannelLink  *self,
@@ -133,6 +135,9 @@ gboolean         malt_channel_core_receive    (MaltChannelCore   *self,
                                                gsize              size);
 MALT_AVAILABLE_IN_1_0
 gboolean         malt_channel_core_credit     (MaltChannelCore   *self,
+                                               MaltChannelLink   *link,
+                                               guint              cost);
+void             malt_channel_core_credit_more (MaltChannelCore  *self,
                                                MaltChannelLink   *link,
                                                guint              cost);
 MALT_AVAILABLE_IN_1_0

@@ -16,8 +16,9 @@
  * as it does in a blocking call; one of a worker, that its manager may bring what it waits
  * for.  Tasks have their main contexts read. */
 
-/* How long a worker's thread that only has to say what it has is waited for. */
-#define PROBE_MSEC 5000
+/* How long is waited for a thread of the other process that has nothing to do but to answer:
+ * what it has, or what it gives back. */
+#define ANSWER_MSEC 5000
 
 /* Threads. */
 
@@ -68,12 +69,12 @@ enqueue_locked (MaltChannelCore *core,
       op->waits_on->klass->ref (op->waits_on);
     }
   if (op->kind == MALT_CHANNEL_TAKE || op->kind == MALT_CHANNEL_WAIT)
-    malt_channel_core_want_locked (core);
+    malt_channel_core_want_locked (core, 1);
   else if (op->kind == MALT_CHANNEL_PUT && core->is_remote && !core->has_put)
     {
       /* Those who wait already may have this as well. */
       core->has_put = TRUE;
-      core->want_due += core->ops[MALT_CHANNEL_TAKE].length + core->ops[MALT_CHANNEL_WAIT].length;
+      core->want_due += malt_channel_core_n_waiting_locked (core);
     }
 }
 
@@ -170,7 +171,8 @@ run_and_unlock (MaltChannelCore  *core,
                 GCancellable     *cancellable,
                 GError          **error)
 {
-  gint64 deadline = is_endless (timeout_msec) ? -1 : g_get_monotonic_time () + (gint64) timeout_msec * 1000;
+  int patience = op->is_hasty ? ANSWER_MSEC : timeout_msec;
+  gint64 deadline = is_endless (patience) ? -1 : g_get_monotonic_time () + (gint64) patience * 1000;
   g_autoptr (GError) failure = NULL;
   gboolean done;
 
@@ -295,7 +297,7 @@ probe_and_unlock (MaltChannelCore *self)
 
   op.serial = ++self->n_probes;
   self->link->klass->probe (self->link, self->n_put);
-  run_and_unlock (self, &op, PROBE_MSEC, NULL, NULL);
+  run_and_unlock (self, &op, ANSWER_MSEC, NULL, NULL);
   g_clear_error (&op.error);
 
   return op.is_ready;
@@ -305,7 +307,7 @@ probe_and_unlock (MaltChannelCore *self)
 static void
 fetch_locked (MaltChannelCore *self)
 {
-  malt_channel_core_want_locked (self);
+  malt_channel_core_want_locked (self, 1);
   /* What is granted goes when the lock is given back, and before the probe. */
   malt_channel_core_unlock (self);
 
@@ -315,6 +317,13 @@ fetch_locked (MaltChannelCore *self)
 
   probe_and_unlock (self);
   g_mutex_lock (&self->lock);
+}
+
+/* Whether what there may be is at the other end, and comes back if it is wanted here. */
+static gboolean
+is_lent_locked (MaltChannelCore *self)
+{
+  return !self->is_remote && self->sent.n > 0;
 }
 
 GVariant *
@@ -331,7 +340,7 @@ malt_channel_core_take (MaltChannelCore  *self,
   g_mutex_lock (&self->lock);
   if (timeout_msec == 0 && self->items.n == 0 && self->is_remote && self->link != NULL && !self->is_finished)
     fetch_locked (self);
-  if (self->items.n > 0 && self->ops[MALT_CHANNEL_TAKE].length == 0)
+  if (malt_channel_core_has_next_locked (self) && self->ops[MALT_CHANNEL_TAKE].length == 0)
     {
       op.value = malt_channel_core_pop_locked (self);
       /* There may be room for somebody now, or an end. */
@@ -346,6 +355,7 @@ malt_channel_core_take (MaltChannelCore  *self,
       return NULL;
     }
 
+  op.is_hasty = timeout_msec == 0 && is_lent_locked (self);
   return run_and_unlock (self, &op, timeout_msec, cancellable, error) ? op.value : NULL;
 }
 
@@ -369,6 +379,7 @@ malt_channel_core_wait (MaltChannelCore  *self,
       return is_ready;
     }
 
+  op.is_hasty = timeout_msec == 0 && is_lent_locked (self);
   return run_and_unlock (self, &op, timeout_msec, cancellable, error);
 }
 
@@ -376,17 +387,18 @@ malt_channel_core_wait (MaltChannelCore  *self,
 gboolean
 malt_channel_core_is_ready (MaltChannelCore *self)
 {
+  MaltChannelOp op = { .kind = MALT_CHANNEL_WAIT, .is_hasty = TRUE };
   gboolean is_ready;
 
   g_mutex_lock (&self->lock);
   is_ready = self->items.n > 0;
-  if (is_ready || !self->is_remote || self->link == NULL || self->is_finished)
-    {
-      malt_channel_core_unlock (self);
-      return is_ready;
-    }
+  if (!is_ready && self->is_remote && self->link != NULL && !self->is_finished)
+    return probe_and_unlock (self);
+  if (!is_ready && is_lent_locked (self))
+    return run_and_unlock (self, &op, 0, NULL, NULL);
+  malt_channel_core_unlock (self);
 
-  return probe_and_unlock (self);
+  return is_ready;
 }
 
 /* Tasks. */

@@ -8,8 +8,8 @@
 G_BEGIN_DECLS
 
 /* What is inside of a core, for the files of it: malt-channel-core.c has what happens,
- * malt-channel-op.c who waits for it, malt-channel-remote.c what comes from the other end, and
- * malt-channel-items.c the queue. */
+ * malt-channel-op.c who waits for it, malt-channel-send.c what goes to the other end,
+ * malt-channel-remote.c what comes from there, and malt-channel-items.c the queue. */
 
 typedef enum
 {
@@ -42,6 +42,7 @@ typedef struct
   /* Guarded by the core's lock, until it is done. */
   GList              link;      /* in `ops` of the core */
   gboolean           is_queued;
+  gboolean           is_hasty;  /* does not wait for what nobody has put yet; where the queue is */
   GVariant          *value;     /* that is put, or was taken */
   GError            *error;
   guint              serial;    /* of a probe */
@@ -102,8 +103,9 @@ struct _MaltChannelCore
   gint64            allowance;  /* for what the other end sends */
   guint             taken;      /* of that, and not yet granted again */
   guint             grant_due;  /* to be granted when the lock is given back */
-  gboolean          is_granted; /* the first credit was: by this end if it is the remote one, else
-                                   to it */
+  guint             more_due;   /* likewise, beyond what was taken */
+  guint             reach;      /* what the remote end has sent ahead, of the window */
+  gboolean          is_granted; /* it was granted; by the remote end */
   guint             wanted;     /* who waits at the other end also for what it has put itself */
   guint             want_due;   /* to be told the other end when the lock is given back */
   gboolean          has_put;    /* this end has put something; at the remote one */
@@ -127,7 +129,11 @@ void            malt_channel_items_clear      (MaltChannelItems *self);
 void      malt_channel_core_serve_locked   (MaltChannelCore *self);
 void      malt_channel_core_settle_locked  (MaltChannelCore *self,
                                             MaltChannelOp   *op);
-void      malt_channel_core_want_locked    (MaltChannelCore *self);
+void      malt_channel_core_want_locked    (MaltChannelCore *self,
+                                            guint            n);
+gboolean  malt_channel_core_has_next_locked (MaltChannelCore *self);
+guint     malt_channel_core_n_waiting_locked (MaltChannelCore *self);
+gboolean  malt_channel_core_send_next_locked (MaltChannelCore *self);
 GVariant *malt_channel_core_pop_locked     (MaltChannelCore *self);
 gboolean  malt_channel_core_is_over_locked (MaltChannelCore *self);
 GError   *malt_channel_core_error_locked   (MaltChannelCore *self);

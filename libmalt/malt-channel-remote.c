@@ -6,7 +6,8 @@
 
 #include "wire/malt-limits.h"
 
-/* What comes over the link of a channel, from its other end. */
+/* What comes over the link of a channel, from its other end.  Who brings it may find that this
+ * end has just left on another thread, and has no link any more. */
 
 /* An item.  @size is that of its bytes. */
 gboolean
@@ -59,8 +60,8 @@ max_credit_locked (MaltChannelCore *self)
   return (gint64) self->window + (self->is_sending ? malt_channel_cost (MALT_LIMIT_BODY_SIZE) : 0);
 }
 
-/* The other end has taken so much of what was sent; or may be sent that much for a begin.  If
- * @link is no more that of the channel, nothing happens. */
+/* The other end has taken so much of what was sent.  If @link is no more that of the channel,
+ * nothing happens. */
 gboolean
 malt_channel_core_credit (MaltChannelCore *self,
                           MaltChannelLink *link,
@@ -70,17 +71,16 @@ malt_channel_core_credit (MaltChannelCore *self,
   gboolean allowed;
 
   g_mutex_lock (&self->lock);
-  allowed = self->link != NULL && (!self->is_remote || self->credit + cost <= max_credit_locked (self));
+  allowed = self->link == NULL || !self->is_remote || self->credit + cost <= max_credit_locked (self);
   /* Who has left has counted all already. */
   if (allowed && self->link == link && !self->is_leaving)
     {
       self->credit += cost;
-      if (!self->is_remote && self->is_granted)
+      if (!self->is_remote)
         {
           self->all_taken += cost;
           take_off_locked (self, cost, &taken);
         }
-      self->is_granted |= !self->is_remote;
       malt_channel_core_serve_locked (self);
     }
   malt_channel_core_unlock (self);
@@ -151,18 +151,18 @@ malt_channel_core_recalled (MaltChannelCore *self)
   gboolean allowed;
 
   g_mutex_lock (&self->lock);
-  allowed = self->is_granted && self->link != NULL;
-  if (allowed)
+  allowed = self->link == NULL || self->is_granted;
+  if (allowed && self->link != NULL)
     {
       items = self->items;
       self->items = (MaltChannelItems) { 0 };
-      self->is_granted = FALSE;
+      self->is_granted = self->is_finished = FALSE;
       self->allowance = 0;
-      self->taken = self->grant_due = 0;
+      self->taken = self->grant_due = self->more_due = 0;
       self->link->klass->give_back (self->link, self->all_taken);
       /* Whoever waits here gets what is left by those who wait there. */
-      if (self->ops[MALT_CHANNEL_TAKE].length + self->ops[MALT_CHANNEL_WAIT].length > 0)
-        malt_channel_core_want_locked (self);
+      self->reach = CLAMP (malt_channel_core_n_waiting_locked (self), 1, (guint) self->window);
+      malt_channel_core_want_locked (self, malt_channel_core_n_waiting_locked (self));
     }
   malt_channel_core_unlock (self);
 
@@ -197,6 +197,21 @@ malt_channel_core_wanted (MaltChannelCore *self,
   if (self->link == link && !self->is_leaving)
     self->wanted += MIN (number, G_MAXINT32 - MIN (self->wanted, G_MAXINT32));
   malt_channel_core_serve_locked (self);
+  malt_channel_core_unlock (self);
+}
+
+/* The other end may be sent so much more ahead of what is taken there. */
+void
+malt_channel_core_credit_more (MaltChannelCore *self,
+                               MaltChannelLink *link,
+                               guint            cost)
+{
+  g_mutex_lock (&self->lock);
+  if (self->link == link && !self->is_leaving)
+    {
+      self->credit += cost;
+      malt_channel_core_serve_locked (self);
+    }
   malt_channel_core_unlock (self);
 }
 
@@ -248,7 +263,6 @@ malt_channel_core_set_link (MaltChannelCore *self,
   g_mutex_lock (&self->lock);
   g_assert (self->link == NULL);
   self->link = link;
-  self->is_granted = FALSE;
   self->all_taken = 0;
   self->n_put = 0;
   self->credit = 0;

@@ -21,9 +21,10 @@
  * Who puts waits while there is no room, so that neither end can flood the other. The
  * manager's end fetches some values ahead, at most as many as the channel's capacity (and
  * not more than 1,024), from when it first wants one; in the other direction as many can be
- * under way. What was fetched ahead and not taken goes back if code of the worker wants it,
- * when the manager next waits for anything of that worker; so a channel from which both
- * take does not share fairly between them.
+ * under way. What was fetched ahead and not taken goes back if code of the worker wants to
+ * take something, so whoever takes next gets what was put first, at either end. That costs a
+ * message and its answer, and which end is faster is not fair; a channel is best taken from
+ * at one end.
  *
  * Values are of what can go to a worker, and of at most 64 MiB each
  * ([property@Malt.Launcher:max-value-size] can lower that).

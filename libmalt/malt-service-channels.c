@@ -134,12 +134,14 @@ service_link_left (MaltChannelLink *link)
   malt_channel_core_unref (core);
 }
 
+/* In its order with the items; and once more where the manager reads at all times. */
 static void
 service_link_recall (MaltChannelLink *link)
 {
   ServiceLink *self = (ServiceLink *) link;
 
   send (self->service, MALT_FRAME_RECALL, self->id, 0);
+  malt_service_send_control (self->service, MALT_FRAME_RECALL, self->id);
 }
 
 static const MaltChannelLinkClass service_link_class = {
@@ -195,6 +197,8 @@ run_pushing_thread (gpointer user_data)
 
       if (frame->type == MALT_FRAME_PROBE)
         send_unless_gone (self, MALT_FRAME_PROBE, id, malt_channel_core_answer_probe (core, number));
+      else if (frame->type == MALT_FRAME_CREDIT && (frame->flags & MALT_FRAME_MORE) != 0)
+        malt_channel_core_credit_more (core, link, number);
       else if (frame->type == MALT_FRAME_CREDIT)
         malt_channel_core_credit (core, link, number);
       else if (frame->type == MALT_FRAME_WANT)

@@ -28,6 +28,21 @@ ref_unfinished (MaltService *self,
   return request;
 }
 
+/* The kernel takes a frame whole or not at all, as it is so small.  On any thread. */
+void
+malt_service_send_control (MaltService   *self,
+                           MaltFrameType  type,
+                           guint64        id)
+{
+  MaltFrame frame = { .type = type, .id = id };
+  guint8 header[MALT_FRAME_HEADER_SIZE];
+  gsize done = 0;
+
+  malt_frame_encode (&frame, header);
+  while (malt_frame_write (self->control, header, NULL, 0, &done, NULL) == MALT_IO_AGAIN)
+    malt_transport_await_room (self->control);
+}
+
 static void
 cancel (MaltService *self,
         guint64      id,
@@ -42,13 +57,7 @@ cancel (MaltService *self,
 
   if (withdrawn)
     {
-      MaltFrame frame = { .type = MALT_FRAME_WITHDRAWN, .id = id };
-      guint8 header[MALT_FRAME_HEADER_SIZE];
-      gsize done = 0;
-
-      malt_frame_encode (&frame, header);
-      while (malt_frame_write (self->control, header, NULL, 0, &done, NULL) == MALT_IO_AGAIN)
-        malt_transport_await_room (self->control);
+      malt_service_send_control (self, MALT_FRAME_WITHDRAWN, id);
       return;
     }
 

@@ -133,6 +133,9 @@ void         malt_service_adopt_request   (MaltService        *self,
 
 /* Control. */
 void         malt_service_run_control     (MaltService        *self);
+void         malt_service_send_control    (MaltService        *self,
+                                           MaltFrameType       type,
+                                           guint64             id);
 
 /* What code asks of the manager. */
 void         malt_service_be_host         (MaltService        *self);

@@ -147,6 +147,19 @@ MALT_FUNCTION (take)
   return channel != NULL ? malt_channel_take (channel, -1, cancellable, error) : NULL;
 }
 
+/* (ss): takes, and makes the mark then */
+MALT_FUNCTION (take_and_mark)
+{
+  g_autoptr (MaltChannel) channel = ref_channel (arguments, error);
+  g_autoptr (GVariant) value = channel != NULL ? malt_channel_take (channel, -1, cancellable, error) : NULL;
+  const char *mark;
+
+  g_variant_get_child (arguments, 1, "&s", &mark);
+  if (value != NULL)
+    g_file_set_contents (mark, "", 0, error);
+  return NULL;
+}
+
 /* (s) → * or nothing */
 MALT_FUNCTION (try_take)
 {

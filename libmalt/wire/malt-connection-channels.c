@@ -69,6 +69,16 @@ connection_link_grant (MaltChannelLink *link,
 }
 
 static void
+connection_link_grant_more (MaltChannelLink *link,
+                            guint            cost)
+{
+  ConnectionLink *self = (ConnectionLink *) link;
+
+  malt_connection_send_control (self->connection, MALT_FRAME_CREDIT, MALT_FRAME_MORE,
+                                MALT_FRAME_CHANNEL_ID (self->id, cost));
+}
+
+static void
 connection_link_probe (MaltChannelLink *link,
                        guint32          n_put)
 {
@@ -182,6 +192,7 @@ static const MaltChannelLinkClass connection_link_class = {
   .grant = connection_link_grant,
   .ref = connection_link_ref,
   .unref = connection_link_unref,
+  .grant_more = connection_link_grant_more,
   .want = connection_link_want,
   .probe = connection_link_probe,
   .give_back = connection_link_give_back,
@@ -360,7 +371,7 @@ malt_connection_take_channel_frame (MaltConnection   *self,
   g_mutex_unlock (&self->lock);
 
   if (link != NULL && link->is_finished && frame->type != MALT_FRAME_CREDIT && frame->type != MALT_FRAME_PROBE &&
-      frame->type != MALT_FRAME_LEAVE)
+      frame->type != MALT_FRAME_LEAVE && frame->type != MALT_FRAME_RECALL)
     {
       g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
                    "a frame of type %s for channel %u came after its end", malt_frame_type_name (frame->type), id);
@@ -382,7 +393,8 @@ malt_connection_take_channel_frame (MaltConnection   *self,
     case MALT_FRAME_ITEM:
       return take_item (self, frame, data, body, core, error);
     case MALT_FRAME_CREDIT:
-      allowed = core == NULL || malt_channel_core_credit (core, &link->parent, number);
+      allowed = (frame->flags & MALT_FRAME_MORE) == 0 &&
+                (core == NULL || malt_channel_core_credit (core, &link->parent, number));
       break;
     case MALT_FRAME_CLOSE:
       allowed = core == NULL || malt_channel_core_closed (core);
@@ -391,6 +403,7 @@ malt_connection_take_channel_frame (MaltConnection   *self,
       allowed = core == NULL || malt_channel_core_probed (core, number != 0);
       break;
     case MALT_FRAME_RECALL:
+      link->is_finished = FALSE;
       allowed = core == NULL || malt_channel_core_recalled (core);
       break;
     case MALT_FRAME_LEAVE:

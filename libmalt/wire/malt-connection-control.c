@@ -231,7 +231,8 @@ malt_connection_stop (MaltConnection *self)
   g_mutex_unlock (&self->lock);
 }
 
-/* What the worker says on the control road: that a request was withdrawn. */
+/* What the worker says on the control road: that a request was withdrawn, or that it has sent
+ * what cannot wait until somebody reads. */
 static gboolean
 control_cb (int           fd,
             GIOCondition  condition,
@@ -258,7 +259,9 @@ control_cb (int           fd,
     reason = g_strdup ("a part of a frame came on the control road");
   else if (malt_frame_decode (header, &frame, &reason))
     {
-      if (frame.type != MALT_FRAME_WITHDRAWN)
+      if (frame.type == MALT_FRAME_RECALL)
+        malt_connection_read_soon (self);
+      else if (frame.type != MALT_FRAME_WITHDRAWN)
         reason = g_strdup_printf ("a frame of type %s came on the control road",
                                   malt_frame_type_name (frame.type));
       else if (malt_connection_take_reply (self, &frame, NULL, NULL, &error))

@@ -50,6 +50,7 @@ struct _MaltConnection
 
   /* Guarded by lock. */
   gboolean            reading;        /* somebody has the reader's role */
+  gboolean            read_due;       /* after him, the library context reads */
   gboolean            lost;           /* nothing more is read */
   gpointer            lost_data;      /* until somebody was told so */
   char               *breach;         /* what a write has found that the worker did wrong, until
@@ -124,6 +125,7 @@ gboolean  malt_connection_wait_for              (MaltConnection   *self,
 void      malt_connection_wake_waiter_for       (MaltConnection   *self,
                                                  const gint       *done);
 gboolean  malt_connection_read_for_others       (MaltConnection   *self);
+void      malt_connection_read_soon             (MaltConnection   *self);
 void      malt_connection_drain                 (MaltConnection   *self);
 void      malt_connection_wake_waiter_of        (MaltConnection   *self,
                                                  MaltRequest      *request);

@@ -209,11 +209,35 @@ offer_role_locked (MaltConnection *self)
     wake_sleeper_locked (self);
 }
 
+static gboolean
+read_cb (gpointer user_data)
+{
+  malt_connection_read_soon (user_data);
+  return G_SOURCE_REMOVE;
+}
+
+/* Has the library context read. */
+static void
+read_in_library (MaltConnection *self)
+{
+  g_autoptr (GSource) source = g_idle_source_new ();
+
+  g_source_set_static_name (source, "[malt] read");
+  g_source_set_priority (source, G_PRIORITY_DEFAULT);
+  g_source_set_callback (source, read_cb, malt_connection_ref (self), (GDestroyNotify) malt_connection_unref);
+  g_source_attach (source, malt_get_library_context ());
+}
+
 static void
 give_role_back (MaltConnection *self)
 {
   g_mutex_lock (&self->lock);
   self->reading = FALSE;
+  if (G_UNLIKELY (self->read_due))
+    {
+      self->read_due = FALSE;
+      read_in_library (self);
+    }
   if (self->closing) /* GCond makes a system call even if nobody waits */
     g_cond_broadcast (&self->role_free);
   offer_role_locked (self);
@@ -433,11 +457,9 @@ finish_read (MaltConnection *self,
 /* Work of one dispatch each. */
 #define TURNS_FOR_OTHERS 16
 
-/* Reads what has arrived for callers who do not get round to it themselves: a context
- * that is busy, or a thread that is not there.  Gives whether there is more, as a worker that
- * goes on sending is not read for ever. */
-gboolean
-malt_connection_read_for_others (MaltConnection *self)
+static gboolean
+read_turns (MaltConnection *self,
+            gboolean        is_due)
 {
   g_autoptr (GError) error = NULL;
   gboolean has_role;
@@ -446,6 +468,7 @@ malt_connection_read_for_others (MaltConnection *self)
 
   g_mutex_lock (&self->lock);
   has_role = take_role_locked (self, TRUE);
+  self->read_due |= is_due && self->reading && !has_role;
   g_mutex_unlock (&self->lock);
   if (!has_role)
     return FALSE;
@@ -460,6 +483,24 @@ malt_connection_read_for_others (MaltConnection *self)
 
   finish_read (self, io, error);
   return io == MALT_IO_DONE;
+}
+
+/* Reads what has arrived for callers who do not get round to it themselves: a context
+ * that is busy, or a thread that is not there.  Gives whether there is more, as a worker that
+ * goes on sending is not read for ever. */
+gboolean
+malt_connection_read_for_others (MaltConnection *self)
+{
+  return read_turns (self, FALSE);
+}
+
+/* The same, for what has to be read also if somebody else reads just now, who may not get that
+ * far.  On the library context. */
+void
+malt_connection_read_soon (MaltConnection *self)
+{
+  if (read_turns (self, TRUE))
+    read_in_library (self);
 }
 
 /* Reads to its end a transport that was shut down, once nobody else reads. */

@@ -40,7 +40,8 @@ typedef enum
   MALT_FRAME_PROBE,     /* both ways, to the worker on the control road: say when you have sent */
   MALT_FRAME_LEAVE,     /* both ways: the channel is not needed here; its id is gone */
   MALT_FRAME_WANT,      /* to the worker, control road: somebody waits, also for what came from here */
-  MALT_FRAME_RECALL,    /* to the manager: give back what was not taken */
+  MALT_FRAME_RECALL,    /* to the manager: give back what was not taken; on the control road: such
+                           a frame has to be read */
   MALT_FRAME_RETURN,    /* to the worker, control road: what was not taken is given back */
   MALT_FRAME_N_TYPES
 } MaltFrameType;
@@ -56,6 +57,8 @@ enum
   MALT_FRAME_STALLS   = 1 << 4,
   /* Of output: it is that of standard error. */
   MALT_FRAME_STDERR   = 1 << 5,
+  /* Of credit to the worker: it is beyond what was taken. */
+  MALT_FRAME_MORE     = 1 << 7,
   /* Of an interrupt: whatever runs now, but no request that is later than this. */
   MALT_FRAME_UP_TO    = 1 << 2,
   /* Of cancel: only if the request has not begun. */
@@ -71,8 +74,7 @@ typedef struct
   guint16 n_descriptors;
 } MaltFrame;
 
-/* The id of a frame about a channel is that of the channel, and of credit and leave also a
- * number of units. */
+/* The id of a frame about a channel is that of the channel and, of some types, also a number. */
 #define MALT_FRAME_CHANNEL_ID(channel, number) ((guint64) (channel) | (guint64) (number) << 32)
 #define MALT_FRAME_ID_CHANNEL(id)              ((guint32) (id))
 #define MALT_FRAME_ID_NUMBER(id)               ((guint32) ((id) >> 32))

@@ -101,6 +101,9 @@ static const Breach breaches[] = {
   { "credit-huge", "*type credit for channel 1 came when it may not*" },
   { "probe", "*type probe for channel 1 came when it may not*" },
   { "probe-number", "*channel 1 and number 2, which cannot be*" },
+  { "credit-more", "*type credit for channel 1 came when it may not*" },
+  { "recall", "*type recall for channel 1 came when it may not*" },
+  { "recall-number", "*channel 1 and number 1, which cannot be*" },
   { "leave", "*type leave for channel 1 came when it may not*" },
   { "close-elsewhere", "*type close is about channel 2 and number 0, which is not open*" },
   { "want", "*may not send a frame of type want now*" },
@@ -175,6 +178,23 @@ test_for_a_call (void)
   assert_breach (worker, error, "*channel 2, the answer to request 2, answers a request that is for none*");
 }
 
+/* That somebody should look for a recall is no breach if there is none. */
+static void
+test_nothing_recalled (void)
+{
+  g_autoptr (MaltWorker) worker = spawn_rubbish ("second:nothing-recalled");
+  g_autoptr (MaltChannel) channel = NULL;
+  g_autoptr (GVariant) value = NULL;
+  g_autoptr (GError) error = NULL;
+
+  channel = malt_worker_open_channel (worker, NULL, "x", -1, NULL, &error);
+  g_assert_no_error (error);
+  value = malt_worker_remote_call_fetch (worker, "f", NULL, NULL, -1, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (g_variant_get_int64 (value), ==, 1);
+  g_assert_true (malt_worker_is_running (worker));
+}
+
 /* A worker that knows of no channels is not asked. */
 static void
 test_unknown (void)
@@ -203,6 +223,7 @@ main (int    argc,
   test_case_add_once ("breaches", test_breaches);
   test_case_add_once ("second", test_second);
   test_case_add_once ("for-a-call", test_for_a_call);
+  test_case_add_once ("nothing-recalled", test_nothing_recalled);
   test_case_add_once ("unknown", test_unknown);
 
   return g_test_run ();

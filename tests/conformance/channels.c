@@ -214,65 +214,6 @@ test_large (TestCase *self)
   test_channel_assert_closed (b);
 }
 
-/* Two handles of one queue. */
-static void
-test_twice (TestCase *self)
-{
-  g_autoptr (MaltChannel) first = NULL;
-  MaltChannel *second;
-  gint64 i;
-
-  if (g_strcmp0 (g_getenv ("MALT_RING"), "0") == 0)
-    {
-      g_test_skip ("a known defect: over the socket, what a dropped handle gives back can come out behind later values");
-      return;
-    }
-
-  first = test_channel_make (self, "a", 20);
-  second = test_channel_open (self, "a");
-  for (i = 0; i < 10; i++)
-    test_channel_do (self, "put", g_variant_new ("(sv)", "a", g_variant_new_int64 (i)));
-  for (i = 0; i < 4; i += 2)
-    {
-      g_assert_cmpint (test_channel_take (first), ==, i);
-      g_assert_cmpint (test_channel_take (second), ==, i + 1);
-    }
-  g_clear_object (&second);
-  g_assert_cmpint (test_channel_take (first), ==, 4);
-
-  /* What nobody has taken stays where it was. */
-  g_clear_object (&first);
-  first = test_channel_open (self, "a");
-  g_assert_cmpint (test_channel_take (first), ==, 5);
-  g_clear_object (&first);
-  for (i = 6; i < 8; i++)
-    test_assert_value (test_channel_call (self, "take", g_variant_new ("(s)", "a")), test_channel_text (i));
-  first = test_channel_open (self, "a");
-  g_assert_cmpint (test_channel_take (first), ==, 8);
-  g_assert_cmpint (test_channel_take (first), ==, 9);
-}
-
-/* The worker's own code gets what the manager has fetched ahead and not taken. */
-static void
-test_shared (TestCase *self)
-{
-  g_autoptr (MaltChannel) channel = test_channel_make (self, "a", 20);
-  guint round;
-  gint64 i;
-
-  for (round = 0; round < 3; round++)
-    {
-      for (i = 0; i < 12; i++)
-        test_channel_do (self, "put", g_variant_new ("(sv)", "a", g_variant_new_int64 (i)));
-      for (i = 0; i < 4; i++)
-        g_assert_cmpint (test_channel_take (channel), ==, i);
-      for (i = 4; i < 8; i++)
-        test_assert_value (test_channel_call (self, "take", g_variant_new ("(s)", "a")), test_channel_text (i));
-      for (i = 8; i < 12; i++)
-        g_assert_cmpint (test_channel_take (channel), ==, i);
-    }
-}
-
 typedef struct
 {
   MaltChannel *channel;
@@ -405,49 +346,6 @@ test_coroutines (TestCase *self)
   test_assert_value (test_channel_call (self, "take_async", g_variant_new ("(s)", "a")), "int64 1");
 }
 
-/* Handles come and go, while threads of the worker take as well: each value is taken once. */
-static void
-test_handles (TestCase *self)
-{
-  g_autoptr (GVariant) rest = NULL;
-  gint64 n = 0, sum = 0, n_rest, sum_rest;
-  gboolean closed = FALSE;
-  guint i;
-
-  if (test_case_is (self, "native"))
-    {
-      g_test_skip ("the functions for this are in Python and JavaScript");
-      return;
-    }
-
-  test_channel_do (self, "make", g_variant_new ("(sx)", "a", (gint64) 50));
-  test_channel_do (self, "share", g_variant_new ("(sx)", "a", (gint64) 10000));
-  while (!closed)
-    {
-      g_autoptr (MaltChannel) channel = test_channel_open (self, "a");
-
-      for (i = g_random_int_range (0, 30); i > 0 && !closed; i--)
-        {
-          g_autoptr (GError) error = NULL;
-          g_autoptr (GVariant) value = malt_channel_take (channel, i % 2 == 0 ? -1 : 0, NULL, &error);
-
-          closed = g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
-          if (value != NULL)
-            {
-              sum += g_variant_get_int64 (value);
-              n++;
-            }
-          else if (!closed)
-            test_assert_error (error, MALT_ERROR, MALT_ERROR_TIMEOUT, "*");
-        }
-    }
-
-  rest = test_channel_call (self, "collect", NULL);
-  g_variant_get (rest, "(xx)", &n_rest, &sum_rest);
-  g_assert_cmpint (n + n_rest, ==, 10000);
-  g_assert_cmpint (sum + sum_rest, ==, 49995000);
-}
-
 static void
 test_not_supported (TestCase *self)
 {
@@ -471,9 +369,6 @@ main (int    argc,
   test_case_add ("ready", TEST_NEEDS_CHANNELS, test_ready);
   test_case_add ("many", TEST_NEEDS_CHANNELS, test_many);
   test_case_add ("large", TEST_NEEDS_CHANNELS, test_large);
-  test_case_add ("twice", TEST_NEEDS_CHANNELS, test_twice);
-  test_case_add ("shared", TEST_NEEDS_CHANNELS, test_shared);
-  test_case_add ("handles", TEST_NEEDS_CHANNELS, test_handles);
   test_case_add ("threads", TEST_NEEDS_CHANNELS, test_threads);
   test_case_add ("async", TEST_NEEDS_CHANNELS, test_async);
   test_case_add ("coroutines", TEST_NEEDS_CHANNELS, test_coroutines);

@@ -32,6 +32,17 @@ put_number (MaltFrameType type,
   put_frame (type, MALT_FRAME_CHANNEL_ID (channel, number), NULL);
 }
 
+/* As only the manager may. */
+static void
+put_more_credit (void)
+{
+  MaltFrame frame = { .type = MALT_FRAME_CREDIT, .flags = MALT_FRAME_MORE, .id = MALT_FRAME_CHANNEL_ID (1, 1) };
+  guint8 header[MALT_FRAME_HEADER_SIZE];
+
+  malt_frame_encode (&frame, header);
+  rubbish_put (DATA_FD, header, sizeof header);
+}
+
 static void
 put_item (guint32 channel)
 {
@@ -129,6 +140,8 @@ break_channel (const char *mode)
     put_number (MALT_FRAME_CREDIT, 1, 1);
   else if (strcmp (mode, "credit-zero") == 0)
     put_number (MALT_FRAME_CREDIT, 1, 0);
+  else if (strcmp (mode, "credit-more") == 0)
+    put_more_credit ();
   else if (strcmp (mode, "credit-huge") == 0)
     put_number (MALT_FRAME_CREDIT, 1, G_MAXUINT32);
   else if (strcmp (mode, "probe") == 0)
@@ -137,6 +150,8 @@ break_channel (const char *mode)
     put_number (MALT_FRAME_PROBE, 1, 2);
   else if (strcmp (mode, "recall") == 0)
     put_number (MALT_FRAME_RECALL, 1, 0);
+  else if (strcmp (mode, "recall-number") == 0)
+    put_number (MALT_FRAME_RECALL, 1, 1);
   else if (strcmp (mode, "leave") == 0)
     put_number (MALT_FRAME_LEAVE, 1, 0);
   else if (strcmp (mode, "close-elsewhere") == 0)
@@ -156,6 +171,8 @@ static void
 break_second (const char *mode,
               guint64     id)
 {
+  guint i;
+
   if (strcmp (mode, "other-capacity") == 0)
     answer (id, 1, CAPACITY + 1, 0);
   else if (strcmp (mode, "credit-again") == 0)
@@ -164,6 +181,13 @@ break_second (const char *mode,
     answer (id, 1, CAPACITY, 0);
   else if (strcmp (mode, "for-a-call") == 0)
     answer (id, 2, CAPACITY, 0);
+  else if (strcmp (mode, "nothing-recalled") == 0)
+    {
+      /* Says that there is a recall to be read, and there is none. */
+      for (i = 0; i < 1000; i++)
+        rubbish_put_frame (CONTROL_FD, MALT_FRAME_RECALL, 1, NULL);
+      put_frame (MALT_FRAME_VALUE, id, g_variant_new_variant (g_variant_new_int64 (1)));
+    }
   else
     _exit (5);
 }
