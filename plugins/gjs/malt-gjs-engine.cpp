@@ -502,7 +502,8 @@ malt_gjs_engine_run_jobs (MaltGjsEngine *self)
   js::RunJobs (self->cx);
 }
 
-/* Ends one that is a worker's own. */
+/* Ends one that is a worker's own.  The object stays: if a module is being loaded, GJS ends
+ * the process with an assertion when it is finalized. */
 void
 malt_gjs_engine_end (MaltGjsEngine *self)
 {
@@ -515,7 +516,7 @@ malt_gjs_engine_end (MaltGjsEngine *self)
   self->glue.reset ();
   self->priv.reset ();
   self->interruption.reset ();
-  g_object_unref (self->context);
+  g_object_run_dispose (G_OBJECT (self->context));
 
   g_hash_table_unref (self->tasks);
   g_main_context_unref (self->main_context);

@@ -11,6 +11,8 @@ const pid = new Gio.Credentials().get_unix_pid();
 let stored = null;
 
 export function add(a, b) {
+    if (typeof a !== 'number' || typeof b !== 'number')
+        throw new TypeError(`cannot add ${typeof a} and ${typeof b}`);
     return a + b;
 }
 
