@@ -17,6 +17,14 @@ static const char python_functions[] =
   "    _own = bytes([7]) * size\n"
   "  return _own\n";
 
+static const char gjs_functions[] =
+  "var x = 1, own = new Uint8Array(0);\n"
+  "var nothing = () => {};\n"
+  "var increment = x => x + 1;\n"
+  "var echo = data => data;\n"
+  "var count = data => data.length;\n"
+  "var own_bytes = size => own.length === size ? own : own = new Uint8Array(size).fill(7);\n";
+
 void
 bench_check (GError     *error,
              const char *what)
@@ -29,13 +37,14 @@ bench_check (GError     *error,
 }
 
 static gboolean
-is_native (MaltWorker *worker)
+has_runtime (MaltWorker *worker,
+             const char *name)
 {
-  return g_str_equal (malt_launcher_get_runtime (malt_worker_get_launcher (worker)), "native");
+  return g_str_equal (malt_launcher_get_runtime (malt_worker_get_launcher (worker)), name);
 }
 
-/* Starts a worker and nothing else: in one that runs Python there is nothing to call yet
- * but what Python has itself. */
+/* Starts a worker and nothing else: in one that runs a language there is nothing to call yet
+ * but what that has itself. */
 MaltWorker *
 bench_spawn (const Bench *self)
 {
@@ -58,9 +67,11 @@ bench_start (const Bench *self)
   MaltWorker *worker = bench_spawn (self);
   g_autoptr (GError) error = NULL;
 
-  if (!is_native (worker))
+  if (!has_runtime (worker, "native"))
     {
-      malt_worker_remote_eval_wait (worker, NULL, python_functions, -1, NULL, &error);
+      malt_worker_remote_eval_wait (worker, NULL,
+                                    has_runtime (worker, "gjs") ? gjs_functions : python_functions,
+                                    -1, NULL, &error);
       bench_check (error, "definitions");
     }
 
@@ -85,7 +96,7 @@ bench_function (MaltWorker *worker,
 {
   g_autofree char *full = NULL;
 
-  if (!is_native (worker))
+  if (!has_runtime (worker, "native"))
     return name;
 
   full = g_strconcat ("bench-functions:", name, NULL);

@@ -184,7 +184,7 @@ def malt(build_root, peer, runtime, sections, timeout=60, every_round=True, **en
         if not module.exists():
             raise Skip(f'no {module}')
         paths = [build_root / folder for folder in
-                 ('backends/process', 'backends/inprocess', 'plugins/native', 'plugins/python')]
+                 ('backends/process', 'backends/inprocess', 'plugins/native', 'plugins/python', 'plugins/gjs')]
         return [program, peer, runtime, *sections], {
             'MALT_BENCH_MODULES': str(program.parent),
             'MALT_MODULE_PATH': ':'.join(str(path) for path in paths),
@@ -214,6 +214,25 @@ def python_manager(build_root, peer, *arguments):
     return Participant(peer, 'malt', prepare, 60, True)
 
 
+def gjs_manager(build_root, peer):
+    """A program in GJS, with the binding of a build tree."""
+    build_root = pathlib.Path(build_root)
+
+    def prepare(_builder):
+        need_tools('gjs')
+        binding = build_root / 'introspection' / 'gjs'
+        if not (binding / 'overrides' / 'Malt.js').exists():
+            raise Skip(f'no binding for GJS in {build_root}')
+        return ['gjs', '-m', HERE / 'gjs_manager.js', peer], {
+            'GI_TYPELIB_PATH': f'{build_root / "libmalt"}:{binding}',
+            'LD_LIBRARY_PATH': f'{build_root / "libmalt"}:{binding}',
+            'MALT_MODULE_PATH': ':'.join(str(build_root / folder) for folder in ('backends/process', 'plugins/gjs')),
+            'GJS_PATH': str(binding),
+        }
+
+    return Participant(peer, 'malt', prepare, 60, True)
+
+
 def everybody(build_root):
     """All participants, in the order in which they run."""
     return [
@@ -223,6 +242,8 @@ def everybody(build_root):
         malt(build_root, 'malt-native-nospin', 'native', ['calls'], MALT_SPIN='0'),
         malt(build_root, 'malt-native-socket', 'native', ['calls', 'channels', 'bytes'], MALT_RING='0'),
         malt(build_root, 'malt-python', 'python', ['eval', 'calls', 'channels', 'bytes', 'starts', 'idle']),
+        malt(build_root, 'malt-gjs', 'gjs', ['eval', 'calls', 'bytes', 'starts', 'idle']),
+        gjs_manager(build_root, 'malt-gjs-manager'),
         python_manager(build_root, 'malt-python-manager'),
         python_manager(build_root, 'malt-python-manager-in-place', 'view'),
         python_manager(build_root, 'malt-executor', 'executor'),

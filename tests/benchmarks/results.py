@@ -42,6 +42,7 @@ ROWS = {row.name: row for row in [
     Row('channel_put_per_s', 'values to the worker through a channel', ('raw-shm-adaptive', 'fire_and_forget_per_s')),
     Row('channel_round_trip_us', 'a value there and back, by threads', ('raw-shm-adaptive', 'noop_after_idle_us')),
     Row('echo_64KB_us', '64 KiB there and back', ('raw-shm-adaptive', 'echo_64KB_us')),
+    Row('echo_1MB_us', '1 MB there and back'),
     Row('fetch_1MB_us', '1 MB from the worker', ('raw-memcpy-warm', 'fetch_1MB_us')),
     Row('fetch_50MB_ms', '50 MB from the worker', WARM_COPY),
     Row('send_50MB_ms', '50 MB to the worker', WARM_COPY),
@@ -158,6 +159,8 @@ AIMS = {
     ('malt-executor', 'pipelined_calls_per_s'): times_peers(max, 5, 'pipelined_calls_per_s', 'py-executor'),
     ('malt-executor', 'map_per_s'): times_peers(max, 1, 'map_per_s', 'py-executor'),
     ('malt-executor', 'map_100_per_s'): times_peers(max, 1, 'map_100_per_s', 'py-executor'),
+    ('malt-gjs-manager', 'async_single_us'): Sum((2, ('malt-gjs', 'async_single_us'))),
+    ('malt-gjs-manager', 'echo_1MB_us'): Value(1000),
     ('malt-python', 'idle_manager_wakeups_hz'): Value(0),
     ('malt-python', 'idle_worker_wakeups_hz'): Value(0),
     **{('malt-native', f'many_{kind}_cpu_{n}_us'): Sum((1.2, ('malt-native', f'many_{kind}_cpu_1_us')))

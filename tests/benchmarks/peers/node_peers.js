@@ -50,6 +50,8 @@ async function commonRows(peer, w) {
 async function byteRows(peer, w) {
   const small = bytes(SIZE_64K), big = bytes(SIZE_50M);
   await bench(peer, 'echo_64KB_us', async () => touch(await w.call('echo', small)), { k: 5 });
+  const middle = bytes(SIZE_1M);
+  await bench(peer, 'echo_1MB_us', async () => touch(await w.call('echo', middle)), { k: 2 });
   await bench(peer, 'fetch_1MB_us', async () => touch(await w.call('array', SIZE_1M)), { k: 2 });
   await bench(peer, 'fetch_50MB_ms', async () => touch(await w.call('array', SIZE_50M)),
     { maxN: 10 });
