@@ -68,8 +68,6 @@ char          *malt_js_dup_text       (JSContext               *cx,
                                        JS::HandleValue          value,
                                        const char              *what);
 
-bool           malt_js_watch_collector (JSContext              *cx);
-
 bool           malt_js_call           (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_evaluate       (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_post           (JSContext *cx, unsigned argc, JS::Value *vp);
@@ -83,3 +81,4 @@ bool           malt_js_wait_room      (JSContext *cx, unsigned argc, JS::Value *
 bool           malt_js_shut_down      (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_map            (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_export         (JSContext *cx, unsigned argc, JS::Value *vp);
+bool           malt_js_watch_collector (JSContext *cx, unsigned argc, JS::Value *vp);

@@ -5,10 +5,10 @@
 #include <js/GCAPI.h>
 #include <js/HeapAPI.h>
 
-/* The collector of SpiderMonkey works in steps, between which a program goes on.  But GJS takes
- * the time between two steps of sweeping for sweeping itself (as 1.74 does): then it calls no
- * closure of JavaScript, warns of that, and what was to be called is lost, be it the handler of a
- * signal or the function of a class.
+/* The collector of SpiderMonkey works in steps, between which a program goes on.  But GJS before
+ * 1.82 takes the time between two steps of sweeping for sweeping itself: then it calls no closure
+ * of JavaScript, warns of that, and what was to be called is lost, be it the handler of a signal
+ * or the function of a class.
  *
  * So the rest is swept before the main loop goes on, and before a signal of the library is
  * heard. */
@@ -55,9 +55,15 @@ swept_cb (JS::GCContext    *gc,
   g_source_unref (source);
 }
 
+/* watchCollector() */
 bool
-malt_js_watch_collector (JSContext *cx)
+malt_js_watch_collector (JSContext *cx,
+                         unsigned   argc,
+                         JS::Value *vp)
 {
+  JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
+
+  args.rval ().setUndefined ();
   return JS_AddFinalizeCallback (cx, swept_cb, nullptr);
 }
 

@@ -6,7 +6,7 @@
 
 /* Promises of all that is no call: workers that start and stop, channels, pools.
  *
- * GJS could have these by introspection.  But the versions before 1.78 drop what comes by way of
+ * GJS could have these by introspection.  But the versions before 1.82 drop what comes by way of
  * their own closures while the collector is between two steps of sweeping, so that a promise of
  * it would be for ever. */
 

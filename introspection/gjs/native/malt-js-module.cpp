@@ -291,6 +291,7 @@ static const JSFunctionSpec functions[] = {
   JS_FN ("toItems", to_items, 2, 0),
   JS_FN ("fromVariant", from_variant, 0, 0),
   JS_FN ("setHooks", set_hooks, 1, 0),
+  JS_FN ("watchCollector", malt_js_watch_collector, 0, 0),
   JS_FS_END
 };
 
@@ -301,7 +302,7 @@ define (JSContext *cx)
   JS::RootedObject native (cx, global ? JS_NewObject (cx, &native_class) : nullptr);
 
   if (!native || !JS_DefineFunctions (cx, native, functions) ||
-      !JS_DefineProperty (cx, global, NAME, native, 0) || !malt_js_watch_collector (cx))
+      !JS_DefineProperty (cx, global, NAME, native, 0))
     return false;
 
   state.cx = cx;

@@ -4,7 +4,7 @@
 
 /* exported extend */
 
-const {MaltJs, hooks, native} = imports.overrides._malt.native;
+const {MaltJs, guard, hooks, native} = imports.overrides._malt.native;
 const {addMethods, handleOf} = imports.overrides._malt.handles;
 
 /** Answers the request that was given. */
@@ -49,7 +49,7 @@ const SIGNALS = {
 function wrapConnect(prototype, name) {
     const connect = prototype[name];
     prototype[name] = function (signal, handler) {
-        MaltJs.guard(this);
+        guard(this);
         const convert = SIGNALS[signal];
         if (convert === undefined || typeof handler !== 'function')
             return connect.call(this, signal, handler);

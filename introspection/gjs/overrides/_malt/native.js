@@ -3,7 +3,7 @@
 // The C++ half of the binding: functions that are called directly, and by introspection what
 // gives them objects of GJS, and takes such from them.
 
-/* exported MaltJs, give, hooks, native, toVariant, fromVariant */
+/* exported MaltJs, give, guard, hooks, native, toVariant, fromVariant */
 
 imports.gi.versions.MaltJs = '1';
 
@@ -18,6 +18,17 @@ try {
 
 var native = globalThis.__maltNative;
 delete globalThis.__maltNative;
+
+// Before that GJS lost what was called while its collector was between two steps of sweeping.
+const LOSES_CALLBACKS = imports.system.version < 18200;
+if (LOSES_CALLBACKS)
+    native.watchCollector();
+
+/** Has handlers that are connected to a worker's signals afterwards called at any time. */
+function guard(object) {
+    if (LOSES_CALLBACKS)
+        MaltJs.guard(object);
+}
 
 /** What the C++ half calls; the parts of this one add theirs. */
 var hooks = {};
