@@ -161,7 +161,8 @@ require_locked (const Name  *name,
       return FALSE;
     }
 
-  if (gi_repository_require (repository, name->namespace_, name->version, GI_REPOSITORY_LOAD_FLAG_NONE, &reason) != NULL)
+  if (gi_repository_require (repository, name->namespace_, name->version,
+                             GI_REPOSITORY_LOAD_FLAG_NONE, &reason) != NULL)
     return TRUE;
 
   versions = gi_repository_enumerate_versions (repository, name->namespace_, &n);
@@ -250,7 +251,8 @@ find_locked (const char          *text,
 
   if (!name_parse (&name, text))
     {
-      g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND, "'%s' is not the name of an introspected function", text);
+      g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND,
+                   "'%s' is not the name of an introspected function", text);
       return NULL;
     }
   if (!ensure_repository_locked (error))
