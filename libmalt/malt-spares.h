@@ -4,6 +4,10 @@
 
 #include <glib-object.h>
 
+#if defined (__SANITIZE_THREAD__)
+#include <sanitizer/tsan_interface.h>
+#endif
+
 G_BEGIN_DECLS
 
 /* Used objects of one kind that a thread keeps to use them again, without a lock.  There is
@@ -41,7 +45,14 @@ malt_spares_take (MaltSpares **spares)
 static inline gboolean
 malt_spares_is_unused (GObject *object)
 {
-  return g_atomic_int_get ((gint *) &object->ref_count) == 1 && g_atomic_pointer_get (&object->qdata) == NULL;
+  if (g_atomic_int_get ((gint *) &object->ref_count) != 1 || g_atomic_pointer_get (&object->qdata) != NULL)
+    return FALSE;
+
+#if defined (__SANITIZE_THREAD__)
+  /* It does not see that GLib counts atomically, and what the others did thus comes before this. */
+  __tsan_acquire (object);
+#endif
+  return TRUE;
 }
 
 /* FALSE if it is not kept. */

@@ -184,6 +184,55 @@ test_threads (void)
     g_assert_cmpuint (GPOINTER_TO_UINT (g_thread_join (threads[i])), ==, 1000);
 }
 
+/* Whoever of two is the last to go ends what the other has used. */
+
+typedef struct
+{
+  MaltRequest *request; /* (atomic) that the other thread is to go from */
+} Shared;
+
+static gpointer
+go_thread (gpointer data)
+{
+  Shared *shared = data;
+  guint i;
+
+  for (i = 0; i < 20000; i++)
+    {
+      MaltRequest *self;
+
+      while ((self = g_atomic_pointer_get (&shared->request)) == NULL)
+        g_thread_yield ();
+      g_atomic_pointer_set (&shared->request, NULL);
+      g_assert_cmpstr (malt_request_get_function (self), ==, "module:function");
+      malt_request_release (self);
+    }
+
+  return NULL;
+}
+
+static void
+test_shared (void)
+{
+  Shared shared = { NULL };
+  GThread *thread = g_thread_new ("goes", go_thread, &shared);
+  guint i, n_answers = 0;
+
+  for (i = 0; i < 20000; i++)
+    {
+      MaltRequest *self = new_request (&n_answers);
+
+      malt_request_return_value (self, NULL);
+      g_atomic_pointer_set (&shared.request, g_object_ref (self));
+      while (g_atomic_pointer_get (&shared.request) != NULL)
+        g_thread_yield ();
+      g_assert_cmpstr (malt_request_get_function (self), ==, "module:function");
+      malt_request_release (self);
+    }
+  g_thread_join (thread);
+  g_assert_cmpuint (n_answers, ==, 20000);
+}
+
 /* What goes with one that is kept may need another one at once. */
 
 static void
@@ -274,6 +323,7 @@ main (int    argc,
   g_test_add_func ("/request/data", test_data);
   g_test_add_func ("/request/dropped", test_dropped);
   g_test_add_func ("/request/threads", test_threads);
+  g_test_add_func ("/request/shared", test_shared);
   g_test_add_func ("/request/nested", test_nested_request);
   g_test_add_func ("/result/nested", test_nested_result);
 

@@ -329,10 +329,26 @@ DEFINE_COUNTED (g_async_queue, GAsyncQueue)
 DEFINE_COUNTED (g_array, GArray)
 DEFINE_COUNTED (g_closure, GClosure)
 
+/* The others' references end here, so that whoever finds that his is the last one acquires what
+ * all of them have released: between an acquire and GLib's own decrement there would be room for
+ * one more.  With a toggle reference, which the lowest bit of the data tells, the last but one is
+ * GLib's too. */
 void
 g_object_unref (gpointer object)
 {
+  GObject *self = object;
+  guint count;
+
   release (object);
+  while (self != NULL)
+    {
+      count = __atomic_load_n (&self->ref_count, __ATOMIC_SEQ_CST);
+      if (count < 2 || (count == 2 && ((gsize) self->qdata & 1) != 0))
+        break;
+      if (__atomic_compare_exchange_n (&self->ref_count, &count, count - 1, FALSE,
+                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        return;
+    }
   acquire (object);
   REAL (g_object_unref) (object);
 }
