@@ -24,7 +24,7 @@ SHOWN = {
     'pools.md': ['pool.c'],
     'protocol.md': ['protocol-worker.py'],
     'python-binding.md': ['python-asyncio.py', 'python-executor.py'],
-    'writing-a-backend.md': ['command-backend.c', 'python-backend.py', 'gjs-backend.js'],
+    'writing-a-backend.md': ['command-backend.c', 'python-backend.py', 'python-thread-backend.py', 'gjs-backend.js'],
     'writing-a-runtime.md': ['rpn-runtime.c'],
 }
 
@@ -181,6 +181,10 @@ print(worker.get_exit_info().to_string())
         printed = run(sys.executable, os.path.join(EXAMPLES, 'python-backend.py')).splitlines()
         self.assertEqual(printed[:2] + printed[-1:], ['3.0', 'at last', 'was stopped'])
         self.assertIn('TypeError', printed[2])
+
+    def test_python_thread_backend(self):
+        printed = run(sys.executable, os.path.join(EXAMPLES, 'python-thread-backend.py'))
+        self.assertEqual(printed, '42 1.5\nValueError: math domain error\nwas stopped\n')
 
     def test_python_asyncio(self):
         printed = run(sys.executable, os.path.join(EXAMPLES, 'python-asyncio.py'))

@@ -240,6 +240,31 @@ find_locked (MaltModuleKind  kind,
   return extension;
 }
 
+/* Whether the type has the functions that have no default. */
+static gboolean
+check_functions (MaltModuleKind   kind,
+                 GType            type,
+                 GError         **error)
+{
+  g_autoptr (GTypeClass) klass = NULL;
+  const char *missing = NULL;
+
+  if (kind != MALT_MODULE_KIND_BACKEND)
+    return TRUE;
+
+  klass = g_type_class_ref (type);
+  if (MALT_WORKER_CLASS (klass)->submit == NULL)
+    missing = "submit";
+  else if (MALT_WORKER_CLASS (klass)->kill == NULL)
+    missing = "kill";
+  if (missing == NULL)
+    return TRUE;
+
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "%s is no backend: it has no function %s",
+               g_type_name (type), missing);
+  return FALSE;
+}
+
 /* The type behind a name, or G_TYPE_INVALID with @error set.  On any thread. */
 GType
 malt_registry_lookup (MaltModuleKind   kind,
@@ -255,7 +280,7 @@ malt_registry_lookup (MaltModuleKind   kind,
     type = g_io_extension_get_type (extension);
   g_rec_mutex_unlock (&registry_lock);
 
-  return type;
+  return type != G_TYPE_INVALID && check_functions (kind, type, error) ? type : G_TYPE_INVALID;
 }
 
 gboolean
@@ -282,6 +307,9 @@ malt_registry_register (MaltModuleKind   kind,
                    g_type_name (base_type (kind)));
       return FALSE;
     }
+
+  if (!check_functions (kind, type, error))
+    return FALSE;
 
   g_rec_mutex_lock (&registry_lock);
   point = get_point_locked (kind);

@@ -69,7 +69,6 @@ gboolean     malt_request_abandon       (MaltRequest           *self);
 gboolean     malt_request_take_step     (MaltRequest           *self,
                                          MaltRequestStep        step);
 gboolean     malt_request_is_withdrawn  (MaltRequest           *self);
-void         malt_request_interrupt     (MaltRequest           *self);
 char        *malt_request_describe      (MaltRequest           *self);
 
 G_END_DECLS

@@ -484,10 +484,23 @@ malt_request_take_step (MaltRequest     *self,
   return (g_atomic_int_or ((guint *) &self->steps, (guint) step) & (guint) ~step) != 0;
 }
 
-/* Marks it as interrupted, so that being cancelled is reported as that. */
+/**
+ * malt_request_interrupt:
+ * @self: a request
+ *
+ * Notes that the request is being interrupted, by who breaks off the code behind it; it does
+ * nothing else.  That it was cancelled, or ended with an exception, is then reported as
+ * `MALT_ERROR_INTERRUPTED`.  On any thread.
+ *
+ * A [class@Malt.Runtime] need not call this.
+ *
+ * Since: 1.0
+ */
 void
 malt_request_interrupt (MaltRequest *self)
 {
+  g_return_if_fail (is_request (self));
+
   g_atomic_int_set (&self->interrupted, TRUE);
 }
 

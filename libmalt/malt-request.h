@@ -59,6 +59,8 @@ void              malt_request_set_id           (MaltRequest      *self,
 MALT_AVAILABLE_IN_1_0
 gboolean          malt_request_is_done          (MaltRequest      *self);
 MALT_AVAILABLE_IN_1_0
+void              malt_request_interrupt        (MaltRequest      *self);
+MALT_AVAILABLE_IN_1_0
 gboolean          malt_request_is_interrupted   (MaltRequest      *self);
 MALT_AVAILABLE_IN_1_0
 GBytes           *malt_request_new_buffer       (MaltRequest      *self,

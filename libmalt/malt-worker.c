@@ -947,8 +947,8 @@ malt_worker_get_stderr_pipe (MaltWorker *self)
  * Python or JavaScript.  Launchers find it under @name from then on, as long as the
  * program runs.
  *
- * Fails with `G_IO_ERROR_INVALID_ARGUMENT` if the type is not of that kind, and
- * `G_IO_ERROR_EXISTS` if another one has the name.
+ * Fails with `G_IO_ERROR_INVALID_ARGUMENT` if the type is not of that kind or has no
+ * `submit` or `kill` function, and `G_IO_ERROR_EXISTS` if another one has the name.
  *
  * Returns: whether it is known now; if not, @error is set
  *

@@ -303,7 +303,7 @@ main (int argc, char **argv)
   test_case_add ("after", TEST_NEEDS_NOTHING, test_after);
   test_case_add ("race", TEST_NEEDS_NOTHING, test_race);
   test_case_add ("many", TEST_NEEDS_NOTHING, test_many);
-  test_case_add ("flood", TEST_NEEDS_QUEUE, test_flood);
+  test_case_add ("flood", TEST_NEEDS_QUEUE | TEST_NEEDS_APART, test_flood);
 
   return g_test_run ();
 }

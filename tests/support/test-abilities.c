@@ -13,6 +13,7 @@ const TestVariant test_variants[] = {
   { "inprocess/python", "inprocess", "python" },
   { "inprocess/gjs",    "inprocess", "gjs" },
   { "mock",             "mock",      NULL },
+  { "python-backend",   "thread",    "python" },
 };
 
 const gsize test_n_variants = G_N_ELEMENTS (test_variants);
@@ -38,6 +39,13 @@ static const struct
   { "mock", NULL, TEST_NEEDS_NESTING, "the mock runs no code" },
   { "mock", NULL, TEST_NEEDS_HOST, "the mock runs no code" },
   { "mock", NULL, TEST_NEEDS_CHANNELS, "the mock has no channels" },
+  { "thread", NULL, TEST_NEEDS_PROCESS, "the worker is a thread of the manager" },
+  { "thread", NULL, TEST_NEEDS_APART, "code of the worker and of the backend take turns by the GIL" },
+  { "thread", NULL, TEST_NEEDS_WAKEABLE, "an exception of another thread wakes no system call" },
+  { "thread", NULL, TEST_NEEDS_CONVERSION, "the backend has a few types only" },
+  { "thread", NULL, TEST_NEEDS_RUNTIME, "the backend has no runtime" },
+  { "thread", NULL, TEST_NEEDS_HOST, "the backend lets no code call functions of the program" },
+  { "thread", NULL, TEST_NEEDS_CHANNELS, "the backend has no channels" },
   { "process", NULL, TEST_NEEDS_NO_CHANNELS, "the worker has channels" },
   { "inprocess", NULL, TEST_NEEDS_NO_CHANNELS, "the worker has channels" },
   { NULL, "native", TEST_NEEDS_EVAL, "C has no source to evaluate" },

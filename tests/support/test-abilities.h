@@ -27,6 +27,7 @@ typedef enum
   TEST_NEEDS_NO_CHANNELS = 1 << 14, /* it cannot, and says so */
   TEST_NEEDS_PYTHON      = 1 << 15, /* what the test evaluates is Python */
   TEST_NEEDS_THREADS     = 1 << 16, /* its code can have threads */
+  TEST_NEEDS_APART       = 1 << 17, /* code that never rests does not slow the program down */
 } TestNeeds;
 
 typedef struct

@@ -8,6 +8,7 @@
 #include "test-asserts.h"
 #include "test-home.h"
 #include "test-mark.h"
+#include "test-python-backend.h"
 #include "test-watchdog.h"
 
 typedef struct
@@ -42,6 +43,8 @@ test_case_init (int          *argc,
 
   malt_worker_register ("mock", MOCK_TYPE_WORKER, &error);
   g_assert_no_error (error);
+  if (g_strcmp0 (only_backend, TEST_PYTHON_BACKEND) == 0)
+    test_python_backend_register ();
 }
 
 gboolean
@@ -108,7 +111,7 @@ test_case_spawn (TestCase *self)
   g_autoptr (GError) error = NULL;
   MaltWorker *worker;
 
-  if (test_case_is (self, "mock"))
+  if (test_case_is (self, "mock") || test_case_is (self, TEST_PYTHON_BACKEND))
     worker = test_home_spawn (self->launcher, &error);
   else
     worker = malt_launcher_spawn (self->launcher, NULL, &error);
@@ -266,7 +269,9 @@ add (const char   *name,
       g_autofree char *path = NULL;
       Registration *registration;
 
-      if (only_backend != NULL && !g_str_equal (only_backend, test_variants[i].backend))
+      /* The one in Python only where it is asked for: it brings Python into the program. */
+      if (!g_str_equal (only_backend != NULL ? only_backend : test_variants[i].backend, test_variants[i].backend) ||
+          (only_backend == NULL && g_str_equal (test_variants[i].backend, TEST_PYTHON_BACKEND)))
         continue;
 
       registration = g_new (Registration, 1);

@@ -16,7 +16,7 @@ from gi.repository import GLib, Gio
 
 from ..module import get_introspection_module
 from ..overrides import override
-from ._malt import _native, aio, errors, functions, futures, launching
+from ._malt import _native, aio, backends, errors, functions, futures, launching
 
 _Malt = get_introspection_module('Malt')
 
@@ -155,6 +155,11 @@ class Worker(_Malt.Worker):
             raise TypeError('Malt.Worker() takes keywords only')
         cancellable = kwargs.pop('cancellable', None)
         return _spawn(launching.make_launcher(kwargs), cancellable)
+
+    def __init_subclass__(cls, **kwargs):
+        # Before PyGObject looks for virtual functions.
+        super().__init_subclass__(**kwargs)
+        backends.guard(cls)
 
     def __init__(self, *args, **kwargs):
         if not _native.has_object(self):
