@@ -284,7 +284,8 @@ push_frame (Scan        *self,
 }
 
 /* Parses the type of the whole or of a variant, whose values are inside as many
- * containers as there are frames. */
+ * containers as there are frames.  A handle is the index of a descriptor that comes along, and
+ * none does. */
 static gboolean
 parse_type (Scan       *self,
             const char *what,
@@ -302,6 +303,10 @@ parse_type (Scan       *self,
 
   if (!malt_type_layout_parse (string, length, cells, &depth))
     return reject (self, "the type string of %s is not valid", what);
+
+  if (memchr (string, 'h', length) != NULL)
+    return reject (self, "%s at byte %" G_GSIZE_FORMAT " is of type %.*s, and a handle (h) is good for nothing elsewhere",
+                   what, self->n_frames > 0 ? self->frames[self->n_frames - 1].begin : 0, (int) length, string);
 
   depth += self->n_frames;
   if (depth > MALT_LIMIT_DEPTH)
@@ -647,7 +652,7 @@ size_of_number (char type)
       return 1;
     case 'n': case 'q':
       return 2;
-    case 'i': case 'u': case 'h':
+    case 'i': case 'u':
       return 4;
     case 'x': case 't': case 'd':
       return 8;

@@ -184,6 +184,27 @@ test_too_large (TestCase *self)
   test_case_assert_usable (self);
 }
 
+/* Descriptors do not go along with values, so what names one is refused, and says where. */
+static void
+test_handles (TestCase *self)
+{
+  g_autofree gint32 *many = g_new0 (gint32, 100000);
+  GVariantBuilder keywords;
+
+  expect_call_error (self, test_case_function (self, "echo"), g_variant_new ("(h)", 0),
+                     NULL, MALT_ERROR, MALT_ERROR_SERIALIZATION, "*cannot cross*of type (h), and a handle (h)*");
+  expect_call_error (self, test_case_function (self, "echo"), g_variant_new ("(v)", g_variant_new_handle (0)),
+                     NULL, MALT_ERROR, MALT_ERROR_SERIALIZATION, "*a variant inside at byte * is of type h,*");
+  expect_call_error (self, test_case_function (self, "echo"),
+                     g_variant_new ("(@ah)", g_variant_new_fixed_array (G_VARIANT_TYPE_HANDLE, many, 100000, 4)),
+                     NULL, MALT_ERROR, MALT_ERROR_SERIALIZATION, "*of type (ah), and a handle (h)*");
+  g_variant_builder_init (&keywords, G_VARIANT_TYPE_VARDICT);
+  g_variant_builder_add (&keywords, "{sv}", "a", g_variant_new_handle (0));
+  expect_call_error (self, test_case_function (self, "subtract"), NULL, g_variant_builder_end (&keywords),
+                     MALT_ERROR, MALT_ERROR_SERIALIZATION, "*of type h, and a handle (h)*");
+  test_case_assert_usable (self);
+}
+
 static GVariant *
 zeros (gsize size)
 {
@@ -285,6 +306,7 @@ main (int argc, char **argv)
   test_case_add ("wrong-arguments", TEST_NEEDS_RUNTIME, test_wrong_arguments);
   test_case_add ("not-utf8", TEST_NEEDS_NOTHING, test_not_utf8);
   test_case_add_idle ("too-large", TEST_NEEDS_PROCESS, test_too_large);
+  test_case_add ("handles", TEST_NEEDS_PROCESS, test_handles);
   test_case_add ("dies-while-written", TEST_NEEDS_PROCESS, test_dies_while_written);
   test_case_add ("dies-while-written-blocking", TEST_NEEDS_PROCESS, test_dies_while_written_blocking);
   test_case_add_idle ("no-descriptors", TEST_NEEDS_RUNTIME, test_no_descriptors);

@@ -374,6 +374,8 @@ test_bad_values (TestCase *self)
     deep = g_variant_new_variant (deep);
   g_assert_false (malt_channel_put (channel, deep, -1, NULL, &error));
   test_assert_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "*cannot cross*");
+  g_assert_false (malt_channel_put (channel, g_variant_new_handle (0), -1, NULL, &error));
+  test_assert_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "*cannot cross*of type h, and a handle (h)*");
 
   if (test_case_is (self, "process"))
     {

@@ -37,7 +37,8 @@ static gboolean
 is_type_within_limits (const GVariantType *type,
                        guint               around)
 {
-  return g_variant_type_get_string_length (type) <= MALT_LIMIT_TYPE_STRING &&
+  return memchr (g_variant_type_peek_string (type), 'h', g_variant_type_get_string_length (type)) == NULL &&
+         g_variant_type_get_string_length (type) <= MALT_LIMIT_TYPE_STRING &&
          around + type_depth (type) <= MALT_LIMIT_DEPTH;
 }
 
