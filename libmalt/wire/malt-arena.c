@@ -573,19 +573,6 @@ malt_arena_send (MaltArena *self,
   g_mutex_unlock (&self->lock);
 }
 
-/* Takes back a sending of which nothing went.  For whoever has a reference. */
-void
-malt_arena_unsend (MaltArena *self,
-                   guint32    slot)
-{
-  g_return_if_fail (slot < MALT_ARENA_SLOTS);
-
-  g_mutex_lock (&self->lock);
-  g_assert (self->slots[slot].n_references > 0 && self->slots[slot].n_sent > 0);
-  self->slots[slot].n_sent--;
-  g_mutex_unlock (&self->lock);
-}
-
 /* Where something that was allocated lies, for the peer. */
 guint64
 malt_arena_offset (MaltArena     *self,
@@ -642,25 +629,4 @@ malt_arena_find (MaltArena     *self,
   g_mutex_unlock (&self->lock);
 
   return found;
-}
-
-/* Gives back all memory that is free, also what reading holes has filled at the other end. */
-void
-malt_arena_trim (MaltArena *self)
-{
-  guint32 i, end = 0;
-
-  g_mutex_lock (&self->lock);
-
-  reclaim_locked (self);
-  for (i = 0; i <= self->n_runs; i++)
-    {
-      guint32 begin = end, limit = i < self->n_runs ? self->runs[i].begin : self->n_pages;
-
-      if (begin < limit && !remove_pages_locked (self, begin, limit))
-        break;
-      end = i < self->n_runs ? self->runs[i].end : limit;
-    }
-
-  g_mutex_unlock (&self->lock);
 }

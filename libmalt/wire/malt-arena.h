@@ -40,8 +40,6 @@ void       malt_arena_unref_slot     (MaltArena       *self,
                                       guint32          slot);
 void       malt_arena_send           (MaltArena       *self,
                                       guint32          slot);
-void       malt_arena_unsend         (MaltArena       *self,
-                                      guint32          slot);
 
 guint64    malt_arena_offset         (MaltArena       *self,
                                       gconstpointer    data);
@@ -50,8 +48,6 @@ gboolean   malt_arena_find           (MaltArena       *self,
                                       gsize            size,
                                       guint32         *slot,
                                       guint64         *offset);
-
-void       malt_arena_trim           (MaltArena       *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MaltArena, malt_arena_unref)
 
