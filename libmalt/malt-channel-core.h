@@ -110,6 +110,7 @@ GVariant        *malt_channel_core_take       (MaltChannelCore   *self,
                                                int                timeout_msec,
                                                GCancellable      *cancellable,
                                                GError           **error);
+GVariant        *malt_channel_core_try_take   (MaltChannelCore   *self);
 gboolean         malt_channel_core_wait       (MaltChannelCore   *self,
                                                int                timeout_msec,
                                                GCancellable      *cancellable,

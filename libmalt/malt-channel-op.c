@@ -326,6 +326,35 @@ is_lent_locked (MaltChannelCore *self)
   return !self->is_remote && self->sent.n > 0;
 }
 
+/* Takes the next value if it is here, and is nobody else's. */
+static GVariant *
+take_at_once_locked (MaltChannelCore *self)
+{
+  GVariant *value;
+
+  if (!malt_channel_core_has_next_locked (self) || self->ops[MALT_CHANNEL_TAKE].length > 0)
+    return NULL;
+
+  value = malt_channel_core_pop_locked (self);
+  /* There may be room for somebody now, or an end. */
+  if (!self->is_remote && (self->ops[MALT_CHANNEL_PUT].length > 0 || self->link != NULL))
+    malt_channel_core_serve_locked (self);
+
+  return value;
+}
+
+GVariant *
+malt_channel_core_try_take (MaltChannelCore *self)
+{
+  GVariant *value;
+
+  g_mutex_lock (&self->lock);
+  value = take_at_once_locked (self);
+  malt_channel_core_unlock (self);
+
+  return value;
+}
+
 GVariant *
 malt_channel_core_take (MaltChannelCore  *self,
                         int               timeout_msec,
@@ -340,12 +369,9 @@ malt_channel_core_take (MaltChannelCore  *self,
   g_mutex_lock (&self->lock);
   if (timeout_msec == 0 && self->items.n == 0 && self->is_remote && self->link != NULL && !self->is_finished)
     fetch_locked (self);
-  if (malt_channel_core_has_next_locked (self) && self->ops[MALT_CHANNEL_TAKE].length == 0)
+  op.value = take_at_once_locked (self);
+  if (op.value != NULL)
     {
-      op.value = malt_channel_core_pop_locked (self);
-      /* There may be room for somebody now, or an end. */
-      if (!self->is_remote && (self->ops[MALT_CHANNEL_PUT].length > 0 || self->link != NULL))
-        malt_channel_core_serve_locked (self);
       malt_channel_core_unlock (self);
       return op.value;
     }

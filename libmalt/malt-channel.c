@@ -364,6 +364,27 @@ malt_channel_take (MaltChannel   *self,
 }
 
 /**
+ * malt_channel_try_take:
+ * @self: a channel
+ *
+ * Takes the next value if it has come already.
+ *
+ * Does not block, nor ask the worker: %NULL says neither that there is nothing in a channel of a
+ * worker, nor that it is not closed. [method@Malt.Channel.take] tells that.
+ *
+ * Returns: (transfer full) (nullable): the value, or %NULL
+ *
+ * Since: 1.0
+ */
+GVariant *
+malt_channel_try_take (MaltChannel *self)
+{
+  g_return_val_if_fail (MALT_IS_CHANNEL (self), NULL);
+
+  return malt_channel_core_try_take (self->core);
+}
+
+/**
  * malt_channel_take_async:
  * @self: a channel
  * @cancellable: (nullable): ends the wait, and then nothing was taken

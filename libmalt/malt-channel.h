@@ -43,6 +43,8 @@ GVariant    *malt_channel_take         (MaltChannel          *self,
                                         GCancellable         *cancellable,
                                         GError              **error);
 MALT_AVAILABLE_IN_1_0
+GVariant    *malt_channel_try_take     (MaltChannel          *self);
+MALT_AVAILABLE_IN_1_0
 void         malt_channel_take_async   (MaltChannel          *self,
                                         GCancellable         *cancellable,
                                         GAsyncReadyCallback   callback,
