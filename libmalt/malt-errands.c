@@ -12,7 +12,8 @@
  * Nobody who reads from a worker runs code of the program's: he puts what has come into
  * one of the worker's queues, and then it is an errand for somebody.  That is a thread that
  * blocks in a call of the worker, which would otherwise wait for ever for a worker that
- * waits for the program; else the main context in which the worker was made.  Events are
+ * waits for the program; else the main context in which the worker was made, or what
+ * stands in for that (see malt-fallback.c).  Events are
  * for the thread that made the worker only, whose objects listen to them.
  *
  * A thread that blocks is `free` while it does nothing else.  Whoever puts something there,
@@ -111,6 +112,30 @@ pop_locked (MaltErrands    *errands,
   return link != NULL ? link->data : NULL;
 }
 
+gboolean
+malt_errands_are_awaited_locked (MaltWorker     *worker,
+                                 MaltErrandKind  kind)
+{
+  MaltErrands *errands = &malt_worker_get_private (worker)->errands;
+
+  return errands->n_free[kind] > 0 || (kind == MALT_ERRAND_EVENT && errands->n_busy > 0);
+}
+
+/* Takes the next one, or gives NULL. */
+MaltErrand *
+malt_errands_pop (MaltWorker     *worker,
+                  MaltErrandKind  kind)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_private (worker);
+  MaltErrand *errand;
+
+  g_mutex_lock (&priv->calls_lock);
+  errand = pop_locked (&priv->errands, kind);
+  g_mutex_unlock (&priv->calls_lock);
+
+  return errand;
+}
+
 static void
 run_delivery (MaltDelivery *delivery)
 {
@@ -133,11 +158,8 @@ run_delivery (MaltDelivery *delivery)
       for (kind = MALT_N_ERRANDS; kind-- > 0;)
         for (; n[kind] > 0; n[kind]--)
           {
-            MaltErrand *errand;
+            MaltErrand *errand = malt_errands_pop (worker, kind);
 
-            g_mutex_lock (&priv->calls_lock);
-            errand = pop_locked (&priv->errands, kind);
-            g_mutex_unlock (&priv->calls_lock);
             if (errand == NULL)
               break;
             errand->run (errand, worker);
@@ -190,7 +212,7 @@ malt_errands_pass_on (MaltWorker *worker)
   MaltWorkerClass *klass = MALT_WORKER_GET_CLASS (worker);
   MaltErrands *errands = &priv->errands;
   MaltCall *own = blocking_call != NULL && blocking_call->worker == worker ? blocking_call : NULL;
-  gboolean wakes = FALSE, delivers = FALSE;
+  gboolean wakes = FALSE, delivers = FALSE, falls_back = FALSE;
   MaltErrandKind kind;
 
   g_mutex_lock (&priv->calls_lock);
@@ -200,15 +222,23 @@ malt_errands_pass_on (MaltWorker *worker)
         continue;
       if (errands->n_free[kind] > 0)
         wakes = TRUE;
-      else if (!errands->is_delivered)
-        errands->is_delivered = delivers = TRUE;
+      else
+        {
+          delivers |= !errands->is_delivered;
+          falls_back |= errands->fallback != NULL && !errands->is_fallback_due &&
+                        !malt_errands_are_awaited_locked (worker, kind);
+        }
     }
+  errands->is_delivered |= delivers;
+  errands->is_fallback_due |= falls_back;
   if (wakes)
     wake_free_locked (priv);
   g_mutex_unlock (&priv->calls_lock);
 
   if (delivers)
     deliver (worker);
+  if (falls_back)
+    malt_fallback_begin (worker);
   if (wakes && klass->wake != NULL)
     klass->wake (worker, NULL);
 }
@@ -220,6 +250,7 @@ malt_errands_run (MaltCall *call)
 {
   MaltWorkerPrivate *priv = malt_worker_get_private (call->worker);
   MaltErrand *errand;
+  gboolean is_home = call->thread == priv->home;
   gboolean passes_on, is_pushed;
 
   do
@@ -234,6 +265,7 @@ malt_errands_run (MaltCall *call)
             errand = pop_locked (&priv->errands, MALT_ERRAND_CALL);
         }
       passes_on = errand != NULL && malt_errands_leave_locked (call);
+      priv->errands.n_busy += errand != NULL && is_home;
       g_mutex_unlock (&priv->calls_lock);
 
       if (errand == NULL)
@@ -254,9 +286,16 @@ malt_errands_run (MaltCall *call)
         }
 
       g_mutex_lock (&priv->calls_lock);
+      priv->errands.n_busy -= is_home;
+      passes_on = FALSE;
       if (!g_atomic_int_get (&call->done))
         malt_errands_enter_locked (call);
+      else
+        passes_on = priv->errands.due != 0;
       g_mutex_unlock (&priv->calls_lock);
+      /* What came meanwhile was left to this thread, if there is a fallback. */
+      if (passes_on)
+        malt_errands_pass_on (call->worker);
     }
   while (!g_atomic_int_get (&call->done));
 }
@@ -265,18 +304,10 @@ malt_errands_run (MaltCall *call)
 void
 malt_errands_drop_calls (MaltWorker *worker)
 {
-  MaltWorkerPrivate *priv = malt_worker_get_private (worker);
   MaltErrand *errand;
 
-  do
-    {
-      g_mutex_lock (&priv->calls_lock);
-      errand = pop_locked (&priv->errands, MALT_ERRAND_CALL);
-      g_mutex_unlock (&priv->calls_lock);
-      if (errand != NULL)
-        errand->drop (errand);
-    }
-  while (errand != NULL);
+  while ((errand = malt_errands_pop (worker, MALT_ERRAND_CALL)) != NULL)
+    errand->drop (errand);
 }
 
 /* In the worker's finalizer. */
@@ -290,6 +321,7 @@ malt_errands_clear (MaltWorker *worker)
   for (kind = 0; kind < MALT_N_ERRANDS; kind++)
     while ((errand = pop_locked (errands, kind)) != NULL)
       errand->drop (errand);
+  g_clear_pointer (&errands->fallback, g_main_context_unref);
 }
 
 /**

@@ -34,7 +34,12 @@ typedef struct
   /* Guarded by calls_lock. */
   GQueue   queues[MALT_N_ERRANDS]; /* of MaltErrand */
   guint    n_free[MALT_N_ERRANDS]; /* threads that block and would run them */
+  guint    n_busy;                 /* calls whose thread made the worker, and runs one of them */
   gboolean is_delivered;           /* the worker's context is to run what is there */
+  gboolean is_fallback_due;        /* the fallback context is to look after it */
+  guint    n_jobs;                 /* threads that run calls, with a fallback context */
+  gboolean is_unattended;          /* the fallback context's: nobody has run the worker's own */
+  GMainContext *fallback;          /* set once; NULL if there is none: see malt-fallback.c */
 } MaltErrands;
 
 /* Tells threads from each other. */
@@ -45,6 +50,8 @@ MaltCall  *malt_errands_set_call     (MaltCall       *call);
 void       malt_errands_push_locked  (MaltWorker     *worker,
                                       MaltErrandKind  kind,
                                       MaltErrand     *errand);
+MaltErrand *malt_errands_pop         (MaltWorker     *worker,
+                                      MaltErrandKind  kind);
 void       malt_errands_pass_on      (MaltWorker     *worker);
 
 void       malt_errands_enter_locked (MaltCall       *call);
@@ -54,5 +61,12 @@ void       malt_errands_run          (MaltCall       *call);
 
 void       malt_errands_drop_calls   (MaltWorker     *worker);
 void       malt_errands_clear        (MaltWorker     *worker);
+
+/* Whether a thread that blocks looks there, now or when it has run what it runs. */
+gboolean   malt_errands_are_awaited_locked (MaltWorker     *worker,
+                                            MaltErrandKind  kind);
+
+/* malt-fallback.c */
+void       malt_fallback_begin       (MaltWorker     *worker);
 
 G_END_DECLS

@@ -296,12 +296,13 @@ malt_worker_get_unheard_output (MaltWorker *self)
 /* The class. */
 
 /* Has what the worker's code says by itself be read in the context in which the worker was
- * made.  Before the worker runs, nothing: that is for set_running(), or for the next. */
+ * made, or the one that stands in for it.  Before the worker runs, nothing: that is for set_running(), or for the next. */
 void
 malt_worker_begin_listening (MaltWorker *self)
 {
   MaltWorkerPrivate *priv = malt_worker_get_private (self);
   MaltWorkerClass *klass = MALT_WORKER_GET_CLASS (self);
+  GMainContext *context;
   gboolean begins;
 
   if (klass->listen == NULL)
@@ -310,10 +311,11 @@ malt_worker_begin_listening (MaltWorker *self)
   g_mutex_lock (&priv->calls_lock);
   begins = priv->state == MALT_WORKER_RUNNING && !priv->listens;
   priv->listens |= begins;
+  context = priv->errands.fallback != NULL ? priv->errands.fallback : priv->context;
   g_mutex_unlock (&priv->calls_lock);
 
   if (begins)
-    klass->listen (self, priv->context);
+    klass->listen (self, context);
 }
 
 void

@@ -247,6 +247,9 @@ void            malt_worker_export_function    (MaltWorker           *self,
                                                 gpointer              user_data,
                                                 GDestroyNotify        destroy);
 MALT_AVAILABLE_IN_1_0
+void            malt_worker_set_fallback_context (MaltWorker         *self,
+                                                GMainContext         *context);
+MALT_AVAILABLE_IN_1_0
 gboolean        malt_worker_unexport_function  (MaltWorker           *self,
                                                 const char           *name);
 
