@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "malt-python-from-variant.h"
+#include "malt-python-host.h"
 #include "malt-python-interrupt.h"
 #include "malt-python-malt.h"
 #include "malt-python-to-variant.h"
@@ -22,7 +23,8 @@ typedef struct
 {
   PyObject_HEAD
 
-  MaltChannel *channel; /* (owned) */
+  MaltChannel      *channel; /* (owned) */
+  MaltPythonValues  values;  /* how they cross, on whatever thread that is */
 } Channel;
 
 static PyTypeObject channel_type;
@@ -189,11 +191,11 @@ run (Channel   *self,
 }
 
 static PyObject *
-to_python (GVariant *value)
+to_python (PyObject *channel,
+           GVariant *value)
 {
-  MaltPython *python = malt_python_current ();
   g_autoptr (GError) error = NULL;
-  PyObject *object = malt_python_from_variant (value, python != NULL ? python->values : MALT_PYTHON_VALUES_PLAIN, &error);
+  PyObject *object = malt_python_from_variant (value, ((Channel *) channel)->values, &error);
 
   if (object == NULL && error != NULL)
     set_exception (error);
@@ -202,11 +204,11 @@ to_python (GVariant *value)
 
 /* A value that is to be put, or %NULL with an exception. */
 static GVariant *
-from_python (PyObject *object)
+from_python (PyObject *channel,
+             PyObject *object)
 {
-  MaltPython *python = malt_python_current ();
   g_autoptr (GError) error = NULL;
-  GVariant *value = malt_python_to_variant (object, python != NULL ? python->values : MALT_PYTHON_VALUES_PLAIN, &error);
+  GVariant *value = malt_python_to_variant (object, ((Channel *) channel)->values, &error);
 
   if (value == NULL && error != NULL)
     set_exception (error);
@@ -227,7 +229,7 @@ channel_take (PyObject *object,
       !parse_timeout (timeout, &timeout_msec) || !run ((Channel *) object, TAKE, &value, timeout_msec))
     return NULL;
 
-  return to_python (value);
+  return to_python (object, value);
 }
 
 static PyObject *
@@ -257,7 +259,7 @@ channel_put (PyObject *object,
   int timeout_msec;
 
   if (!PyArg_ParseTupleAndKeywords (args, keywords, "O|O:put", (char **) names, &item, &timeout) ||
-      !parse_timeout (timeout, &timeout_msec) || (value = from_python (item)) == NULL ||
+      !parse_timeout (timeout, &timeout_msec) || (value = from_python (object, item)) == NULL ||
       !run ((Channel *) object, PUT, &value, timeout_msec))
     return NULL;
 
@@ -270,7 +272,7 @@ channel_next (PyObject *object)
   g_autoptr (GVariant) value = NULL;
 
   if (run ((Channel *) object, TAKE, &value, -1))
-    return to_python (value);
+    return to_python (object, value);
 
   if (closed_type != NULL && PyErr_ExceptionMatches (closed_type))
     PyErr_Clear ();
@@ -440,7 +442,7 @@ static PyObject *
 channel_start_put (PyObject *object,
                    PyObject *item)
 {
-  g_autoptr (GVariant) value = from_python (item);
+  g_autoptr (GVariant) value = from_python (object, item);
 
   return value != NULL ? start_awaiting ((Channel *) object, PUT, value) : NULL;
 }
@@ -511,7 +513,13 @@ channel_new (PyTypeObject *type,
 
   self = (Channel *) type->tp_alloc (type, 0);
   if (self != NULL)
-    self->channel = malt_channel_new ((guint) capacity);
+    {
+      MaltPython *python;
+
+      malt_python_host_current_request (&python);
+      self->channel = malt_channel_new ((guint) capacity);
+      self->values = python != NULL ? python->values : MALT_PYTHON_VALUES_PLAIN;
+    }
   return (PyObject *) self;
 }
 
