@@ -53,6 +53,52 @@ def measure_executor(peer):
     executor.shutdown()
 
 
+CHANNELS = '''
+import threading
+
+def put_numbers():
+    try:
+        for i in range(10 ** 12):
+            numbers.put(i)
+    except malt.ChannelClosed:
+        pass
+
+def answer():
+    for value in down:
+        if value:
+            up.put(value)
+
+numbers, down, up = (malt.Channel(1000) for _ in range(3))
+threading.Thread(target=put_numbers).start()
+threading.Thread(target=answer).start()
+'''
+
+
+def channels(peer, worker):
+    """Small values in either direction, and there and back."""
+    worker.eval(CHANNELS)
+    numbers, down, up = (worker.channel(name) for name in ('numbers', 'down', 'up'))
+
+    def take():
+        for _ in range(MANY):
+            numbers.take()
+
+    def put():
+        for _ in range(MANY):
+            down.put(0)
+        there_and_back()
+
+    def there_and_back():
+        down.put(1)
+        up.take()
+
+    bench_rate(peer, 'channel_take_per_s', take, MANY, max_n=8)
+    numbers.close()
+    bench_rate(peer, 'channel_put_per_s', put, MANY, max_n=8)
+    bench(peer, 'channel_round_trip_us', there_and_back, k=50)
+    down.close()
+
+
 async def awaiting(peer, worker):
     """One at a time, and many at once, under asyncio."""
     for _ in range(100):
@@ -81,6 +127,7 @@ def main():
         bench_rate(peer, 'pipelined_calls_per_s', lambda: in_flight(worker), N)
         bench_rate(peer, 'fire_and_forget_per_s', lambda: forget(worker), MANY)
         asyncio.run(awaiting(peer, worker))
+        channels(peer, worker)
 
     small, big = py_work.array(SIZE_64K), py_work.array(SIZE_50M)
     bench(peer, 'echo_64KB_us', lambda: touch(worker.call('py_work.echo', small)), k=5, budget=0.4)

@@ -2,10 +2,12 @@
 
 """What the tests of the Python binding share."""
 
+import gc
 import os
 import subprocess
 import sys
 import threading
+import time
 import unittest
 
 import gi
@@ -50,6 +52,19 @@ def run_python(source, *words, check=True):
 
 def n_descriptors():
     return len(os.listdir('/proc/self/fd'))
+
+
+def comes_true(condition):
+    """Whether it does; what has just ended may go a little later."""
+    end = time.monotonic() + PATIENCE
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.01)
+        gc.collect()
+    return condition()
+
+
+def has_no_more_descriptors_than(n):
+    return comes_true(lambda: n_descriptors() <= n)
 
 
 def run_in_thread(function):

@@ -22,7 +22,7 @@ STUBS = os.environ['MALT_STUBS']
 DOCS = os.environ['MALT_DOCS']
 
 # Names that are in the stubs only.
-ONLY_THERE = {'ErrorCode', '_P', '_T', '_Output', '_Options'}
+ONLY_THERE = {'ErrorCode', '_P', '_T', '_Output', '_Options', '_Function', '_Progress'}
 
 USES = '''
 import asyncio
@@ -48,6 +48,23 @@ with Malt.Worker(runtime='python', environment={'A': 'b'}, stdout='discard', pic
         pass
     code: int = Malt.Error.REMOTE
 
+    @worker.export
+    def given(x: int) -> int:
+        return x
+
+    @worker.export('name')
+    def other(x: int) -> int:
+        return x
+
+    reveal_type(given)
+    with worker.channel('malt.Channel(1)', timeout=5) as channel:
+        channel.put(1, timeout=0.5)
+        reveal_type(channel)
+        reveal_type(channel.capacity)
+        for value in channel:
+            reveal_type(value)
+    worker.options(progress=lambda fraction, text: print(fraction, text)).call(half, 4)
+
 with Malt.Pool(max_workers=2, runtime='python', retries=3) as pool:
     reveal_type(pool.call(half, 4))
     reveal_type(pool.options(retry=True).submit(half, 4))
@@ -70,11 +87,14 @@ async def main() -> None:
         reveal_type(value)
     worker = await Malt.Worker.spawn_async(runtime='python')
     reveal_type(await worker.call_async(half, 4))
+    async for value in await worker.channel_async('malt.Channel(1)'):
+        reveal_type(value)
     await worker.stop_async()
 '''
 
 REVEALED = ['gi.repository.Malt.Worker', 'builtins.float', 'Any', 'concurrent.futures._base.Future[builtins.float]',
             'builtins.float', 'gi.repository.Malt.StopResult', 'Union[builtins.str, None]',
+            'def (x: builtins.int) -> builtins.int', 'gi.repository.Malt.Channel', 'builtins.int', 'Any',
             'builtins.float', 'concurrent.futures._base.Future[builtins.float]', 'builtins.list[builtins.float]',
             'builtins.int', 'concurrent.futures._base.Future[builtins.float]',
             'concurrent.futures._base.Future[builtins.float]', 'builtins.list[builtins.float]',
@@ -87,6 +107,8 @@ MISUSES = {
     "Malt.Worker(colour='red')": 'call-arg',
     "Malt.Worker(stdout='nowhere')": 'arg-type',
     "worker.eval('1', timeout='5')": 'arg-type',
+    "worker.channel('x').put()": 'call-arg',
+    'worker.export(5)': 'call-overload|type-var',
     'worker.none_such()': 'attr-defined',
     "pool.call(half, 'x')": 'arg-type',
     "Malt.Pool(colour='red')": 'call-arg',
@@ -196,7 +218,7 @@ class Help(WorkerTest):
             self.assertRegex(text, pattern)
 
     def test_everything_is_documented(self):
-        for class_ in (Malt.Worker, Malt.CallOptions, Malt.Launcher, Malt.AsyncResult, Malt.Error, Malt.RemoteException,
+        for class_ in (Malt.Worker, Malt.CallOptions, Malt.Launcher, Malt.AsyncResult, Malt.Channel, Malt.ChannelClosed, Malt.Error, Malt.RemoteException,
                        Malt.TerminatedWorkerException, Malt.Pool, Malt.Executor, Malt.ExecutorOptions,
                        Malt.TaskCrashError, Malt.BrokenExecutorError, Malt.TaskPicklingError, type(self.worker.submit('abs', 1))):
             self.assertTrue(class_.__doc__, class_)

@@ -16,7 +16,7 @@
 #define MAX_TURNS 16
 
 /* Outlives the Python object while calls are under way. */
-typedef struct
+struct _MaltBindingLoop
 {
   gatomicrefcount  ref_count;
   GMainContext    *context;
@@ -24,29 +24,20 @@ typedef struct
   /* The thread that runs the context. */
   guint            n_calls;   /* under way */
   gboolean         orphaned;  /* nobody wants results any more */
-} Loop;
+};
 
 typedef struct
 {
   PyObject_HEAD
 
-  Loop    *loop;
-  int      epoll_fd;
-  GPollFD *fds;      /* as they are in the epoll descriptor */
-  int      n_fds;
+  MaltBindingLoop *loop;
+  int              epoll_fd;
+  GPollFD         *fds;      /* as they are in the epoll descriptor */
+  int              n_fds;
 } Context;
 
-/* A call whose result is awaited in a main context. */
-typedef struct
-{
-  MaltBindingJob  job;
-  PyObject       *worker;   /* (owned) */
-  PyObject       *callback; /* (owned): (value, exception) */
-  Loop           *loop;     /* (owned) (nullable): the program's own main context if %NULL */
-} Start;
-
-static void
-loop_unref (Loop *self)
+void
+malt_binding_loop_unref (MaltBindingLoop *self)
 {
   if (!g_atomic_ref_count_dec (&self->ref_count))
     return;
@@ -55,108 +46,40 @@ loop_unref (Loop *self)
   g_free (self);
 }
 
-/* With the GIL. */
-static void
-start_free (Start *self)
+/* A call begins whose result arrives in a context; for None in the thread-default one, and then
+ * there is no loop.  FALSE with an exception set. */
+gboolean
+malt_binding_loop_begin_call (PyObject         *object,
+                              MaltBindingLoop **loop)
 {
-  malt_binding_job_clear (&self->job);
-  Py_CLEAR (self->worker);
-  Py_CLEAR (self->callback);
-  g_clear_pointer (&self->loop, loop_unref);
-  g_free (self);
-}
-
-static void
-done_cb (GObject      *source,
-         GAsyncResult *result,
-         gpointer      user_data)
-{
-  Start *self = user_data;
-  GError *error = NULL;
-  GVariant *value = malt_binding_job_finish (&self->job, result, &error);
-  PyGILState_STATE gil_state = PyGILState_Ensure ();
-
-  if (self->loop != NULL)
-    self->loop->n_calls--;
-
-  if (self->loop != NULL && self->loop->orphaned)
-    {
-      g_clear_error (&error);
-      g_clear_pointer (&value, g_variant_unref);
-    }
-  else
-    {
-      PyObject *object = malt_binding_job_result (&self->job, self->worker, value, error);
-      PyObject *exception = object == NULL ? malt_python_take_exception () : NULL;
-      PyObject *answer = PyObject_CallFunctionObjArgs (self->callback, object != NULL ? object : Py_None,
-                                                       exception != NULL ? exception : Py_None, NULL);
-
-      if (answer == NULL)
-        PyErr_WriteUnraisable (self->callback);
-      Py_XDECREF (answer);
-      Py_XDECREF (exception);
-      Py_XDECREF (object);
-    }
-
-  start_free (self);
-  PyGILState_Release (gil_state);
-}
-
-/* (callback, context or None, *job): begins a call, and returns what cancels it.  The
- * callback is called with a value or an exception where the context runs, or where the
- * thread-default main context does. */
-PyObject *
-malt_binding_start (PyObject *module,
-                    PyObject *args)
-{
-  g_autoptr (PyObject) rest = NULL;
-  PyObject *callback, *context, *capsule;
-  Start *self;
-
-  if (PyTuple_GET_SIZE (args) < 3)
-    {
-      PyErr_SetString (PyExc_TypeError, "start() needs a callback, a context and what is to be done");
-      return NULL;
-    }
-  callback = PyTuple_GET_ITEM (args, 0);
-  context = PyTuple_GET_ITEM (args, 1);
-  rest = PyTuple_GetSlice (args, 2, PyTuple_GET_SIZE (args));
-  if (rest == NULL)
-    return NULL;
-  if (context != Py_None && !PyObject_TypeCheck (context, &malt_binding_context_type))
+  *loop = NULL;
+  if (object == Py_None)
+    return TRUE;
+  if (!PyObject_TypeCheck (object, &malt_binding_context_type))
     {
       PyErr_SetString (PyExc_TypeError, "the context has to be a Context or None");
-      return NULL;
+      return FALSE;
     }
 
-  self = g_new0 (Start, 1);
-  if (!malt_binding_job_parse (&self->job, rest, MALT_PYTHON_VALUES_PLAIN))
-    {
-      start_free (self);
-      return NULL;
-    }
-  if (self->job.cancellable == NULL)
-    self->job.cancellable = g_cancellable_new ();
-  self->callback = Py_NewRef (callback);
-  self->worker = Py_NewRef (PyTuple_GET_ITEM (rest, 0));
-  if (context != Py_None)
-    {
-      self->loop = ((Context *) context)->loop;
-      g_atomic_ref_count_inc (&self->loop->ref_count);
-      self->loop->n_calls++;
-    }
-  capsule = malt_binding_cancellable_new (self->job.cancellable);
+  *loop = ((Context *) object)->loop;
+  g_atomic_ref_count_inc (&(*loop)->ref_count);
+  (*loop)->n_calls++;
 
-  malt_binding_submit_flush ();
-  Py_BEGIN_ALLOW_THREADS
-  if (self->loop != NULL)
-    g_main_context_push_thread_default (self->loop->context);
-  malt_binding_job_start (&self->job, done_cb, self);
-  if (self->loop != NULL)
-    g_main_context_pop_thread_default (self->loop->context);
-  Py_END_ALLOW_THREADS
+  return TRUE;
+}
 
-  return capsule;
+/* It has ended.  Whether anybody wants the result.  On the thread that runs the context. */
+gboolean
+malt_binding_loop_end_call (MaltBindingLoop *self)
+{
+  self->n_calls--;
+  return !self->orphaned;
+}
+
+GMainContext *
+malt_binding_loop_get_context (MaltBindingLoop *self)
+{
+  return self->context;
 }
 
 /* Asks the context what it waits for.  The result is to be freed. */
@@ -338,13 +261,13 @@ context_fileno (PyObject *object,
 static gpointer
 run_orphaned (gpointer data)
 {
-  Loop *self = data;
+  MaltBindingLoop *self = data;
 
   g_main_context_push_thread_default (self->context);
   while (self->n_calls > 0)
     g_main_context_iteration (self->context, TRUE);
   g_main_context_pop_thread_default (self->context);
-  loop_unref (self);
+  malt_binding_loop_unref (self);
 
   return NULL;
 }
@@ -367,7 +290,7 @@ context_new (PyTypeObject *type,
       return NULL;
     }
 
-  self->loop = g_new0 (Loop, 1);
+  self->loop = g_new0 (MaltBindingLoop, 1);
   g_atomic_ref_count_init (&self->loop->ref_count);
   /* Whoever attaches a source wakes it, also while nobody is in it: the epoll descriptor is
    * waited for all the time. */
@@ -380,7 +303,7 @@ static void
 context_dealloc (PyObject *object)
 {
   Context *self = (Context *) object;
-  Loop *loop = g_steal_pointer (&self->loop);
+  MaltBindingLoop *loop = g_steal_pointer (&self->loop);
 
   if (self->epoll_fd >= 0)
     close (self->epoll_fd);
@@ -392,7 +315,7 @@ context_dealloc (PyObject *object)
       g_thread_unref (g_thread_new ("malt-python-end", run_orphaned, loop));
     }
   else if (loop != NULL)
-    loop_unref (loop);
+    malt_binding_loop_unref (loop);
 
   Py_TYPE (object)->tp_free (object);
 }

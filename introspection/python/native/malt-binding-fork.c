@@ -11,13 +11,13 @@
  *
  * The library's threads are not in it, and what it shares with the workers belongs to the
  * first process.  So nothing of the library may be used there, and nothing may end: the end
- * of a worker's object would end the worker. */
+ * of a worker's object would end the worker, and that of a channel's would be told it. */
 
 static gboolean is_copy; /* guarded by the GIL */
 
-/* Guarded by objects_lock: the workers and pools that Python knows, not owned. */
-static GMutex objects_lock;
-static GHashTable *objects;
+/* Guarded by noted_lock: the workers, pools and channels that Python knows, not owned. */
+static GMutex noted_lock;
+static GHashTable *noted;
 
 gboolean
 malt_binding_is_own_process (void)
@@ -49,9 +49,21 @@ static void
 gone_cb (gpointer  user_data,
          GObject  *object)
 {
-  g_mutex_lock (&objects_lock);
-  g_hash_table_remove (objects, object);
-  g_mutex_unlock (&objects_lock);
+  g_mutex_lock (&noted_lock);
+  g_hash_table_remove (noted, object);
+  g_mutex_unlock (&noted_lock);
+}
+
+/* Remembers an object as long as it lives. */
+void
+malt_binding_note (GObject *object)
+{
+  g_mutex_lock (&noted_lock);
+  if (noted == NULL)
+    noted = g_hash_table_new (NULL, NULL);
+  if (g_hash_table_add (noted, object))
+    g_object_weak_ref (object, gone_cb, NULL);
+  g_mutex_unlock (&noted_lock);
 }
 
 static PyObject *
@@ -60,17 +72,10 @@ note (gpointer object)
   if (object == NULL)
     return NULL;
 
-  g_mutex_lock (&objects_lock);
-  if (objects == NULL)
-    objects = g_hash_table_new (NULL, NULL);
-  if (g_hash_table_add (objects, object))
-    g_object_weak_ref (object, gone_cb, NULL);
-  g_mutex_unlock (&objects_lock);
-
+  malt_binding_note (object);
   Py_RETURN_NONE;
 }
 
-/* Remembers a worker as long as it lives. */
 PyObject *
 malt_binding_note_worker (PyObject *module,
                           PyObject *object)
@@ -92,7 +97,7 @@ malt_binding_before_fork (PyObject *module,
                           PyObject *unused)
 {
   Py_BEGIN_ALLOW_THREADS
-  g_mutex_lock (&objects_lock);
+  g_mutex_lock (&noted_lock);
   Py_END_ALLOW_THREADS
 
   Py_RETURN_NONE;
@@ -107,18 +112,18 @@ malt_binding_after_fork (PyObject *module,
 
   if (in_child == Py_True)
     {
-      is_copy = objects != NULL;
+      is_copy = noted != NULL;
       malt_binding_signals_after_fork ();
 
       /* They stay until the copy ends. */
-      if (objects != NULL)
+      if (noted != NULL)
         {
-          g_hash_table_iter_init (&iter, objects);
+          g_hash_table_iter_init (&iter, noted);
           while (g_hash_table_iter_next (&iter, &object, NULL))
             g_object_ref (object);
         }
     }
-  g_mutex_unlock (&objects_lock);
+  g_mutex_unlock (&noted_lock);
 
   Py_RETURN_NONE;
 }

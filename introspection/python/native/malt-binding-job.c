@@ -277,7 +277,8 @@ set_keywords (MaltBindingJob   *self,
 
 /* What the Python half passes for a job of either kind:
  * (worker or pool, function or None, arguments, keywords, module, source, seconds, cancellable,
- * flags), the flags those of a pool's calls.  FALSE with an exception set; the job is to be cleared in any case. */
+ * flags, progress=None), the flags those of a pool's calls.  FALSE with an exception set; the
+ * job is to be cleared in any case. */
 gboolean
 malt_binding_job_parse (MaltBindingJob   *self,
                         PyObject         *args,
@@ -285,11 +286,12 @@ malt_binding_job_parse (MaltBindingJob   *self,
 {
   PyObject *worker, *function, *arguments, *keywords, *module, *source, *seconds, *cancellable;
   g_autoptr (PyObject) first = NULL;
+  PyObject *progress = Py_None;
   int flags = 0;
 
   *self = (MaltBindingJob) { 0 };
-  if (!PyArg_ParseTuple (args, "OOOOOOOOi", &worker, &function, &arguments, &keywords, &module, &source, &seconds,
-                         &cancellable, &flags))
+  if (!PyArg_ParseTuple (args, "OOOOOOOOi|O", &worker, &function, &arguments, &keywords, &module, &source, &seconds,
+                         &cancellable, &flags, &progress))
     return FALSE;
 
   if (function == Py_None)
@@ -303,6 +305,8 @@ malt_binding_job_parse (MaltBindingJob   *self,
 
   self->flags = (MaltPoolCallFlags) flags;
   self->no_value = (flags & MALT_POOL_CALL_FLAGS_NO_VALUE) != 0;
+  if (progress != Py_None)
+    self->progress = malt_binding_progress_new (self->worker, progress);
   return malt_binding_job_set_limits (self, seconds, cancellable);
 }
 
@@ -364,6 +368,7 @@ malt_binding_job_clear (MaltBindingJob *self)
   g_clear_pointer (&self->module, g_free);
   g_clear_pointer (&self->source, g_free);
   g_clear_object (&self->cancellable);
+  g_clear_pointer (&self->progress, malt_binding_progress_free);
 }
 
 /* Blocks until it is done.  Without the GIL.  %NULL without an error if there was to be no
@@ -421,6 +426,9 @@ malt_binding_job_start (MaltBindingJob      *self,
   else
     malt_worker_remote_eval_async (self->worker, self->module, self->source, self->timeout_msec,
                                    self->cancellable, callback, user_data);
+
+  if (self->progress != NULL)
+    malt_binding_progress_begun (self->progress);
 }
 
 /* In the callback.  With the GIL or without. */

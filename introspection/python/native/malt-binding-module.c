@@ -26,12 +26,14 @@ take (PyObject   *hooks,
   return TRUE;
 }
 
+/* FALSE with an exception set. */
 static gboolean
-add_methods (PyTypeObject *type)
+add_methods (PyTypeObject *type,
+             PyMethodDef  *methods)
 {
   PyMethodDef *method;
 
-  for (method = malt_binding_calling_methods; method->ml_name != NULL; method++)
+  for (method = methods; method->ml_name != NULL; method++)
     {
       g_autoptr (PyObject) descriptor = PyDescr_NewMethod (type, method);
 
@@ -42,8 +44,7 @@ add_methods (PyTypeObject *type)
   return TRUE;
 }
 
-/* Tells what the Python half has; also puts the methods that are here into Malt.Worker and
- * Malt.Pool. */
+/* Tells what the Python half has; also puts the methods that are here into its classes. */
 static PyObject *
 init (PyObject *module,
       PyObject *args,
@@ -60,11 +61,15 @@ init (PyObject *module,
       !take (hooks, "make_error", &malt_binding.make_error) ||
       !take (hooks, "find_function", &malt_binding.find_function) ||
       !take (hooks, "future_type", &malt_binding.future_type) ||
-      !take (hooks, "get_values", &malt_binding.get_values))
+      !take (hooks, "get_values", &malt_binding.get_values) ||
+      !take (hooks, "channel_type", &malt_binding.channel_type) ||
+      !take (hooks, "channel_closed", &malt_binding.channel_closed) ||
+      !take (hooks, "channel_next", &malt_binding.channel_next))
     return NULL;
 
-  if (!add_methods (malt_binding.worker_type) || !add_methods (malt_binding.pool_type) ||
-      !malt_binding_signals_init ())
+  if (!add_methods (malt_binding.worker_type, malt_binding_calling_methods) ||
+      !add_methods (malt_binding.pool_type, malt_binding_calling_methods) ||
+      !add_methods (malt_binding.channel_type, malt_binding_channel_methods) || !malt_binding_signals_init ())
     return NULL;
   Py_RETURN_NONE;
 }
@@ -129,9 +134,18 @@ static PyMethodDef functions[] = {
   { "after_fork", malt_binding_after_fork, METH_O, NULL },
   { "before_fork", malt_binding_before_fork, METH_NOARGS, NULL },
   { "cancel", malt_binding_cancel, METH_O, NULL },
+  { "channel_open", malt_binding_channel_open, METH_VARARGS, NULL },
+  { "channel_open_start", malt_binding_channel_open_start, METH_VARARGS, NULL },
+  { "channel_start", malt_binding_channel_start, METH_VARARGS, NULL },
+  { "channel_try_take", malt_binding_channel_try_take, METH_O, NULL },
   { "check_process", malt_binding_check_process_method, METH_NOARGS, NULL },
   { "do", malt_binding_do, METH_VARARGS, NULL },
+  { "events_begin", malt_binding_events_begin_method, METH_O, NULL },
+  { "events_end", malt_binding_events_end, METH_NOARGS, NULL },
   { "has_object", malt_binding_has_object, METH_O, NULL },
+  { "host_export", malt_binding_host_export, METH_VARARGS, NULL },
+  { "host_finish", malt_binding_host_finish, METH_VARARGS, NULL },
+  { "is_waiting", malt_binding_is_waiting, METH_NOARGS, NULL },
   { "note_pool", malt_binding_note_pool, METH_O, NULL },
   { "note_worker", malt_binding_note_worker, METH_O, NULL },
   { "pack", pack, METH_VARARGS, NULL },

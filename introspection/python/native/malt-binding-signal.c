@@ -313,6 +313,31 @@ look_and_enter (MaltBindingWait *self)
     }
 }
 
+/* How many waits of this thread there are within each other. */
+static __thread guint n_waits;
+/* The main thread's: code that ran in a wait was broken off by Ctrl-C. */
+static gboolean is_broken_off;
+
+/* Code that runs in a wait has met with KeyboardInterrupt, and cannot raise it: has the wait
+ * do so.  FALSE if there is none. */
+gboolean
+malt_binding_wait_break_off (void)
+{
+  if (n_waits == 0 || PyThread_get_thread_ident () != main_thread)
+    return FALSE;
+
+  is_broken_off = TRUE;
+  return TRUE;
+}
+
+/* (): whether this thread blocks in a call, and runs what the call's worker wants. */
+PyObject *
+malt_binding_is_waiting (PyObject *module,
+                         PyObject *unused)
+{
+  return PyBool_FromLong (n_waits > 0);
+}
+
 /* Before a thread waits for the worker; or for something else that the cancellable breaks
  * off.  Gives the GIL away; or FALSE, with the GIL and the exception of a signal's handler,
  * and then there is no wait that has to be ended. */
@@ -322,6 +347,7 @@ malt_binding_wait_begin (MaltBindingWait *self,
                          GCancellable    *cancellable)
 {
   self->active = pipe_fds[0] >= 0 && PyThread_get_thread_ident () == main_thread;
+  n_waits++;
   if (!self->active)
     {
       self->thread_state = PyEval_SaveThread ();
@@ -335,6 +361,7 @@ malt_binding_wait_begin (MaltBindingWait *self,
   if (look_and_enter (self))
     return TRUE;
 
+  n_waits--;
   if (self->outer_fd >= 0)
     {
       exchange_fd (self->outer_fd);
@@ -351,6 +378,7 @@ malt_binding_wait_end (MaltBindingWait *self,
 {
   gboolean raised;
 
+  n_waits--;
   if (self->active)
     leave (self);
   PyEval_RestoreThread (self->thread_state);
@@ -364,11 +392,12 @@ malt_binding_wait_end (MaltBindingWait *self,
     pass_signals_on (self->outer_fd);
 
   /* A handler that only makes a note, as that of a main loop does. */
-  if (!raised && failed && self->n_presses > 0)
+  if (!raised && ((failed && self->n_presses > 0) || is_broken_off))
     {
       PyErr_SetNone (PyExc_KeyboardInterrupt);
       raised = TRUE;
     }
+  is_broken_off = FALSE;
 
   return raised;
 }

@@ -61,6 +61,36 @@ malt_binding_get_pool (PyObject *object)
   return MALT_POOL (pool);
 }
 
+static GQuark
+values_quark (void)
+{
+  static GQuark quark;
+
+  if (G_UNLIKELY (quark == 0))
+    quark = g_quark_from_static_string ("malt-python-values");
+  return quark;
+}
+
+/* Remembers how values cross to what the object stands for, and back. */
+void
+malt_binding_set_values (GObject          *object,
+                         MaltPythonValues  values)
+{
+  /* Never 0, which is "not known". */
+  g_object_set_qdata (object, values_quark (), (gpointer) ((gsize) values | (gsize) MALT_PYTHON_VALUES_WORDS));
+}
+
+/* FALSE if nobody has said that. */
+gboolean
+malt_binding_known_values (GObject          *object,
+                           MaltPythonValues *values)
+{
+  gsize known = (gsize) g_object_get_qdata (object, values_quark ());
+
+  *values = (MaltPythonValues) known;
+  return known != 0;
+}
+
 /* How values cross to the worker, or the pool's, and back, which is asked for once.  FALSE with
  * an exception set. */
 gboolean
@@ -68,32 +98,22 @@ malt_binding_get_values (PyObject         *object,
                          GObject          *target,
                          MaltPythonValues *values)
 {
-  static GQuark quark;
-  gsize known;
-  long number;
   PyObject *answer;
+  long number;
 
-  if (G_UNLIKELY (quark == 0))
-    quark = g_quark_from_static_string ("malt-python-values");
+  if (malt_binding_known_values (target, values))
+    return TRUE;
 
-  known = (gsize) g_object_get_qdata (target, quark);
-  if (known == 0)
-    {
-      answer = PyObject_CallOneArg (malt_binding.get_values, object);
-      if (answer == NULL)
-        return FALSE;
-      number = PyLong_AsLong (answer);
-      Py_DECREF (answer);
-      if (number == -1 && PyErr_Occurred ())
-        return FALSE;
+  answer = PyObject_CallOneArg (malt_binding.get_values, object);
+  if (answer == NULL)
+    return FALSE;
+  number = PyLong_AsLong (answer);
+  Py_DECREF (answer);
+  if (number == -1 && PyErr_Occurred ())
+    return FALSE;
 
-      /* Never 0, which is "not known". */
-      known = (gsize) number | (gsize) MALT_PYTHON_VALUES_WORDS;
-      g_object_set_qdata (target, quark, (gpointer) known);
-    }
-
-  *values = (MaltPythonValues) known;
-  return TRUE;
+  malt_binding_set_values (target, (MaltPythonValues) number);
+  return malt_binding_known_values (target, values);
 }
 
 /* Whether a wrapper has its object already: it has, where C code made the object. */

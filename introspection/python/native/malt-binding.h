@@ -20,9 +20,14 @@ typedef struct
   PyObject     *find_function; /* (worker or pool, callable) → (name, arguments that come first) */
   PyObject     *future_type;   /* what submit() gives */
   PyObject     *get_values;    /* (worker or pool) → how values cross, MaltPythonValues */
+  PyTypeObject *channel_type;  /* Malt.Channel */
+  PyObject     *channel_closed; /* Malt.ChannelClosed */
+  PyObject     *channel_next;  /* (channel, gives_way) → awaitable of the next value */
 } MaltBinding;
 
 extern MaltBinding malt_binding;
+
+typedef struct _MaltBindingProgress MaltBindingProgress;
 
 /* One call or evaluation that is to be made. */
 typedef struct
@@ -39,6 +44,7 @@ typedef struct
   gboolean          no_value;
   int               timeout_msec;
   GCancellable     *cancellable;  /* (owned) (nullable) */
+  MaltBindingProgress *progress;  /* (owned) (nullable): who is told of its progress */
 } MaltBindingJob;
 
 /* malt-binding-worker.c */
@@ -47,6 +53,10 @@ MaltPool   *malt_binding_get_pool    (PyObject         *object);
 gboolean    malt_binding_is_pool     (PyObject         *object);
 gboolean    malt_binding_get_values  (PyObject         *object,
                                       GObject          *target,
+                                      MaltPythonValues *values);
+void        malt_binding_set_values  (GObject          *object,
+                                      MaltPythonValues  values);
+gboolean    malt_binding_known_values (GObject          *object,
                                       MaltPythonValues *values);
 PyObject   *malt_binding_has_object  (PyObject *module,
                                       PyObject *object);
@@ -137,6 +147,9 @@ struct _MaltBindingWait
 
 gboolean malt_binding_signals_init   (void);
 void     malt_binding_signals_after_fork (void);
+gboolean malt_binding_wait_break_off (void);
+PyObject *malt_binding_is_waiting    (PyObject *module,
+                                      PyObject *unused);
 gboolean malt_binding_wait_begin     (MaltBindingWait *self,
                                       MaltWorker      *worker,
                                       GCancellable    *cancellable);
@@ -157,11 +170,87 @@ PyObject *malt_binding_submit_end    (PyObject *module,
 void      malt_binding_submit_flush  (void);
 
 /* malt-binding-context.c */
+typedef struct _MaltBindingLoop MaltBindingLoop;
+
 extern PyTypeObject malt_binding_context_type;
+void          malt_binding_loop_unref       (MaltBindingLoop  *self);
+gboolean      malt_binding_loop_begin_call  (PyObject         *object,
+                                             MaltBindingLoop **loop);
+gboolean      malt_binding_loop_end_call    (MaltBindingLoop  *self);
+GMainContext *malt_binding_loop_get_context (MaltBindingLoop  *self);
+
+/* malt-binding-await.c */
+
+/* Something asynchronous of the library's; embedded in what it is about. */
+typedef struct _MaltBindingAwait MaltBindingAwait;
+struct _MaltBindingAwait
+{
+  /* Without the GIL. */
+  void            (* begin)  (MaltBindingAwait    *self,
+                              GAsyncReadyCallback  callback,
+                              gpointer             user_data);
+  /* A new reference, or %NULL with an exception set; if nobody wants the result, it is only to
+   * be dropped, and %NULL. */
+  PyObject *      (* finish) (MaltBindingAwait    *self,
+                              GObject             *source,
+                              GAsyncResult        *result,
+                              gboolean             is_wanted);
+  void            (* free)   (MaltBindingAwait    *self);
+  GCancellable    *cancellable; /* (owned) (nullable) */
+
+  PyObject        *callback;    /* (owned): (value, exception) */
+  MaltBindingLoop *loop;        /* (owned) (nullable): the thread-default main context if %NULL */
+};
+
+PyObject *malt_binding_await         (MaltBindingAwait *self,
+                                      PyObject         *callback,
+                                      PyObject         *context);
 PyObject *malt_binding_start         (PyObject *module,
                                       PyObject *args);
 
+/* malt-binding-channel.c */
+extern PyMethodDef malt_binding_channel_methods[];
+MaltChannel *malt_binding_get_channel       (PyObject    *object);
+void         malt_binding_raise_of_channel  (GError      *error);
+PyObject    *malt_binding_channel_to_python (MaltChannel *channel,
+                                             GVariant    *value);
+GVariant    *malt_binding_channel_from_python (MaltChannel *channel,
+                                             PyObject    *object);
+PyObject    *malt_binding_channel_next      (PyObject    *object);
+
+/* malt-binding-channel-open.c */
+PyObject    *malt_binding_channel_open      (PyObject    *module,
+                                             PyObject    *args);
+PyObject    *malt_binding_channel_open_start (PyObject   *module,
+                                             PyObject    *args);
+PyObject    *malt_binding_channel_start     (PyObject    *module,
+                                             PyObject    *args);
+
+/* malt-binding-channel-iterate.c */
+PyObject    *malt_binding_channel_iterate   (PyObject    *channel,
+                                             PyObject    *unused);
+PyObject    *malt_binding_channel_try_take  (PyObject    *module,
+                                             PyObject    *object);
+
+/* malt-binding-host.c */
+PyObject    *malt_binding_host_export       (PyObject    *module,
+                                             PyObject    *args);
+PyObject    *malt_binding_host_finish       (PyObject    *module,
+                                             PyObject    *args);
+void         malt_binding_events_begin      (MaltWorker  *worker);
+PyObject    *malt_binding_events_begin_method (PyObject  *module,
+                                             PyObject    *object);
+PyObject    *malt_binding_events_end        (PyObject    *module,
+                                             PyObject    *unused);
+
+/* malt-binding-progress.c */
+MaltBindingProgress *malt_binding_progress_new (MaltWorker          *worker,
+                                                PyObject            *callback);
+void                 malt_binding_progress_begun (MaltBindingProgress *self);
+void                 malt_binding_progress_free  (MaltBindingProgress *self);
+
 /* malt-binding-fork.c */
+void      malt_binding_note          (GObject  *object);
 gboolean  malt_binding_check_process (void);
 gboolean  malt_binding_is_own_process (void);
 PyObject *malt_binding_check_process_method (PyObject *module,

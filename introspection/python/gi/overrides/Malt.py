@@ -16,7 +16,8 @@ from gi.repository import GLib, Gio
 
 from ..module import get_introspection_module
 from ..overrides import override
-from ._malt import _native, aio, backends, errors, functions, futures, launching
+from ._malt import _native, aio, backends, channels, errors, functions, futures, hosts, launching
+from ._malt.aio import AsyncResult
 
 _Malt = get_introspection_module('Malt')
 
@@ -143,6 +144,8 @@ class Worker(_Malt.Worker):
         submit, submit_eval         give a concurrent.futures.Future
         call_async, eval_async      are awaited under asyncio
         do                          does not care for the result
+        channel, channel_async      open a queue of values, a Malt.Channel
+        export                      lets the worker's code call a function of the program
         options(timeout=5)          the same functions with a deadline
 
     A subclass of Malt.Worker is a backend; see Malt.Worker.register().
@@ -209,13 +212,56 @@ class Worker(_Malt.Worker):
         """Have a function called, and do not care what comes of it."""
         _native.do(self, function, args, kwargs, None, None, None, None, False)
 
-    def options(self, *, timeout=None, cancellable=None, module=None):
-        """The calling functions with a deadline in seconds, a Gio.Cancellable, a module."""
-        return CallOptions(self, timeout, cancellable, module)
+    def channel(self, expression, *, module=None, timeout=None, cancellable=None):
+        """Open the channel that an expression gives there, such as 'malt.Channel(20)'; a Malt.Channel."""
+        return channels.open_channel(self, module, expression, timeout, cancellable)
+
+    def channel_async(self, expression, *, module=None, timeout=None, cancellable=None):
+        """The same; an awaitable."""
+        return channels.open_channel_async(self, module, expression, timeout, cancellable)
+
+    def options(self, *, timeout=None, cancellable=None, module=None, progress=None):
+        """The calling functions with a deadline in seconds, a Gio.Cancellable, a module.
+
+        progress(fraction, text) is told how far the call is, where fraction may be None.
+        """
+        return CallOptions(self, timeout, cancellable, module, progress)
+
+    def export(self, function=None, *, arguments_type=None):
+        """Let the worker's code call a function of this program, as malt.host.NAME(...).
+
+        A decorator: @worker.export, or @worker.export('name'). An async function, or one that
+        is given where an asyncio loop runs, is called in that loop; any other one on a thread
+        that waits for the worker, in the GLib main loop if one runs, or on a thread of its own.
+        arguments_type is a type such as '(sx)' that the arguments must have.
+        """
+        return hosts.decorator(self, function, arguments_type)
+
+    def export_function(self, name, function, arguments_type=None):
+        """The same under a name; what was not given in this way cannot be called."""
+        hosts.export(self, name, function, arguments_type)
+
+    def unexport_function(self, name):
+        """Take a function back; whether there was one of that name."""
+        _native.check_process()
+        return hosts.unexport(self, name, _Malt.Worker.unexport_function)
+
+    def connect(self, signal, callback, *user_data):
+        """Connect to a signal, with values of Python.
+
+        'progress': (worker, request id, fraction or None, text); 'output': (worker, request id,
+        stream, bytes). If no main loop runs, these are told on a thread of the library's.
+        """
+        if signal in _SIGNALS:
+            _native.events_begin(self)
+            callback = _SIGNALS[signal](callback)
+        return _Malt.Worker.connect(self, signal, callback, *user_data)
 
     def stop(self, exit_timeout_msec=-1, term_timeout_msec=-1, cancellable=None):
         """Ask the worker to end, and see to it that it does; a Malt.StopResult."""
-        return _Malt.StopResult(_native.stop(self, exit_timeout_msec, term_timeout_msec, cancellable))
+        result = _Malt.StopResult(_native.stop(self, exit_timeout_msec, term_timeout_msec, cancellable))
+        hosts.unexport_all(self, _Malt.Worker.unexport_function)
+        return result
 
     def stop_async(self, exit_timeout_msec=-1, term_timeout_msec=-1, cancellable=None, callback=None, *user_data):
         """The same without waiting; with a callback as GIO does it, else an awaitable."""
@@ -224,6 +270,12 @@ class Worker(_Malt.Worker):
         if callback is not None:
             return begin(cancellable, callback, *user_data)
         return aio.call_gio(begin, self.stop_finish, cancellable or Gio.Cancellable())
+
+    def stop_finish(self, result):
+        """The Malt.StopResult of stop_async(), in its callback."""
+        value = _stop_finish(self, result)
+        hosts.unexport_all(self, _Malt.Worker.unexport_function)
+        return value
 
     def kill(self, signum=9):
         """End the worker as the signal would."""
@@ -275,33 +327,58 @@ class Worker(_Malt.Worker):
         return result.get()
 
 
+    def open_channel(self, module, expression, timeout_msec=-1, cancellable=None):
+        """Open the channel that an expression gives in the worker."""
+        return channels.open_channel(self, module, expression, _seconds(timeout_msec), cancellable)
+
+    def open_channel_async(self, module, expression, timeout_msec=-1, cancellable=None, callback=None, *user_data):
+        """The same without waiting; with a callback as GIO does it, else an awaitable."""
+        job = (self, module, expression, _seconds(timeout_msec), cancellable)
+        if callback is None:
+            return channels.open_channel_async(*job)
+        aio.call_back(_native.channel_open_start, callback, user_data, *job)
+
+    def open_channel_finish(self, result):
+        """The channel of open_channel_async(), in its callback."""
+        return result.get()
+
+
 Worker = override(Worker)
 __all__.append('Worker')
 
-Worker.stop_finish = _translate(_Malt.Worker.stop_finish)
+_stop_finish = _translate(_Malt.Worker.stop_finish)
+
+#: What makes of a handler of a signal one for the library's values.
+_SIGNALS = {
+    'progress': lambda callback: lambda worker, id, fraction, *rest:
+        callback(worker, id, fraction if fraction >= 0 else None, *rest),
+    'output': lambda callback: lambda worker, id, stream, data, *rest:
+        callback(worker, id, stream, data.get_data(), *rest),
+}
+
+
+class Channel(channels.ChannelMethods, _Malt.Channel):
+    """A queue of values between this program and a worker, or between threads.
+
+    worker.channel('malt.Channel(20)') opens one that is in the worker; Malt.Channel(20) makes
+    one here. Whoever puts waits while it is full. Any number of threads and tasks may use it.
+
+        put(value), take(), wait()         wait, at most timeout seconds
+        put_async(value), take_async()     are awaited
+        for, async for                     take until it is closed and empty
+        close()                            ends it; so does the end of a with
+    """
+
+    def __init__(self, capacity):
+        super().__init__(capacity=capacity)
+
+
+Channel = override(Channel)
+__all__.append('Channel')
 
 
 def _seconds(milliseconds):
     return None if milliseconds < 0 else milliseconds / 1000
-
-
-class AsyncResult:
-    """What the callback of remote_call_async() is given: for remote_call_finish()."""
-
-    def __init__(self, worker, value, exception):
-        self._worker = worker
-        self._value = value
-        self._exception = exception
-
-    def get_source_object(self):
-        """The worker."""
-        return self._worker
-
-    def get(self):
-        """The value; raises what the call did."""
-        if self._exception is not None:
-            raise self._exception
-        return self._value
 
 
 def _begin(worker, callback, user_data, function, arguments, keywords, module, source, timeout_msec, cancellable):
@@ -309,18 +386,17 @@ def _begin(worker, callback, user_data, function, arguments, keywords, module, s
     if callback is None:
         return aio.start(*job)
 
-    def done(value, exception):
-        callback(worker, AsyncResult(worker, value, exception), *user_data)
-
-    _native.start(done, None, *job)
+    aio.call_back(_native.start, callback, user_data, *job)
 
 
 class CallOptions:
     """The calling functions of a worker or a pool with a deadline, a cancellable, a module."""
 
-    def __init__(self, worker, timeout, cancellable, module, flags=0):
+    def __init__(self, worker, timeout, cancellable, module, flags=0, progress=None):
+        if progress is not None and not callable(progress):
+            raise TypeError(f"progress has to be callable, not '{type(progress).__name__}'")
         self._worker = worker
-        self._limits = (timeout, cancellable, flags)
+        self._limits = (timeout, cancellable, flags, progress)
         self._module = module
 
     def call(self, function, /, *args, **kwargs):
@@ -360,7 +436,8 @@ for _class in taskerrors.CLASSES:
 
 _native.init(worker_type=Worker, pool_type=Pool, variant_type=GLib.Variant, make_error=errors.make,
              find_function=functions.find, future_type=futures.Future,
-             get_values=launching.get_values)
+             get_values=launching.get_values, channel_type=Channel, channel_closed=ChannelClosed,
+             channel_next=functools.partial(channels.take_next, ChannelClosed))
 
 from ._malt import executors  # noqa: E402
 

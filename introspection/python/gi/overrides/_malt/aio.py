@@ -74,21 +74,52 @@ def _resolve(future, value, exception):
         future.set_exception(exception)
 
 
-def start(*job):
-    """Begins what _native.start() is told; an asyncio future."""
+def begin(native, *what):
+    """Begins what a function of _native's kind is told; an asyncio future."""
     future = asyncio.get_running_loop().create_future()
     runner = _runner()
     if runner is None:
-        capsule = _native.start(functools.partial(_resolve, future), None, *job)
+        capsule = native(functools.partial(_resolve, future), None, *what)
     else:
         reference = weakref.ref(future)
-        capsule = _native.start(lambda value, exception: _resolve(reference(), value, exception),
-                                runner.context, *job)
+        capsule = native(lambda value, exception: _resolve(reference(), value, exception), runner.context, *what)
         runner.pending.add(future)
         future.add_done_callback(runner.pending.discard)
         runner.wake()
     future.add_done_callback(lambda future: future.cancelled() and _native.cancel(capsule))
     return future
+
+
+def start(*job):
+    """Begins what _native.start() is told; an asyncio future."""
+    return begin(_native.start, *job)
+
+
+class AsyncResult:
+    """What the callback of an asynchronous function is given: for the function that ends it."""
+
+    def __init__(self, source, value, exception):
+        self._source = source
+        self._value = value
+        self._exception = exception
+
+    def get_source_object(self):
+        """Whose function it was: a worker, or a channel."""
+        return self._source
+
+    def get(self):
+        """The value; raises what went wrong."""
+        if self._exception is not None:
+            raise self._exception
+        return self._value
+
+
+def call_back(native, callback, user_data, source, *what):
+    """Begins the same for a callback as GIO has it."""
+    def done(value, exception):
+        callback(source, AsyncResult(source, value, exception), *user_data)
+
+    native(done, None, source, *what)
 
 
 async def call_gio(begin, finish, cancellable):

@@ -4,7 +4,7 @@
 
 import builtins
 
-from gi.repository import GLib
+from gi.repository import Gio, GLib
 
 #: The domain of the library's errors.
 DOMAIN = 'MaltError'
@@ -124,13 +124,23 @@ def define(codes):
 
         _code = int(codes.NOT_FOUND)
 
+    class ChannelClosed(Error):
+        """The channel is closed; who takes hears that when it is empty as well.
+
+        Its domain and code are those of Gio.IOErrorEnum.CLOSED.
+        """
+
+        def __init__(self, message='the channel is closed', domain='g-io-error-quark',
+                     code=int(Gio.IOErrorEnum.CLOSED)):
+            super().__init__(message, domain, code)
+
     classes = [Error, RemoteException, TerminatedWorkerException, StartError, SerializationError, InterruptedError,
-               TimeoutError, ProtocolError, NotSupportedError, NotFoundError]
+               TimeoutError, ProtocolError, NotSupportedError, NotFoundError, ChannelClosed]
     for class_ in classes:
         class_.__module__ = 'gi.repository.Malt'
         class_.__qualname__ = class_.__name__
         _classes[class_.__name__] = class_
-        if class_ is not Error:
+        if '_code' in vars(class_) and class_ is not Error:
             _by_code[class_._code] = class_
     return classes
 

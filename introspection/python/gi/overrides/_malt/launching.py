@@ -13,7 +13,7 @@ def _to_output(value):
         try:
             return getattr(Malt.Output, value.upper())
         except AttributeError:
-            raise ValueError(f'{value!r} is none of forward, pipe, discard, inherit') from None
+            raise ValueError(f'{value!r} is none of forward, pipe, discard, inherit, signal') from None
     return value
 
 
