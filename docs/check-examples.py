@@ -23,7 +23,7 @@ SHOWN = {
     'native-runtime.md': ['native-module.c', 'self-worker.c'],
     'pools.md': ['pool.c'],
     'protocol.md': ['protocol-worker.py'],
-    'python-binding.md': ['python-asyncio.py', 'python-executor.py'],
+    'python-binding.md': ['python-asyncio.py', 'python-channels.py', 'python-executor.py'],
     'writing-a-backend.md': ['command-backend.c', 'python-backend.py', 'python-thread-backend.py', 'gjs-backend.js'],
     'writing-a-runtime.md': ['rpn-runtime.c'],
 }
@@ -195,6 +195,10 @@ print(worker.get_exit_info().to_string())
         self.assertEqual(printed.splitlines(), [
             'a share was killed by signal 11 (Segmentation fault)', 'a share took too long',
             '26623 takes 307 steps', '59431 steps below 1000'])
+
+    def test_python_channels(self):
+        printed = run(sys.executable, os.path.join(EXAMPLES, 'python-channels.py'))
+        self.assertEqual(printed, 'INFO: 13 words\nthe 5\nlines 2\n')
 
     def test_protocol(self):
         printed = self.run_python(f'''

@@ -22,7 +22,7 @@ STUBS = os.environ['MALT_STUBS']
 DOCS = os.environ['MALT_DOCS']
 
 # Names that are in the stubs only.
-ONLY_THERE = {'ErrorCode', '_P', '_T', '_Output', '_Options', '_Function', '_Progress'}
+ONLY_THERE = {'ErrorCode', '_P', '_T', '_Output', '_Options', '_Level', '_Function', '_Progress'}
 
 USES = '''
 import asyncio
@@ -159,7 +159,7 @@ class Mypy(unittest.TestCase):
             self.assertRegex(output, rf'misuse.py:{line}: error: .*\[({code})\]', misuse)
 
     def test_examples(self):
-        for name in 'python-asyncio.py', 'python-executor.py':
+        for name in 'python-asyncio.py', 'python-channels.py', 'python-executor.py':
             self.assertEqual(self.run_mypy(os.path.join(DOCS, 'examples', name), '--strict'), (0, ''))
         # It knows that there is an exit info after stop().
         self.assertEqual(self.run_mypy(os.path.join(DOCS, 'examples', 'python-backend.py'), '--no-strict-optional'),

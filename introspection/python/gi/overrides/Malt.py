@@ -16,7 +16,7 @@ from gi.repository import GLib, Gio
 
 from ..module import get_introspection_module
 from ..overrides import override
-from ._malt import _native, aio, backends, channels, errors, functions, futures, hosts, launching
+from ._malt import _native, aio, backends, channels, errors, forwarding, functions, futures, hosts, launching
 from ._malt.aio import AsyncResult
 
 _Malt = get_introspection_module('Malt')
@@ -124,12 +124,15 @@ def _spawn(launcher, cancellable):
     return worker
 
 
-async def _spawn_awaitable(launcher, cancellable):
+async def _spawn_awaitable(launcher, cancellable, level=False):
     def begin(cancellable, callback):
         with launching.prepared(launcher):
             _Malt.Launcher.spawn_async(launcher, cancellable, callback)
 
-    return await aio.call_gio(begin, launcher.spawn_finish, cancellable or Gio.Cancellable())
+    worker = await aio.call_gio(begin, launcher.spawn_finish, cancellable or Gio.Cancellable())
+    if level is not False:
+        worker.forward_logging(level)
+    return worker
 
 
 class Worker(_Malt.Worker):
@@ -146,6 +149,7 @@ class Worker(_Malt.Worker):
         do                          does not care for the result
         channel, channel_async      open a queue of values, a Malt.Channel
         export                      lets the worker's code call a function of the program
+        forward_logging             makes its log records those of the program
         options(timeout=5)          the same functions with a deadline
 
     A subclass of Malt.Worker is a backend; see Malt.Worker.register().
@@ -157,7 +161,11 @@ class Worker(_Malt.Worker):
         if args:
             raise TypeError('Malt.Worker() takes keywords only')
         cancellable = kwargs.pop('cancellable', None)
-        return _spawn(launching.make_launcher(kwargs), cancellable)
+        level = kwargs.pop('logging', False)
+        worker = _spawn(launching.make_launcher(kwargs), cancellable)
+        if level is not False:
+            worker.forward_logging(level)
+        return worker
 
     def __init_subclass__(cls, **kwargs):
         # Before PyGObject looks for virtual functions.
@@ -169,9 +177,9 @@ class Worker(_Malt.Worker):
             super().__init__(*args, **kwargs)
 
     @classmethod
-    def spawn_async(cls, *, cancellable=None, **kwargs):
+    def spawn_async(cls, *, cancellable=None, logging=False, **kwargs):
         """Start a worker; an awaitable that gives it."""
-        return _spawn_awaitable(launching.make_launcher(kwargs), cancellable)
+        return _spawn_awaitable(launching.make_launcher(kwargs), cancellable, logging)
 
     def __enter__(self):
         return self
@@ -245,6 +253,14 @@ class Worker(_Malt.Worker):
         """Take a function back; whether there was one of that name."""
         _native.check_process()
         return hosts.unexport(self, name, _Malt.Worker.unexport_function)
+
+    def forward_logging(self, level=None):
+        """Have what the worker's code logs be records of this program's logging.
+
+        From that level on, by default that of the root logger here. Warnings of the worker are
+        records of the logger 'py.warnings'.
+        """
+        forwarding.begin(self, level)
 
     def connect(self, signal, callback, *user_data):
         """Connect to a signal, with values of Python.
