@@ -256,6 +256,8 @@ try:
     worker.call(typed, 1)
 except TypeError as error:
     print(error)
+# What it was sent before has ended then, and is not broken off by the program's end.
+worker.call('abs', 1)
 ''')
         self.assertEqual(done.stdout, "cannot send the function 'typed': its source, <string>, is not available\n")
 
