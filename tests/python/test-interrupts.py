@@ -270,7 +270,10 @@ print(presses, 'presses')
         # Nothing but SIGKILL ends this one, after the two times 15 s of stop().
         self.assertEqual(self.run_program("""
 worker.eval('import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); signal.signal(signal.SIGTERM, signal.SIG_IGN)')
-worker.submit_eval('import time; time.sleep(600)')
+begun = threading.Event()
+worker.export_function('begun', begun.set)
+worker.submit_eval('import time; malt.host.begun(); time.sleep(600)')
+begun.wait()
 
 def tell():
     while sys._current_frames()[threading.main_thread().ident].f_code.co_name != 'stop':
