@@ -21,9 +21,9 @@ opened_to_python (MaltChannel      *channel,
 {
   g_autoptr (MaltChannel) own = channel;
 
-  malt_binding_set_values (G_OBJECT (channel), values);
-  malt_binding_note (G_OBJECT (channel));
-  return pygobject_new (G_OBJECT (channel));
+  malt_binding_set_values (G_OBJECT (own), values);
+  malt_binding_note (G_OBJECT (own));
+  return pygobject_new (G_OBJECT (own));
 }
 
 /* (worker, module or None, expression, seconds, cancellable).  FALSE with an exception set;

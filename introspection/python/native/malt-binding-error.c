@@ -56,7 +56,7 @@ malt_binding_error_to_python (GError   *error,
                               PyObject *worker)
 {
   g_autoptr (GError) owned = error;
-  g_autoptr (PyObject) message = to_text (error->message);
+  g_autoptr (PyObject) message = to_text (owned->message);
   g_autoptr (PyObject) details = get_details (error);
 
   if (message == NULL || details == NULL)

@@ -476,7 +476,7 @@ malt_binding_job_result (MaltBindingJob *self,
   if (self->no_value)
     Py_RETURN_TRUE;
 
-  result = malt_python_from_variant (value, self->values, &conversion_error);
+  result = malt_python_from_variant (owned, self->values, &conversion_error);
   if (result == NULL && conversion_error != NULL)
     malt_binding_raise (conversion_error, worker);
   return result;
