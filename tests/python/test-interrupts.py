@@ -272,7 +272,14 @@ print(presses, 'presses')
 worker.eval('import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); signal.signal(signal.SIGTERM, signal.SIG_IGN)')
 begun = threading.Event()
 worker.export_function('begun', begun.set)
-worker.submit_eval('import time; malt.host.begun(); time.sleep(600)')
+worker.submit_eval('''
+import time
+try:
+    malt.host.begun()
+except malt.HostError:  # the worker is to stop
+    pass
+time.sleep(600)
+''')
 begun.wait()
 
 def tell():
