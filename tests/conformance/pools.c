@@ -451,6 +451,31 @@ test_deadline_in_queue (TestCase *self)
   test_pool_retire (pool);
 }
 
+/* One that counts only from when a worker has the call. */
+static void
+test_deadline_of_run (TestCase *self)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  MaltPool *pool = test_pool_new (self, "launcher", self->launcher, WARM, "max-workers", 1, NULL);
+  TestPoolAnswer *first, *second;
+
+  first = start_endless (self, pool, cancellable);
+  test_pool_await (pool, "n-running", 1);
+  second = test_pool_start (pool, test_case_function (self, "add"), two_numbers (1, 2),
+                            MALT_POOL_CALL_FLAGS_TIME_RUN, 60000, NULL);
+  test_pool_answer_fails (test_pool_start (pool, test_case_function (self, "add"), two_numbers (1, 2), NONE, 20, NULL),
+                          MALT_ERROR, MALT_ERROR_TIMEOUT, "*withdrawn before it started*");
+  g_assert_false (test_pool_answer_is_there (second));
+  g_cancellable_cancel (cancellable);
+  test_pool_answer_fails (first, G_IO_ERROR, G_IO_ERROR_CANCELLED, "*");
+  expect_three (second);
+
+  test_pool_answer_fails (test_pool_start (pool, test_case_function (self, "later_never"), NULL,
+                                           MALT_POOL_CALL_FLAGS_TIME_RUN, 20, NULL),
+                          MALT_ERROR, MALT_ERROR_TIMEOUT, "*");
+  test_pool_retire (pool);
+}
+
 static void
 test_deadline_running (TestCase *self)
 {
@@ -996,6 +1021,7 @@ main (int argc, char **argv)
   test_case_add_idle ("loop-stands-still", TEST_NEEDS_NOTHING, test_loop_stands_still);
   test_case_add_idle ("bounded", TEST_NEEDS_NOTHING, test_bounded);
   test_case_add_idle ("deadline-in-queue", TEST_NEEDS_NOTHING, test_deadline_in_queue);
+  test_case_add_idle ("deadline-of-run", TEST_NEEDS_NOTHING, test_deadline_of_run);
   test_case_add_idle ("deadline-running", TEST_NEEDS_NOTHING, test_deadline_running);
   test_case_add_idle ("deadline-of-launcher", TEST_NEEDS_NOTHING, test_deadline_of_launcher);
   test_case_add_idle ("cancelled", TEST_NEEDS_NOTHING, test_cancelled);
