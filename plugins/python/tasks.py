@@ -83,7 +83,7 @@ def apply(name, steps, last, /, *args, **kwargs):
 # Tasks of executors: bytes of pickle and buffers, both ways.
 
 # What crosses as it is, faster than by pickle.
-PLAIN = frozenset((bool, float, int, str, types.NoneType))
+PLAIN = frozenset((bool, bytes, float, int, str, types.NoneType))
 
 MAX_TEXT = 1 << 16
 

@@ -464,7 +464,7 @@ malt_binding_job_result (MaltBindingJob *self,
                          GVariant       *value,
                          GError         *error)
 {
-  g_autoptr (GVariant) owned = value;
+  g_autoptr (GVariant) owned G_GNUC_UNUSED = value;
   GError *conversion_error = NULL;
   PyObject *result;
 

@@ -342,33 +342,50 @@ malt_binding_submit (PyObject *module,
   return queued ? Py_NewRef (Py_None) : NULL;
 }
 
-/* The arguments of a function that takes what pickle has made: bytes, and a list of buffers. */
+/* A copy of a buffer, floating; %NULL with an exception set. */
+static GVariant *
+pack_buffer (PyObject *object)
+{
+  g_autoptr (GBytes) bytes = NULL;
+  Py_buffer view;
+
+  if (PyObject_GetBuffer (object, &view, PyBUF_SIMPLE) < 0)
+    return NULL;
+
+  bytes = malt_python_copy_new (view.buf, (gsize) view.len);
+  PyBuffer_Release (&view);
+
+  return bytes != NULL ? g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, bytes, TRUE) : NULL;
+}
+
+/* The arguments of a function that takes what pickle has made: bytes, and a list of buffers.
+ * %NULL with an exception set. */
 static GVariant *
 pack_task (PyObject *data,
            PyObject *buffers)
 {
+  GVariant *first = pack_buffer (data);
   GVariantBuilder builder;
   Py_ssize_t i;
+
+  if (first == NULL)
+    return NULL;
 
   g_variant_builder_init (&builder, G_VARIANT_TYPE ("aay"));
   for (i = 0; i < PyList_GET_SIZE (buffers); i++)
     {
-      Py_buffer view;
+      GVariant *buffer = pack_buffer (PyList_GET_ITEM (buffers, i));
 
-      if (PyObject_GetBuffer (PyList_GET_ITEM (buffers, i), &view, PyBUF_SIMPLE) < 0)
+      if (buffer == NULL)
         {
           g_variant_builder_clear (&builder);
+          g_variant_unref (first);
           return NULL;
         }
-      g_variant_builder_add_value (&builder, g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, view.buf,
-                                                                        (gsize) view.len, 1));
-      PyBuffer_Release (&view);
+      g_variant_builder_add_value (&builder, buffer);
     }
 
-  return g_variant_ref_sink (g_variant_new ("(@ay@aay)",
-                                            g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, PyBytes_AS_STRING (data),
-                                                                       (gsize) PyBytes_GET_SIZE (data), 1),
-                                            g_variant_builder_end (&builder)));
+  return g_variant_ref_sink (g_variant_new ("(@ay@aay)", first, g_variant_builder_end (&builder)));
 }
 
 /* (future, tasks, pool, name of the function, bytes, list of buffers, seconds or None): a task

@@ -56,6 +56,24 @@ malt_python_bytearray_new (gconstpointer data,
   return bytes;
 }
 
+/* A copy that is none of Python's objects; %NULL with an exception set.  GIL held, which others
+ * may get meanwhile. */
+GBytes *
+malt_python_copy_new (gconstpointer data,
+                      gsize         size)
+{
+  gpointer copy = size > 0 ? g_try_malloc (size) : NULL;
+
+  if (copy == NULL && size > 0)
+    {
+      PyErr_NoMemory ();
+      return NULL;
+    }
+
+  fill (copy, data, size);
+  return g_bytes_new_take (copy, size);
+}
+
 #if PY_VERSION_HEX >= 0x030c0000
 
 PyObject *

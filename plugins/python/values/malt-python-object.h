@@ -30,6 +30,9 @@ PyObject *malt_python_bytes_new      (gconstpointer data,
 PyObject *malt_python_bytearray_new  (gconstpointer data,
                                       gsize         size);
 
+GBytes   *malt_python_copy_new       (gconstpointer data,
+                                      gsize         size);
+
 /* An exception that is taken out of the thread state: a normalised object with its
  * traceback, or %NULL. */
 PyObject *malt_python_take_exception (void);
