@@ -135,7 +135,7 @@ finish_map (MaltJsPending  *self,
             GAsyncResult   *result,
             GError        **error)
 {
-  g_autoptr (GVariant) values = malt_pool_map_finish (MALT_POOL (source), result, error);
+  g_autoptr (GVariant) values G_GNUC_UNUSED = malt_pool_map_finish (MALT_POOL (source), result, error);
 
   /* They have all been told already. */
   return nullptr;
