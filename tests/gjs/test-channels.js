@@ -5,7 +5,7 @@
 import Gio from 'gi://Gio';
 import Malt from 'gi://Malt?version=1';
 
-import {PYTHON, equal, ok, rejects, run, sleep, test, testWith} from './tap.js';
+import {GJS, PYTHON, equal, ok, rejects, run, sleep, test, testWith} from './tap.js';
 
 testWith(PYTHON, 'a channel is iterated over', async worker => {
     await worker.eval(`
@@ -44,6 +44,31 @@ testWith(PYTHON, 'values go both ways', async worker => {
         received.push(value);
     await Promise.all([sending, echo]);
     equal(received, values);
+});
+
+testWith(GJS, 'a channel of JavaScript', async worker => {
+    const channel = await worker.channel('globalThis.c = new malt.Channel(20)');
+    equal(channel.capacity, 20);
+    const work = worker.call(async n => {
+        for (let i = 0; i < n; i++)
+            await globalThis.c.put([i, {text: String(i)}]);
+        globalThis.c.close();
+        return 'done';
+    }, 200);
+    const values = [];
+    for await (const value of channel)
+        values.push(value);
+    equal(values, Array.from({length: 200}, (_, i) => [i, {text: String(i)}]));
+    equal(await work, 'done');
+
+    const back = await worker.channel('globalThis.d = new malt.Channel(1)');
+    const sum = worker.eval('let total = 0; for await (const value of d) total += value; total');
+    for (let i = 0; i < 100; i++)
+        await back.put(i);
+    back.close();
+    equal(await sum, 4950);
+    await rejects(worker.channel('5'), Malt.Error, /channel/i);
+    await rejects(worker.channel('new malt.Channel('), Malt.RemoteError, /SyntaxError/);
 });
 
 testWith(PYTHON, 'who breaks off leaves the rest', async worker => {

@@ -5,7 +5,7 @@
 import GLib from 'gi://GLib';
 import Malt from 'gi://Malt?version=1';
 
-import {PYTHON, equal, matches, rejects, run, sleep, test, testWith, throws, until} from './tap.js';
+import {GJS, PYTHON, equal, matches, rejects, run, sleep, test, testWith, throws, until} from './tap.js';
 
 testWith(PYTHON, 'the worker calls functions', async worker => {
     worker.export('add', (a, b) => a + b);
@@ -56,6 +56,37 @@ testWith(PYTHON, 'a function calls the worker while it waits', async worker => {
     worker.export('deeper', async n => (n === 0 ? 0 : 1 + await worker.call('deep', n - 1)));
     await worker.eval('async def deep(n): return await malt.host_async.deeper(n)');
     equal(await worker.call('deep', 10), 10);
+});
+
+testWith(GJS, 'a worker in JavaScript', async worker => {
+    worker.export('add', (a, b) => a + b);
+    worker.export('later', async value => {
+        await sleep(1);
+        return {value};
+    });
+    worker.export('throws', () => {
+        throw new RangeError('too far');
+    });
+    equal(await worker.eval('await malt.host.add(20, 22)'), 42);
+    equal(await worker.call(async () => [await malt.host.later([1, 'a']), await malt.host.add('x', 'y')]),
+        [{value: [1, 'a']}, 'xy']);
+    equal(await worker.call(async () => {
+        try {
+            await malt.host.throws();
+        } catch (error) {
+            return [error.type, error.remoteMessage];
+        }
+        return null;
+    }), ['RangeError', 'too far']);
+
+    const seen = [];
+    worker.connect('progress', (_, _id, fraction, text) => seen.push([fraction, text]));
+    equal(await worker.call(() => {
+        malt.progress(0.25, 'a quarter');
+        return 1;
+    }), 1);
+    await until(() => seen.length > 0);
+    equal(seen, [[0.25, 'a quarter']]);
 });
 
 testWith(PYTHON, 'functions are taken back, and others refused', async worker => {
