@@ -94,6 +94,17 @@ testWith(GJS, 'what cannot be sent', async worker => {
     ])
         await rejects(worker.call(func, 1), TypeError, pattern);
     throws(() => worker.do(Math.max), TypeError, /native or bound/);
+
+    // What its name is made of is not there.
+    const key = 'made';
+    const {[key]: computed} = {
+        [key](a) {
+            return a;
+        },
+    };
+    for (let i = 0; i < 2; i++)
+        await rejects(worker.call(computed, 1), Malt.RemoteError, /ReferenceError: key/);
+    equal(await worker.call(a => a, 1), 1);
 });
 
 testWith(PYTHON, 'a worker of another language', async worker => {

@@ -14,7 +14,7 @@ const PLACE = '__maltFunctions';
 
 let Malt;
 
-/** What each worker was sent: source → name. */
+/** What each worker was sent: source → its name there, and a promise of why it has none. */
 const sent = new WeakMap();
 
 function isExpression(source) {
@@ -56,7 +56,7 @@ function speaksJavaScript(launcher) {
     return launcher.runtime === 'gjs';
 }
 
-/** The name that a function has in a worker from now on. */
+/** The name that a function has in a worker from now on, with that promise or null. */
 function define(worker, source) {
     let names = sent.get(worker);
     if (names === undefined) {
@@ -64,14 +64,18 @@ function define(worker, source) {
         sent.set(worker, names);
     }
 
-    let name = names.get(source);
-    if (name === undefined) {
-        name = `f${names.size}`;
-        names.set(source, name);
+    let entry = names.get(source);
+    if (entry === undefined) {
+        const name = `f${names.size}`;
         const text = `void ((globalThis.${PLACE} ??= {}).${name} = (${source}\n))`;
-        native.evaluate(handleOf(worker), text).catch(() => names.delete(source));
+        entry = {name: `${PLACE}.${name}`, problem: null};
+        entry.problem = native.evaluate(handleOf(worker), text).then(() => {
+            entry.problem = null;
+            return null;
+        }, error => error);
+        names.set(source, entry);
     }
-    return `${PLACE}.${name}`;
+    return entry;
 }
 
 /** Has a function called through call(name, arguments). */
@@ -81,8 +85,16 @@ function callFunction(object, func, args, call) {
     if (!speaksJavaScript(launcher))
         fail(func, `the worker does not run JavaScript but ${launcher.runtime ?? launcher.program ?? 'something else'}`);
 
-    if (object instanceof Malt.Worker)
-        return call(define(object, source), args);
+    if (object instanceof Malt.Worker) {
+        const {name, problem} = define(object, source);
+        const result = call(name, args);
+        if (problem === null || typeof result?.catch !== 'function')
+            return result;
+        // It may fail because there is no such function, of which the reason is to be told.
+        return result.catch(async error => {
+            throw await problem ?? error;
+        });
+    }
 
     // The workers of a pool come and go, so each call brings its function along.
     return call('malt.applySource', [source, args]);
