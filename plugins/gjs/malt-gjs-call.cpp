@@ -223,7 +223,6 @@ malt_gjs_call (MaltGjs                 *gjs,
   JSContext *cx = engine->cx;
   const char *text = malt_request_get_function (request);
   JS::RootedValueVector arguments (cx);
-  JS::RootedObject owner (cx);
   Name name;
   g_auto (GStrv) parts = NULL;
   gboolean is_name = name_init (&name, text);
@@ -259,10 +258,6 @@ malt_gjs_call (MaltGjs                 *gjs,
       return false;
     }
 
-  if (!convert_arguments (cx, request, arguments, error))
-    return false;
-  if (!found.owner.isNullOrUndefined () && !JS_ValueToObject (cx, found.owner, &owner))
-    return false;
-
-  return JS_CallFunctionValue (cx, owner, found.function, arguments, value);
+  return convert_arguments (cx, request, arguments, error) &&
+         JS::Call (cx, found.owner, found.function, arguments, value);
 }

@@ -15,6 +15,7 @@
 #include "malt-gjs-glue.h"
 #include "malt-gjs-interrupt.h"
 #include "malt-gjs-malt.h"
+#include "malt-gjs-rejection.h"
 #include "malt-gjs-task.h"
 
 /* The life of GJS, and what other threads want of its own. */
@@ -61,7 +62,8 @@ find_posted_locked (MaltGjsEngine *self)
 static gboolean
 is_due_locked (MaltGjsEngine *self)
 {
-  return self->asked.length > 0 || self->break_due || find_posted_locked (self) != NULL;
+  return self->asked.length > 0 || self->break_due || find_posted_locked (self) != NULL ||
+         malt_gjs_rejection_is_due (self);
 }
 
 static gboolean
@@ -131,6 +133,17 @@ run_posted (MaltGjsEngine *self)
     }
 }
 
+static void
+report_rejections (MaltGjsEngine *self)
+{
+  if (!malt_gjs_rejection_is_due (self))
+    return;
+
+  JSAutoRealm realm (self->cx, self->global);
+
+  malt_gjs_rejection_report (self);
+}
+
 static gboolean
 source_dispatch (GSource     *source,
                  GSourceFunc  callback,
@@ -141,6 +154,7 @@ source_dispatch (GSource     *source,
   g_atomic_pointer_set (&self->thread, g_thread_self ());
   malt_gjs_tasks_deliver (self);
   malt_gjs_interrupt_leave_loop (self);
+  report_rejections (self);
   run_posted (self);
 
   return G_SOURCE_CONTINUE;
@@ -490,6 +504,7 @@ malt_gjs_engine_prepare (MaltGjsEngine  *self,
       return FALSE;
     }
 
+  malt_gjs_rejection_begin (self);
   malt_gjs_interrupt_begin (self);
   self->is_ready = TRUE;
   return TRUE;
@@ -500,6 +515,7 @@ void
 malt_gjs_engine_run_jobs (MaltGjsEngine *self)
 {
   js::RunJobs (self->cx);
+  malt_gjs_rejection_report (self);
 }
 
 /* Ends one that is a worker's own.  The object stays: if a module is being loaded, GJS ends
@@ -511,6 +527,7 @@ malt_gjs_engine_end (MaltGjsEngine *self)
   g_source_unref ((GSource *) self->source);
 
   malt_gjs_interrupt_end (self);
+  malt_gjs_rejection_end (self);
   malt_gjs_evaluate_end (self);
   self->global.reset ();
   self->glue.reset ();

@@ -90,6 +90,10 @@ get_type (JSContext        *cx,
       class_name = get_text (cx, constructor_object, "name");
     }
 
+  /* GJS calls that of an error of GLib's "Gio_IOErrorEnum". */
+  if (class_name != NULL && name == NULL && strchr (class_name, '_') != NULL)
+    *strchr (class_name, '_') = '.';
+
   return class_name != NULL ? (char *) g_steal_pointer (&class_name) :
          name != NULL ? (char *) g_steal_pointer (&name) : g_strdup ("Error");
 }

@@ -13,6 +13,7 @@
 typedef struct _MaltGjsEngine MaltGjsEngine;
 typedef struct _MaltGjsRun    MaltGjsRun;
 typedef struct _MaltGjsSource MaltGjsSource;
+typedef struct _MaltGjsRejections MaltGjsRejections;
 
 /* One worker, as JavaScript sees it. */
 struct _MaltGjs
@@ -68,9 +69,9 @@ struct _MaltGjsEngine
   JS::PersistentRootedObject glue;    /* functions of glue.js, by name */
   JS::PersistentRootedObject priv;    /* where imports of evaluated code start */
   JS::PersistentRootedObject interruption; /* the latest exception that an interrupt has raised */
-  GHashTable           *names;        /* of functions → how they are found */
   GHashTable           *scripts;      /* sources → scripts */
   GHashTable           *namespaces;   /* names → their objects */
+  MaltGjsRejections    *rejections;   /* promises that nobody awaits; %NULL if GJS looks after them */
   guint                 n_evaluated;
   guint                 n_in_a_row;   /* requests since the main context has run last */
   JS::WarningReporter   reporter;     /* put aside, while SpiderMonkey would warn of an interrupt */

@@ -2,17 +2,15 @@
 
 #pragma once
 
-#include <malt.h>
+#include "test-runtime.h"
 
 G_BEGIN_DECLS
 
 /* What a running test has: a Python worker, and its backend. */
-extern MaltWorker *test_python_worker;
-extern const char *test_python_backend;
+#define test_python_worker  test_runtime_worker
+#define test_python_backend test_runtime_backend
 
-void test_python_add (const char *subject,
-                      const char *name,
-                      const char *options,
-                      GTestFunc   func);
+#define test_python_add(subject, name, options, func) \
+  test_runtime_add ("python", (subject), (name), (options), (func))
 
 G_END_DECLS

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <malt.h>
+#include <string.h>
+
+#include "test-answer.h"
+#include "test-asserts.h"
+#include "test-mark.h"
+#include "test-runtime.h"
+
+/* What the GJS runtime does beyond what all runtimes do.  In the program all workers share
+ * one JavaScript, so names are each test's own. */
+
+static void
+assert_in (const char *module,
+           const char *source,
+           const char *expected)
+{
+  test_assert_value (test_runtime_eval (module, source), expected);
+}
+
+static TestAnswer *
+start (const char *source)
+{
+  return test_answer_eval (test_runtime_worker, NULL, source, MALT_TIMEOUT_NONE, NULL);
+}
+
+static void
+assert_interrupted (TestAnswer *answer)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (test_answer_wait (answer, &error));
+  test_assert_error (error, MALT_ERROR, MALT_ERROR_INTERRUPTED, "*");
+  test_runtime_assert_eval ("1 + 1", "int64 2");
+}
+
+/* Evaluating */
+
+static void
+test_eval (void)
+{
+  test_runtime_assert_eval ("", "@mv nothing");
+  test_runtime_assert_eval ("const a1 = 20, b1 = 22; a1 + b1", "int64 42");
+  test_runtime_assert_eval ("let [a2, {b2 = 3, ...c2}] = [1, {d: 4}]; [a2, b2, c2.d]", "[int64 1, 3, 4]");
+  test_runtime_assert_eval ("class A3 { x = 1; static y = 2; }\nnew A3().x + A3.y", "int64 3");
+  test_runtime_assert_eval ("for (let i = 0; i < 3; i++) i", "int64 2");
+  test_runtime_assert_eval ("if (true) { 'branch' }", "'branch'");
+  test_runtime_assert_eval ("5; function f4() {}", "int64 5");
+  /* What stands in texts, comments and expressions is not taken for a declaration. */
+  test_runtime_assert_eval ("'let await class import' /* const x */", "'let await class import'");
+  test_runtime_assert_eval ("[class {}, function () { let x = 1; return x; }].length", "int64 2");
+}
+
+/* Declarations stay, can be made again, and are names like others. */
+static void
+test_state (void)
+{
+  g_autoptr (GError) error = NULL;
+
+  test_runtime_assert_eval ("const s1 = 1; let s2 = 2; class S3 {}; function s4() { return s1 + s2; }", "@mv nothing");
+  test_runtime_assert_eval ("s4()", "int64 3");
+  test_runtime_assert_eval ("const s1 = 10; s4()", "int64 12");
+  test_runtime_assert_eval ("class S3 { z() { return 9; } }\nnew S3().z()", "int64 9");
+  test_runtime_assert_eval ("globalThis.s2", "int64 2");
+
+  /* One that fails leaves a name that can be declared again. */
+  error = test_runtime_eval_error (NULL, "const s5 = null.x");
+  test_runtime_assert_eval ("const s5 = 'now'; s5", "'now'");
+}
+
+static void
+test_modules (void)
+{
+  g_autoptr (GError) error = NULL;
+
+  assert_in ("rt.made", "const v = 5; function get() { return v; } v", "int64 5");
+  assert_in ("rt.made", "v", "int64 5");
+  assert_in ("rt.made", "await null; const w = v + 1; w", "int64 6");
+  assert_in ("rt.made", "w", "int64 6");
+  test_runtime_assert_eval ("typeof v", "'undefined'");
+  test_assert_value (test_runtime_call ("rt.made.get", NULL), "int64 5");
+
+  error = test_runtime_eval_error ("a..b", "1");
+  g_assert_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND);
+}
+
+static void
+test_await (void)
+{
+  test_runtime_assert_eval ("await 5", "int64 5");
+  test_runtime_assert_eval ("(await Promise.resolve([1, 2]))[1]", "int64 2");
+  test_runtime_assert_eval ("const aw1 = await 7, {aw2} = {aw2: await 8}; let aw3\naw1 + aw2", "int64 15");
+  test_runtime_assert_eval ("[aw1, aw2, typeof aw3]", "[<int64 7>, <int64 8>, <'undefined'>]");
+  test_runtime_assert_eval ("await null; class Aw4 { m() { return 4; } }\nfunction aw5() { return new Aw4().m(); }", "@mv nothing");
+  test_runtime_assert_eval ("aw5()", "int64 4");
+  test_runtime_assert_eval ("let aw6 = 0; for await (const x of [1, Promise.resolve(2)]) aw6 += x; aw6", "int64 3");
+  /* A promise is awaited without being asked for, and so is what has then(). */
+  test_runtime_assert_eval ("new Promise(resolve => setTimeout(() => resolve('late'), 5))", "'late'");
+  test_runtime_assert_eval ("({then(resolve) { resolve('thenable'); }})", "'thenable'");
+}
+
+static void
+test_imports (void)
+{
+  g_autoptr (GError) error = NULL;
+  GError *missing;
+
+  test_runtime_assert_eval ("import Im1 from 'gi://GLib?version=2.0'; Im1.MAJOR_VERSION", "int64 2");
+  test_runtime_assert_eval ("Im1.MAJOR_VERSION", "int64 2");
+  test_runtime_assert_eval ("import * as Im2 from 'system'\ntypeof Im2.default.exit", "'function'");
+  test_runtime_assert_eval ("(await import('gi://Gio')).default.File.new_for_path('/tmp').get_basename()", "'tmp'");
+  test_runtime_assert_eval ("imports.gi.Gio.File.new_for_path('/tmp').get_basename()", "'tmp'");
+
+  missing = test_runtime_eval_error (NULL, "await import('file:///no/such/module.js')");
+  test_assert_error (missing, MALT_ERROR, MALT_ERROR_REMOTE, "*ImportError*/no/such/module.js*");
+  missing = test_runtime_eval_error (NULL, "import Im3 from 'gi://NoSuchThing'");
+  test_assert_error (missing, MALT_ERROR, MALT_ERROR_REMOTE, "*NoSuchThing*");
+  missing = test_runtime_eval_error (NULL, "await import('gi://GLib?version=99.0')");
+  test_assert_error (missing, MALT_ERROR, MALT_ERROR_REMOTE, "*GLib*99.0*");
+  missing = test_runtime_eval_error (NULL, "imports.no_such_module");
+  test_assert_error (missing, MALT_ERROR, MALT_ERROR_REMOTE, "*no_such_module*");
+  test_runtime_assert_eval ("1", "int64 1");
+}
+
+/* Calling */
+
+static void
+test_call (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) keywords = NULL;
+  GVariant *value;
+
+  test_assert_value (test_runtime_call ("Math.max", "(@x 1, @x 3, @x 2)"), "int64 3");
+  test_assert_value (test_runtime_call ("String", "(true,)"), "'true'");
+  test_runtime_assert_eval ("const c1 = {n: 5, get() { return this?.n; }, deep: {get() { return typeof this.get; }}}\n"
+                            "function c2() { 'use strict'; return this === undefined; }\n"
+                            "const c3 = 'text', c4 = (first, {a, b}) => first + a - b", "@mv nothing");
+  test_assert_value (test_runtime_call ("c1.get", NULL), "int64 5");
+  test_assert_value (test_runtime_call ("c1.deep.get", NULL), "'function'");
+  test_assert_value (test_runtime_call ("c2", NULL), "true");
+  test_assert_value (test_runtime_call ("c3.toUpperCase", NULL), "'TEXT'");
+
+  keywords = g_variant_ref_sink (g_variant_new_parsed ("{'a': <@x 10>, 'b': <@x 3>}"));
+  value = malt_worker_remote_call_fetch (test_runtime_worker, "c4", g_variant_new_parsed ("(@x 100,)"), keywords,
+                                         MALT_TIMEOUT_NONE, NULL, &error);
+  g_assert_no_error (error);
+  test_assert_value (value, "int64 107");
+}
+
+static void
+test_not_found (void)
+{
+  static const struct
+  {
+    const char *name;
+    const char *message;
+  } names[] = {
+    { "nf_none", "*there is no function 'nf_none'" },
+    { "nf_none.f", "*there is no 'nf_none' for 'nf_none.f', and no module of that name" },
+    { "Math.none", "*'Math' has no property 'none'" },
+    { "Math.max.none.deeper", "*'Math.max' has no property 'none'" },
+    { "Math.PI", "*'Math.PI' is not a function but of the type 'number'" },
+    { "a..b", "*'a..b' is not the name of a function" },
+    { "1 + 1", "*there is no function '1 + 1'" },
+  };
+  gsize i;
+
+  for (i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      GError *error = test_runtime_call_error (names[i].name, NULL);
+
+      test_assert_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND, names[i].message);
+    }
+}
+
+/* Exceptions */
+
+static void
+assert_exception (const char *source,
+                  const char *expected_type,
+                  const char *expected_message,
+                  const char *expected_traceback)
+{
+  g_autoptr (GError) error = test_runtime_eval_error (NULL, source);
+  g_autofree char *type = malt_remote_error_dup_type (error);
+  g_autofree char *message = malt_remote_error_dup_message (error);
+  g_autofree char *traceback = malt_remote_error_dup_traceback (error);
+
+  g_assert_error (error, MALT_ERROR, MALT_ERROR_REMOTE);
+  g_assert_cmpstr (type, ==, expected_type);
+  test_assert_match (message, expected_message);
+  test_assert_match (traceback, expected_traceback);
+  g_assert_null (strstr (traceback, "<malt>"));
+}
+
+static void
+test_exceptions (void)
+{
+  assert_exception ("function e1() {\n  throw new TypeError('bad')\n}\ne1()", "TypeError", "bad",
+                    "TypeError: bad\ne1@<eval *>:2:*\n@<eval *>:4:*");
+  assert_exception ("class Own extends Error {}\nthrow new Own('mine')", "Own", "mine", "Own: mine*@<eval *>:2:*");
+  assert_exception ("const named = new Error('n'); named.name = 'Named'; throw named", "Named", "n", "Named: n*");
+  assert_exception ("throw new Error('outer', {cause: new RangeError('inner')})", "Error", "outer",
+                    "Error: outer\n*Caused by: RangeError: inner\n*");
+  assert_exception ("await null\nnull.property", "TypeError", "*null*", "*@<eval *>:2:*");
+  assert_exception ("async function e2() {\n  await null\n  throw new Error('later')\n}\nawait e2()", "Error", "later",
+                    "Error: later\ne2@<eval *>:3:*");
+  assert_exception ("Promise.reject(new Error('rejected'))", "Error", "rejected", "*");
+  assert_exception ("undefined_name", "ReferenceError", "undefined_name is not defined", "*");
+  assert_exception ("(function e3() { e3(); })()", "InternalError", "too much recursion", "*");
+  assert_exception ("imports.gi.Gio.File.new_for_path('/no/such').load_contents(null)", "Gio.IOErrorEnum",
+                    "*/no/such*", "*");
+  assert_exception ("throw 7", "number", "7", "number: 7*@<eval *>:1:*");
+  assert_exception ("throw undefined", "undefined", "undefined", "*");
+  assert_exception ("throw Symbol('s')", "symbol", "a symbol", "*");
+  assert_exception ("throw {toString() { throw 1; }}", "Object", "<no text>", "*");
+  assert_exception ("throw Object.create(null)", "Object", "<no text>", "*");
+  assert_exception ("const e4 = new Error(); Object.defineProperty(e4, 'message', {get() { throw 1; }}); throw e4",
+                    "Error", "", "*");
+  assert_exception ("throw new Error('a\\0b\\ud800')", "Error", "a\\0b\\ud800", "*");
+  test_runtime_assert_eval ("1", "int64 1");
+}
+
+static void
+test_syntax (void)
+{
+  assert_exception ("let x = ;", "SyntaxError", "* (<eval *>, line 1, column 9)", "SyntaxError: *");
+  assert_exception ("1 +\n  2 +", "SyntaxError", "* (<eval *>, line 2, column *)", "*");
+  assert_exception ("await (\n\n  x y)", "SyntaxError", "* (<eval *>, line 3, column 5)", "*");
+  assert_exception ("let twice; let twice", "SyntaxError", "*twice* (<eval *>, line 1, column *)", "*");
+}
+
+/* Nobody awaits it: it is printed. */
+static void
+test_unhandled (void)
+{
+  g_autoptr (MaltLauncher) launcher = malt_launcher_new ("process", "gjs");
+  g_autoptr (GError) error = NULL;
+  g_autoptr (MaltWorker) worker = malt_launcher_spawn (launcher, NULL, &error);
+
+  g_assert_no_error (error);
+  malt_worker_remote_eval_wait (worker, NULL,
+                                "Promise.reject(new Error('lost one')); const handled = Promise.reject(2); handled.catch(() => {});"
+                                "(async () => { await null; throw new TypeError('lost two'); })(); null",
+                                MALT_TIMEOUT_NONE, NULL, &error);
+  g_assert_no_error (error);
+  malt_worker_stop (worker, -1, -1, NULL, &error);
+  g_assert_no_error (error);
+  test_assert_match (malt_exit_info_get_stderr (malt_worker_get_exit_info (worker)),
+                     "*Unhandled promise rejection: Error: lost one\n*Unhandled promise rejection: TypeError: lost two\n*");
+}
+
+static void
+test_exit (void)
+{
+  g_autoptr (MaltLauncher) launcher = malt_launcher_new ("process", "gjs");
+  g_autoptr (GError) error = NULL;
+  g_autoptr (MaltWorker) worker = malt_launcher_spawn (launcher, NULL, &error);
+
+  g_assert_no_error (error);
+  g_assert_null (malt_worker_remote_eval_fetch (worker, NULL, "imports.system.exit(3)", MALT_TIMEOUT_NONE, NULL, &error));
+  test_assert_error (error, MALT_ERROR, MALT_ERROR_TERMINATED, "*exited with code 3*");
+}
+
+/* Interrupts */
+
+/* In a main loop that code runs, by GLib's own function or turn by turn, and in what sources
+ * of it do. */
+static void
+test_interrupt_loops (void)
+{
+  static const char * const sources[] = {
+    "const loop = new imports.gi.GLib.MainLoop(context, false); mark(); loop.run(); 'over'",
+    "mark(); for (;;) context.iteration(true)",
+    "mark(); for (;;) ;",
+    "mark(); while (true) { try { throw 1 } catch (e) { if (e !== 1) throw e } }",
+    "mark(); for (;;) [3, 1, 2].sort((a, b) => a - b)",
+    "mark(); 'x'.repeat(30).match(/(x+x+)+y/)",
+    "mark(); new malt.Channel(1).takeSync()",
+  };
+  gsize i;
+
+  for (i = 0; i < G_N_ELEMENTS (sources); i++)
+    {
+      g_autofree char *mark = test_mark_new ();
+      g_autofree char *source = g_strdup_printf ("const context = imports.gi.GLib.MainContext.ref_thread_default?.() ?? null;"
+                                                 "function mark() { imports.gi.GLib.file_set_contents('%s', ''); }\n%s",
+                                                 mark, sources[i]);
+      TestAnswer *answer = start (source);
+
+      g_test_message ("%s", sources[i]);
+      test_mark_await (mark);
+      malt_worker_interrupt (test_runtime_worker);
+      assert_interrupted (answer);
+    }
+}
+
+/* What waits for a promise is let go, and what it was to be told of does no harm. */
+static void
+test_interrupt_waiting (void)
+{
+  g_autoptr (GError) error = NULL;
+  TestAnswer *answer;
+  guint i;
+
+  for (i = 0; i < 3; i++)
+    {
+      answer = start ("await new Promise(resolve => { globalThis.go_on = resolve; }); globalThis.went_on = true");
+      test_runtime_assert_eval ("typeof go_on", "'function'");
+      malt_worker_interrupt (test_runtime_worker);
+      assert_interrupted (answer);
+      test_runtime_assert_eval ("go_on(); null", "@mv nothing");
+    }
+
+  /* A deadline does the same. */
+  answer = test_answer_eval (test_runtime_worker, NULL, "new Promise(() => {})", 20, NULL);
+  g_assert_null (test_answer_wait (answer, &error));
+  test_assert_error (error, MALT_ERROR, MALT_ERROR_TIMEOUT, "*");
+  test_runtime_assert_eval ("1", "int64 1");
+}
+
+/* A promise is waited for while others are answered. */
+static void
+test_interleaved (void)
+{
+  g_autoptr (GError) error = NULL;
+  TestAnswer *first = start ("let il1; new Promise(resolve => { il1 = resolve; })");
+  TestAnswer *second = start ("let il2; await new Promise(resolve => { il2 = resolve; })");
+
+  test_runtime_assert_eval ("il2('second'); null", "@mv nothing");
+  test_assert_value (test_answer_wait (second, &error), "'second'");
+  g_assert_no_error (error);
+  g_assert_false (test_answer_is_there (first));
+  test_runtime_assert_eval ("il1('first'); null", "@mv nothing");
+  test_assert_value (test_answer_wait (first, &error), "'first'");
+  g_assert_no_error (error);
+}
+
+/* What is found in `malt` */
+
+static void
+test_channels (void)
+{
+  test_runtime_assert_eval ("const ch1 = new malt.Channel(2); await ch1.put([1, 2]); ch1.putSync('b');"
+                            "[ch1.capacity, ch1.isReady(), ch1.closed, await ch1.take(), ch1.takeSync()]",
+                            "[<int64 2>, <true>, <false>, <[int64 1, 2]>, <'b'>]");
+  test_runtime_assert_eval ("try { new malt.Channel(1).takeSync(0.001) } catch (e) { e.name }", "'TimeoutError'");
+  test_runtime_assert_eval ("const ch2 = new Channel(5); for (const x of [1, 2, 3]) ch2.putSync(x); ch2.close();"
+                            "let ch3 = 0; for await (const x of ch2) ch3 += x; ch3", "int64 6");
+  test_runtime_assert_eval ("try { ch2.takeSync() } catch (e) { e instanceof malt.ChannelClosed }", "true");
+  test_runtime_assert_eval ("try { new malt.Channel(0) } catch (e) { e.message }",
+                            "'the capacity of a channel is 1 to 2147483647, not 0'");
+  test_runtime_assert_eval ("try { ch1.putSync(() => 1) } catch (e) { `${e.name}: ${e.message}` }",
+                            "'TypeError: cannot convert a function'");
+}
+
+static void
+test_malt (void)
+{
+  g_autoptr (GError) error = NULL;
+
+  test_runtime_assert_eval ("malt.cancelled()", "false");
+  test_runtime_assert_eval ("malt.progress(0.5, 'half'); malt.progress(null); malt.progress()", "@mv nothing");
+  test_runtime_assert_eval ("try { malt.progress(-1) } catch (e) { e.message.startsWith('the fraction') }", "true");
+  error = test_runtime_eval_error (NULL, "await malt.host.no.such.function(1)");
+  test_assert_match (error->message, "*HostError*no.such.function*");
+}
+
+int
+main (int argc, char **argv)
+{
+  static const struct
+  {
+    const char *name;
+    GTestFunc   func;
+  } tests[] = {
+    { "eval", test_eval },
+    { "state", test_state },
+    { "modules", test_modules },
+    { "await", test_await },
+    { "imports", test_imports },
+    { "call", test_call },
+    { "not-found", test_not_found },
+    { "exceptions", test_exceptions },
+    { "syntax", test_syntax },
+    { "interrupt-loops", test_interrupt_loops },
+    { "interrupt-waiting", test_interrupt_waiting },
+    { "interleaved", test_interleaved },
+    { "channels", test_channels },
+    { "malt", test_malt },
+  };
+  gsize i;
+
+  g_test_init (&argc, &argv, NULL);
+
+  for (i = 0; i < G_N_ELEMENTS (tests); i++)
+    test_runtime_add ("gjs", "gjs-runtime", tests[i].name, NULL, tests[i].func);
+  g_test_add_func ("/gjs-runtime/unhandled", test_unhandled);
+  g_test_add_func ("/gjs-runtime/exit", test_exit);
+
+  return g_test_run ();
+}

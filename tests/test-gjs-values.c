@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <malt.h>
+#include <string.h>
+
+#include "test-asserts.h"
+#include "test-runtime.h"
+
+/* What JavaScript's values become, and what they come from: docs/values.md. */
+
+static const struct
+{
+  const char *source;
+  const char *value;
+} made[] = {
+  { "null", "@mv nothing" },
+  { "undefined", "@mv nothing" },
+  { "true", "true" },
+  { "7", "int64 7" },
+  { "7.5", "7.5" },
+  { "0 * -1", "-0.0" },
+  { "1e100", "1e+100" },
+  { "2 ** 53 - 1", "int64 9007199254740991" },
+  { "2 ** 53", "9007199254740992.0" },
+  { "5n", "int64 5" },
+  { "2n ** 63n - 1n", "int64 9223372036854775807" },
+  { "0n - 2n ** 63n", "int64 -9223372036854775808" },
+  { "2n ** 64n - 1n", "uint64 18446744073709551615" },
+  { "'text'", "'text'" },
+  { "'\\u00fc\\u{1f600}'", "'\303\274\360\237\230\200'" },
+  { "[]", "@av []" },
+  { "[1, 2]", "[int64 1, 2]" },
+  { "[1, 2.5]", "[1.0, 2.5]" },
+  { "[1n, 2]", "[int64 1, 2]" },
+  { "[2n ** 63n]", "[uint64 9223372036854775808]" },
+  { "[true, false]", "[true, false]" },
+  { "['a', 'b']", "['a', 'b']" },
+  { "[1, 'a']", "[<int64 1>, <'a'>]" },
+  { "[[1], [2, 3]]", "[[int64 1], [2, 3]]" },
+  { "[[1], ['a']]", "[<[int64 1]>, <['a']>]" },
+  { "[1, , 2]", "[<int64 1>, <@mv nothing>, <int64 2>]" },
+  { "[null]", "[<@mv nothing>]" },
+  { "({})", "@a{sv} {}" },
+  { "({a: 1, b: {c: 'd'}})", "{'a': <int64 1>, 'b': <{'c': <'d'>}>}" },
+  { "({2: 'x', 1: 'y'})", "{'1': <'y'>, '2': <'x'>}" },
+  { "({a: undefined})", "{'a': <@mv nothing>}" },
+  { "class P { constructor() { this.x = 1; } get y() { return 2; } }; new P()", "{'x': <int64 1>}" },
+  { "Object.create({inherited: 1})", "@a{sv} {}" },
+  { "new Proxy({a: 1}, {})", "{'a': <int64 1>}" },
+  { "new Map([['a', 1], ['b', 'c']])", "{'a': <int64 1>, 'b': <'c'>}" },
+  { "new Map([[1, 'x'], [2n, 'y']])", "{int64 1: <'x'>, 2: <'y'>}" },
+  { "new Set(['a', 'b'])", "['a', 'b']" },
+  { "new Date(0)", "'1970-01-01T00:00:00.000Z'" },
+  { "new Number(5)", "int64 5" },
+  { "new String('s')", "'s'" },
+  { "new Uint8Array([1, 255])", "[byte 0x01, 0xff]" },
+  { "new Uint8ClampedArray([300])", "[byte 0xff]" },
+  { "new Int8Array([-1])", "[int16 -1]" },
+  { "new Int16Array([-1])", "[int16 -1]" },
+  { "new Uint16Array([1])", "[uint16 1]" },
+  { "new Int32Array([-1])", "[-1]" },
+  { "new Uint32Array([1])", "[uint32 1]" },
+  { "new Float32Array([1.5])", "[1.5]" },
+  { "new Float64Array([1])", "[1.0]" },
+  { "new BigInt64Array([-1n])", "[int64 -1]" },
+  { "new BigUint64Array([1n])", "[uint64 1]" },
+  { "new Uint8Array([0, 1, 2, 3]).subarray(1, 3)", "[byte 0x01, 0x02]" },
+  { "new Uint8Array([1, 2]).buffer", "[byte 0x01, 0x02]" },
+  { "new DataView(new Uint8Array([1, 2]).buffer, 1)", "[byte 0x02]" },
+  { "new Uint8Array(0)", "@ay []" },
+  { "new imports.gi.GLib.Bytes([1, 2])", "[byte 0x01, 0x02]" },
+  { "new imports.gi.GLib.Variant('(suay)', ['a', 1, [2]])", "('a', uint32 1, [byte 0x02])" },
+  { "[new imports.gi.GLib.Variant('n', 1)]", "[int16 1]" },
+};
+
+static void
+test_to_variant (void)
+{
+  gsize i;
+
+  for (i = 0; i < G_N_ELEMENTS (made); i++)
+    test_runtime_assert_eval (made[i].source, made[i].value);
+}
+
+static const struct
+{
+  const char *source;
+  const char *message;
+} refused[] = {
+  { "function f() {}; f", "*cannot convert the function 'f'" },
+  { "[1, [2, () => 1]]", "*item 1, item 1: cannot convert a function" },
+  { "({a: [1, Symbol()]})", "*key 'a', item 1: cannot convert a symbol" },
+  { "const loop = {}; loop.a = [loop]; loop", "*key 'a', item 0: cannot convert an object that contains itself" },
+  { "'a\\ud800'", "*cannot convert a string with a lone surrogate, at 1" },
+  { "['\\udc00b']", "*item 0: cannot convert a string with a lone surrogate, at 0" },
+  { "'ab\\0'", "*cannot convert a string with a NUL character, at 2" },
+  { "({'a\\0': 1})", "*cannot convert a key with a NUL character, at 1" },
+  { "2n ** 64n", "*cannot convert a BigInt of more than 64 bits" },
+  { "new Map([[1, 2], ['a', 3]])", "*cannot convert a Map whose keys*" },
+  { "new Map([[{}, 2]])", "*cannot convert a Map whose keys*" },
+  { "new Date(NaN)", "*cannot convert a Date that is none" },
+  { "new Error('given')", "*cannot convert an object of the class 'Error'" },
+  { "/x/", "*cannot convert an object of the class 'RegExp'" },
+  { "new WeakMap()", "*cannot convert an object of the class 'WeakMap'" },
+  { "new malt.Channel(1)", "*cannot convert an object of the class 'Channel'" },
+  { "imports.gi.Gio.File.new_for_path('/')", "*cannot convert an object of the class *" },
+  { "new Array(4294967295)", "*cannot convert an array of 4294967295 elements" },
+  { "let deep = 1; for (let i = 0; i < 50; i++) deep = [deep]; deep", "*cannot convert more than 32 containers*" },
+};
+
+static void
+test_refused (void)
+{
+  gsize i;
+
+  for (i = 0; i < G_N_ELEMENTS (refused); i++)
+    {
+      GError *error = test_runtime_eval_error (NULL, refused[i].source);
+
+      test_assert_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, refused[i].message);
+    }
+  test_runtime_assert_eval ("1", "int64 1");
+}
+
+/* Who does not want the value does not care whether it could cross. */
+static void
+test_unwanted (void)
+{
+  g_autoptr (GError) error = NULL;
+
+  g_assert_true (malt_worker_remote_eval_wait (test_runtime_worker, NULL, "() => 1", MALT_TIMEOUT_NONE, NULL, &error));
+  g_assert_no_error (error);
+}
+
+/* Code that runs while its value is converted. */
+static void
+test_during_conversion (void)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *type = NULL;
+
+  error = test_runtime_eval_error (NULL, "({get a() { throw new RangeError('trapped'); }})");
+  g_assert_error (error, MALT_ERROR, MALT_ERROR_REMOTE);
+  type = malt_remote_error_dup_type (error);
+  g_assert_cmpstr (type, ==, "RangeError");
+  g_clear_error (&error);
+
+  error = test_runtime_eval_error (NULL, "new Proxy({}, {ownKeys() { throw new Error('trapped'); }})");
+  g_assert_error (error, MALT_ERROR, MALT_ERROR_REMOTE);
+  test_runtime_assert_eval ("const shrinking = [{get a() { shrinking.length = 0; return 1; }}, 2]; shrinking",
+                            "[<{'a': <int64 1>}>, <int64 2>]");
+}
+
+/* What arrives in JavaScript: a value, and what is true of it there. */
+static const struct
+{
+  const char *value;
+  const char *condition;
+} arriving[] = {
+  { "@mv nothing", "v === null" },
+  { "true", "v === true" },
+  { "byte 0xff", "v === 255" },
+  { "int16 -3", "v === -3" },
+  { "uint32 4294967295", "v === 4294967295" },
+  { "int64 9007199254740991", "v === 9007199254740991" },
+  { "int64 9007199254740992", "v === 9007199254740992n" },
+  { "int64 -9223372036854775808", "v === -(2n ** 63n)" },
+  { "uint64 18446744073709551615", "v === 2n ** 64n - 1n" },
+  { "0.5", "v === 0.5" },
+  { "'t\303\274\360\237\230\200'", "v === 't\\u00fc\\u{1f600}'" },
+  { "objectpath '/a'", "v === '/a'" },
+  { "@ay [1, 2]", "v instanceof Uint8Array && v.join() === '1,2'" },
+  { "@ay []", "v instanceof Uint8Array && v.length === 0" },
+  { "@an [-1]", "v instanceof Int16Array && v[0] === -1" },
+  { "@aq [1]", "v instanceof Uint16Array && v[0] === 1" },
+  { "@ai [-1]", "v instanceof Int32Array && v[0] === -1" },
+  { "@au [1]", "v instanceof Uint32Array && v[0] === 1" },
+  { "@ax [1, 9007199254740993]", "Array.isArray(v) && v[0] === 1 && v[1] === 9007199254740993n" },
+  { "@at [1]", "Array.isArray(v) && v[0] === 1" },
+  { "@ad [1.0, 2.5]", "Array.isArray(v) && v[1] === 2.5" },
+  { "@ab [true, false]", "Array.isArray(v) && v[0] === true && v[1] === false" },
+  { "@as ['a']", "Array.isArray(v) && v[0] === 'a'" },
+  { "@av []", "Array.isArray(v) && v.length === 0" },
+  { "('a', 1, [true])", "Array.isArray(v) && v.length === 3 && v[2][0] === true" },
+  { "{'a': <1>, '__proto__': <2>}", "Object.keys(v).join() === 'a,__proto__' && v.a === 1" },
+  { "@a{ss} {'a': 'b'}", "v.a === 'b'" },
+  { "@a{xv} {1: <'x'>}", "v instanceof Map && v.get(1) === 'x'" },
+  { "<<5>>", "v === 5" },
+  { "@ms 'there'", "v === 'there'" },
+};
+
+static void
+test_from_variant (void)
+{
+  gsize i;
+
+  for (i = 0; i < G_N_ELEMENTS (arriving); i++)
+    {
+      g_autofree char *source = g_strdup_printf ("function check(v) { return %s; }", arriving[i].condition);
+      g_autofree char *arguments = g_strdup_printf ("(%s,)", arriving[i].value);
+      g_autoptr (GVariant) value = NULL;
+
+      g_variant_unref (test_runtime_eval (NULL, source));
+      value = test_runtime_call ("check", arguments);
+      if (!g_variant_is_of_type (value, G_VARIANT_TYPE_BOOLEAN) || !g_variant_get_boolean (value))
+        g_error ("of %s it is not true that %s", arriving[i].value, arriving[i].condition);
+    }
+}
+
+static void
+test_handle (void)
+{
+  GError *error = test_runtime_call_error ("Math.abs", "(handle 0,)");
+
+  test_assert_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "*'h'*");
+}
+
+/* Megabytes, which are copied as a whole. */
+static void
+test_large (void)
+{
+  const gsize size = 5 * 1000 * 1000;
+  g_autofree guint8 *data = g_malloc (size);
+  g_autoptr (GError) error = NULL;
+  g_autoptr (GVariant) value = NULL;
+  gconstpointer back;
+  gsize n, i;
+
+  for (i = 0; i < size; i++)
+    data[i] = (guint8) (i * 7);
+  g_variant_unref (test_runtime_eval (NULL, "function echo(a) { return a; }"));
+  value = malt_worker_remote_call_fetch (test_runtime_worker, "echo",
+                                         g_variant_new ("(@ay)", g_variant_new_fixed_array (G_VARIANT_TYPE_BYTE, data, size, 1)),
+                                         NULL, MALT_TIMEOUT_NONE, NULL, &error);
+  g_assert_no_error (error);
+  back = g_variant_get_fixed_array (value, &n, 1);
+  g_assert_cmpmem (back, n, data, size);
+}
+
+static void
+test_many_keys (void)
+{
+  g_autoptr (GVariant) value = test_runtime_eval (NULL, "const keys = {}; for (let i = 0; i < 1e6; i++) keys['k' + i] = i; keys");
+
+  g_assert_cmpstr (g_variant_get_type_string (value), ==, "a{sv}");
+  g_assert_cmpuint (g_variant_n_children (value), ==, 1000000);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  test_runtime_add ("gjs", "gjs-values", "to-variant", NULL, test_to_variant);
+  test_runtime_add ("gjs", "gjs-values", "refused", NULL, test_refused);
+  test_runtime_add ("gjs", "gjs-values", "unwanted", NULL, test_unwanted);
+  test_runtime_add ("gjs", "gjs-values", "during-conversion", NULL, test_during_conversion);
+  test_runtime_add ("gjs", "gjs-values", "from-variant", NULL, test_from_variant);
+  test_runtime_add ("gjs", "gjs-values", "handle", NULL, test_handle);
+  test_runtime_add ("gjs", "gjs-values", "large", NULL, test_large);
+  test_runtime_add ("gjs", "gjs-values", "many-keys", NULL, test_many_keys);
+
+  return g_test_run ();
+}
