@@ -73,7 +73,7 @@ malt_gjs_run_request (MaltGjs     *self,
                       gboolean     hit)
 {
   MaltGjsEngine *engine = self->engine;
-  MaltGjsRun run = { self, request, NULL, FALSE, FALSE };
+  MaltGjsRun run = { self, request, NULL, FALSE, FALSE, 0 };
   MaltGjsAnswer answer = {};
 
   if (!engine->is_ready && !malt_gjs_engine_prepare (engine, &answer.error))
@@ -92,6 +92,8 @@ malt_gjs_run_request (MaltGjs     *self,
   else
     malt_gjs_answer_execute (&answer, &run);
   /* The value may refer to what JavaScript has, so before anything else of it runs. */
+  if (!answer.is_pending)
+    malt_gjs_run_answered (&run);
   malt_gjs_answer_send (&answer, request);
   malt_gjs_engine_run_jobs (engine);
 

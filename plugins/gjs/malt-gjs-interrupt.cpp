@@ -152,6 +152,19 @@ malt_gjs_run_enter (MaltGjsRun *run)
   g_mutex_unlock (&self->lock);
 }
 
+/* The request is about to be answered, and what promises have made due may still run.  An
+ * interrupt that comes after the answer is not for that request. */
+void
+malt_gjs_run_answered (MaltGjsRun *run)
+{
+  MaltGjsEngine *self = run->gjs->engine;
+
+  g_mutex_lock (&self->lock);
+  run->answered = g_get_monotonic_time ();
+  run->hit = FALSE;
+  g_mutex_unlock (&self->lock);
+}
+
 /* It runs no longer.  TRUE if there was an interrupt that it has not seen. */
 gboolean
 malt_gjs_run_leave (MaltGjsRun *run)
@@ -205,8 +218,14 @@ hit_run_locked (MaltGjsEngine *self,
 static void
 hit_background_locked (MaltGjsEngine *self)
 {
-  if (self->own_process && self->running == NULL && self->busy_since >= 0 &&
-      g_get_monotonic_time () - self->busy_since > HOG_USEC)
+  gint64 since = self->running != NULL ? self->running->answered : self->busy_since;
+
+  if (!self->own_process || since <= 0 || g_get_monotonic_time () - since <= HOG_USEC)
+    return;
+
+  if (self->running != NULL)
+    self->running->hit = TRUE;
+  else
     self->background_hit = TRUE;
 }
 
@@ -217,7 +236,7 @@ find_run_locked (MaltGjs     *gjs,
   MaltGjsRun *run;
 
   for (run = gjs->engine->running; run != NULL; run = run->outer)
-    if (request != NULL ? run->request == request : run->gjs == gjs)
+    if (run->answered == 0 && (request != NULL ? run->request == request : run->gjs == gjs))
       break;
 
   return run;
