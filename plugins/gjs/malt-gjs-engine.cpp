@@ -2,6 +2,7 @@
 
 #include "malt-gjs-engine.h"
 
+#include <js/GCAPI.h>
 #include <js/Initialization.h>
 #include <js/PropertyAndElement.h>
 #include <js/RealmIterators.h>
@@ -297,6 +298,21 @@ engine_new (gboolean      own_process,
   return self;
 }
 
+/* One of our own.
+ *
+ * GJS before 1.82 takes the time between two steps of sweeping for sweeping itself, and then
+ * calls no closure of JavaScript: a timeout or the callback of a promise is lost.  A worker has
+ * no frames to draw, and collects garbage in one step. */
+static GjsContext *
+make_context (void)
+{
+  GjsContext *context = gjs_context_new ();
+
+  JS_SetGCParameter ((JSContext *) gjs_context_get_native_context (context), JSGC_INCREMENTAL_GC_ENABLED, FALSE);
+
+  return context;
+}
+
 /* The program has no GJS: so it gets one, with a thread that stays. */
 
 typedef struct
@@ -341,7 +357,7 @@ engine_thread (gpointer data)
   GjsContext *context;
 
   g_main_context_push_thread_default (main_context);
-  context = gjs_context_new ();
+  context = make_context ();
 
   g_mutex_lock (&making->lock);
   making->engine = engine_new (FALSE, context, main_context);
@@ -395,7 +411,7 @@ malt_gjs_engine_get (gboolean   own_process,
     {
       g_autoptr (GMainContext) main_context = g_main_context_ref_thread_default ();
 
-      self = engine_new (TRUE, gjs_context_new (), main_context);
+      self = engine_new (TRUE, make_context (), main_context);
       self->thread = g_thread_self ();
       return self;
     }
