@@ -21,7 +21,7 @@ static void
 take_exception (MaltGjsAnswer *answer,
                 MaltGjsRun    *run)
 {
-  answer->error = malt_gjs_error_take (run->gjs->engine, run);
+  answer->error = malt_gjs_error_take (run->gjs->engine);
 }
 
 static void
@@ -154,14 +154,14 @@ malt_gjs_answer_settled (MaltGjs         *gjs,
                          gboolean         is_fulfilled)
 {
   MaltGjsEngine *engine = gjs->engine;
-  MaltGjsRun run = { gjs, request, NULL, FALSE, FALSE, 0 };
+  MaltGjsRun run = { gjs, request, NULL, FALSE, 0 };
   MaltGjsAnswer answer = {};
 
   JSAutoRealm realm (engine->cx, engine->global);
 
   malt_gjs_run_enter (&run);
   if (!is_fulfilled)
-    answer.error = malt_gjs_error_new (engine, value, &run);
+    answer.error = malt_gjs_error_new (engine, value);
   else if (then == MALT_GJS_THEN_ANSWER)
     convert (&answer, &run, value);
   else if (malt_gjs_namespace_loaded (engine, value))

@@ -73,7 +73,7 @@ malt_gjs_run_request (MaltGjs     *self,
                       gboolean     hit)
 {
   MaltGjsEngine *engine = self->engine;
-  MaltGjsRun run = { self, request, NULL, FALSE, FALSE, 0 };
+  MaltGjsRun run = { self, request, NULL, FALSE, 0 };
   MaltGjsAnswer answer = {};
 
   if (!engine->is_ready && !malt_gjs_engine_prepare (engine, &answer.error))

@@ -492,7 +492,6 @@ malt_gjs_engine_prepare (MaltGjsEngine  *self,
 {
   JSContext *cx = self->cx;
   JSObject *global = nullptr;
-  MaltGjsRun run = {};
   g_autoptr (GError) reason = NULL;
 
   if (self->is_ready)
@@ -515,7 +514,7 @@ malt_gjs_engine_prepare (MaltGjsEngine  *self,
   malt_gjs_evaluate_begin (self);
   if (!malt_gjs_evaluate_make_private (self) || !run_glue (self))
     {
-      reason = malt_gjs_error_take (self, &run);
+      reason = malt_gjs_error_take (self);
       g_set_error (error, MALT_ERROR, MALT_ERROR_START, "GJS cannot be made ready: %s", reason->message);
       return FALSE;
     }

@@ -221,21 +221,19 @@ describe_place (JSContext        *cx,
   return malt_gjs_text_escape (cx, string);
 }
 
-/* An interrupt, also where an error of the user's stands for it because that is how it was
- * caught, is told from others by its identity. */
+/* The exception of an interrupt is told from others by its identity: an async function may
+ * have passed it on to a promise, in which it comes back in another run. */
 static MaltError
-get_code (MaltGjsEngine    *engine,
-          JSObject         *thrown,
-          const MaltGjsRun *run)
+get_code (MaltGjsEngine *engine,
+          JSObject      *thrown)
 {
-  return run->interrupted && thrown == engine->interruption ? MALT_ERROR_INTERRUPTED : MALT_ERROR_REMOTE;
+  return thrown == engine->interruption ? MALT_ERROR_INTERRUPTED : MALT_ERROR_REMOTE;
 }
 
 static GError *
 new_error (MaltGjsEngine    *engine,
            JS::HandleValue   thrown,
-           JS::HandleObject  stack,
-           const MaltGjsRun *run)
+           JS::HandleObject  stack)
 {
   JSContext *cx = engine->cx;
   g_autofree char *type = NULL;
@@ -251,7 +249,7 @@ new_error (MaltGjsEngine    *engine,
 
   if (object && is_error (cx, object))
     {
-      code = get_code (engine, object, run);
+      code = get_code (engine, object);
       type = get_type (cx, object);
       message = get_message (cx, object);
       append_error (cx, traceback, object, 0);
@@ -271,19 +269,17 @@ new_error (MaltGjsEngine    *engine,
   return error;
 }
 
-/* The error for something that was thrown.  In a run. */
+/* The error for something that was thrown. */
 GError *
-malt_gjs_error_new (MaltGjsEngine    *engine,
-                    JS::HandleValue   thrown,
-                    const MaltGjsRun *run)
+malt_gjs_error_new (MaltGjsEngine   *engine,
+                    JS::HandleValue  thrown)
 {
-  return new_error (engine, thrown, nullptr, run);
+  return new_error (engine, thrown, nullptr);
 }
 
 /* Takes the exception.  Code that was ended without one cannot say more. */
 GError *
-malt_gjs_error_take (MaltGjsEngine    *engine,
-                     const MaltGjsRun *run)
+malt_gjs_error_take (MaltGjsEngine *engine)
 {
   JSContext *cx = engine->cx;
   JS::ExceptionStack exception (cx);
@@ -304,7 +300,7 @@ malt_gjs_error_take (MaltGjsEngine    *engine,
       thrown.setUndefined ();
     }
 
-  return new_error (engine, thrown, stack, run);
+  return new_error (engine, thrown, stack);
 }
 
 /* Takes the exception, as a message alone. */

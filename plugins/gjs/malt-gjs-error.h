@@ -4,9 +4,7 @@
 
 #include "malt-gjs.h"
 
-GError *malt_gjs_error_new     (MaltGjsEngine    *engine,
-                                JS::HandleValue   thrown,
-                                const MaltGjsRun *run);
-GError *malt_gjs_error_take    (MaltGjsEngine    *engine,
-                                const MaltGjsRun *run);
-char   *malt_gjs_error_message (JSContext        *cx);
+GError *malt_gjs_error_new     (MaltGjsEngine   *engine,
+                                JS::HandleValue  thrown);
+GError *malt_gjs_error_take    (MaltGjsEngine   *engine);
+char   *malt_gjs_error_message (JSContext       *cx);

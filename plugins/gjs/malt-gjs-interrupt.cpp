@@ -208,7 +208,6 @@ hit_run_locked (MaltGjsEngine *self,
                 MaltGjsRun    *run)
 {
   run->hit = TRUE;
-  run->interrupted = TRUE;
   self->break_due = TRUE;
   if (self->waiting != NULL)
     g_cancellable_cancel (self->waiting);

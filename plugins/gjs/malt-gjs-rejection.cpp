@@ -77,7 +77,6 @@ malt_gjs_rejection_is_due (MaltGjsEngine *engine)
 void
 malt_gjs_rejection_report (MaltGjsEngine *engine)
 {
-  const MaltGjsRun run = {};
   JS::RootedObject promise (engine->cx);
   JS::RootedValue reason (engine->cx);
 
@@ -89,7 +88,7 @@ malt_gjs_rejection_report (MaltGjsEngine *engine)
       promise = engine->rejections->promises[0];
       engine->rejections->promises.erase (engine->rejections->promises.begin ());
       reason = JS::GetPromiseResult (promise);
-      error = malt_gjs_error_new (engine, reason, &run);
+      error = malt_gjs_error_new (engine, reason);
       traceback = malt_remote_error_dup_traceback (error);
       g_printerr ("Unhandled promise rejection: %s\n", traceback);
     }

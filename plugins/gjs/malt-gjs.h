@@ -38,7 +38,6 @@ struct _MaltGjsRun
 
   /* Guarded by the engine's lock. */
   gboolean     hit;         /* an interrupt is to be raised */
-  gboolean     interrupted; /* there was at least one */
   gint64       answered;    /* when its request was answered, monotonic: what still runs is nobody's; or 0 */
 };
 
