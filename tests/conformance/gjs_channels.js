@@ -38,6 +38,11 @@ export function take(name) {
     return channels[name].takeSync();
 }
 
+export function take_and_mark(name, mark) {
+    channels[name].takeSync();
+    GLib.file_set_contents(mark, '');
+}
+
 export function try_take(name) {
     try {
         return channels[name].takeSync(0);
