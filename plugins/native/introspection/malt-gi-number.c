@@ -135,7 +135,8 @@ load_double (char          code,
   if (code == 'd')
     return *(const double *) data;
 
-  load_integer (code, data, &integer);
+  if (!load_integer (code, data, &integer))
+    g_assert_not_reached ();
   return integer.is_negative ? (double) (gint64) integer.bits : (double) integer.bits;
 }
 
