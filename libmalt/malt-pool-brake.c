@@ -76,9 +76,24 @@ malt_pool_brake_is_on (MaltPoolBrake *self,
   return self->times.length + self->call_times.length > (guint) self->limit;
 }
 
-/* When it will let go, if it is on. */
+/* When it will let go, if it is on: when so many have become old that no more than the limit
+ * are left. */
 gint64
 malt_pool_brake_get_end (MaltPoolBrake *self)
 {
-  return *(gint64 *) self->times.head->data + self->window;
+  guint n = self->times.length + self->call_times.length - (guint) self->limit;
+  const GList *without = self->times.head, *during = self->call_times.head;
+  gint64 last = 0;
+
+  for (; n > 0; n--)
+    {
+      const GList **oldest = without != NULL &&
+                             (during == NULL || *(gint64 *) without->data <= *(gint64 *) during->data) ? &without
+                                                                                                     : &during;
+
+      last = *(gint64 *) (*oldest)->data;
+      *oldest = (*oldest)->next;
+    }
+
+  return last + self->window;
 }
