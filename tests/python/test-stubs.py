@@ -87,8 +87,8 @@ async def main() -> None:
         reveal_type(value)
     worker = await Malt.Worker.spawn_async(runtime='python')
     reveal_type(await worker.call_async(half, 4))
-    async for value in await worker.channel_async('malt.Channel(1)'):
-        reveal_type(value)
+    async for taken in await worker.channel_async('malt.Channel(1)'):
+        reveal_type(taken)
     await worker.stop_async()
 '''
 
@@ -98,7 +98,7 @@ REVEALED = ['gi.repository.Malt.Worker', 'builtins.float', 'Any', 'concurrent.fu
             'builtins.float', 'concurrent.futures._base.Future[builtins.float]', 'builtins.list[builtins.float]',
             'builtins.int', 'concurrent.futures._base.Future[builtins.float]',
             'concurrent.futures._base.Future[builtins.float]', 'builtins.list[builtins.float]',
-            'Union[gi.repository.Malt.ExitInfo, None]', 'builtins.float', 'builtins.float']
+            'Union[gi.repository.Malt.ExitInfo, None]', 'builtins.float', 'builtins.float', 'Any']
 
 MISUSES = {
     "worker.call(half, 'x')": 'arg-type',

@@ -233,7 +233,7 @@ class Worker(_Malt.Worker):
 
         progress(fraction, text) is told how far the call is, where fraction may be None.
         """
-        return CallOptions(self, timeout, cancellable, module, progress)
+        return CallOptions(self, timeout, cancellable, module, progress=progress)
 
     def export(self, function=None, *, arguments_type=None):
         """Let the worker's code call a function of this program, as malt.host.NAME(...).
