@@ -212,7 +212,7 @@ test_handle (void)
 {
   GError *error = test_runtime_call_error ("Math.abs", "(handle 0,)");
 
-  test_assert_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "*a handle (h)*");
+  test_assert_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "* ?h? *");
 }
 
 /* Megabytes, which are copied as a whole. */
