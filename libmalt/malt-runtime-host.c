@@ -224,6 +224,26 @@ malt_runtime_set_host (MaltRuntime           *self,
 }
 
 /**
+ * malt_runtime_set_code_thread: (skip)
+ * @self: a runtime
+ * @thread: the thread on which all of its code runs
+ *
+ * Says that requests are not run on the serving thread, but passed on to another one: while
+ * code there waits for a function of the program's, no other request begins.  In
+ * [vfunc@Malt.Runtime.start].
+ *
+ * Since: 1.0
+ */
+void
+malt_runtime_set_code_thread (MaltRuntime *self,
+                              GThread     *thread)
+{
+  g_return_if_fail (MALT_IS_RUNTIME (self));
+
+  malt_runtime_get_host (self)->code_thread = thread;
+}
+
+/**
  * malt_runtime_call_host:
  * @self: a runtime
  * @function: the name of a function that the program has given its worker
@@ -273,7 +293,7 @@ malt_runtime_call_host (MaltRuntime   *self,
 
   host = malt_runtime_get_host (self);
   call = host_call_new (host);
-  request = begin (self, function, arguments, keywords, host->serving == g_thread_self (),
+  request = begin (self, function, arguments, keywords, host->code_thread == g_thread_self (),
                    answer_cb, host_call_ref (call));
 
   if (!g_atomic_int_get (&call->is_done))

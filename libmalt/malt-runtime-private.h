@@ -13,7 +13,7 @@ typedef struct
   const MaltRuntimeHost *klass;    /* or NULL */
   gpointer               user_data;
   GDestroyNotify         destroy;
-  GThread               *serving;  /* the serving thread, only compared */
+  GThread               *code_thread; /* while it waits no request begins; only compared */
 } MaltHost;
 
 MaltHost *malt_runtime_get_host (MaltRuntime *self);

@@ -470,7 +470,7 @@ malt_runtime_start (MaltRuntime  *self,
   g_return_val_if_fail (MALT_IS_RUNTIME (self), FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
-  priv->host.serving = g_thread_self ();
+  priv->host.code_thread = g_thread_self ();
   ready = MALT_RUNTIME_GET_CLASS (self)->start (self, options, &local_error);
   if (!ready && local_error == NULL)
     {

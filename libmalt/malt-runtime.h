@@ -155,6 +155,9 @@ GVariant           *malt_runtime_call_host       (MaltRuntime           *self,
                                                   GCancellable          *cancellable,
                                                   GError               **error);
 MALT_AVAILABLE_IN_1_0
+void                malt_runtime_set_code_thread (MaltRuntime           *self,
+                                                  GThread               *thread);
+MALT_AVAILABLE_IN_1_0
 MaltRequest        *malt_runtime_begin_host_call (MaltRuntime           *self,
                                                   const char            *function,
                                                   GVariant              *arguments,

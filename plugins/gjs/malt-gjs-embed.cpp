@@ -57,7 +57,11 @@ malt_gjs_start (MaltGjs   *self,
   if (self->engine == NULL)
     return FALSE;
   if (!self->own_process)
-    return TRUE;
+    {
+      if (self->engine->has_thread)
+        malt_runtime_set_code_thread (self->runtime, self->engine->thread);
+      return TRUE;
+    }
 
   self->engine->only = self;
   if (!malt_gjs_engine_prepare (self->engine, error))

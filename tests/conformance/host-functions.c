@@ -876,7 +876,7 @@ main (int argc, char **argv)
   test_case_add ("stalled", TEST_NEEDS_HOST, test_stalled);
   test_case_add ("not-stalled", TEST_NEEDS_HOST, test_not_stalled);
   test_case_add ("call-meanwhile", TEST_NEEDS_HOST, test_call_meanwhile);
-  test_case_add ("nested", TEST_NEEDS_HOST, test_nested);
+  test_case_add ("nested", TEST_NEEDS_HOST | TEST_NEEDS_SEVERAL, test_nested);
   test_case_add ("queued", TEST_NEEDS_HOST, test_queued);
   test_case_add ("threads", TEST_NEEDS_HOST | TEST_NEEDS_THREADS, test_threads);
   test_case_add ("large-threads", TEST_NEEDS_HOST | TEST_NEEDS_THREADS, test_large_threads);

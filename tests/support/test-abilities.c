@@ -60,6 +60,7 @@ static const struct
   { NULL, "gjs", TEST_NEEDS_THREADS, "JavaScript has no threads" },
   { NULL, "gjs", TEST_NEEDS_WAKEABLE, "a system call that JavaScript makes is not woken" },
   { "inprocess", NULL, TEST_NEEDS_PROCESS, "the worker is a thread of the manager" },
+  { "inprocess", "gjs", TEST_NEEDS_SEVERAL, "all workers of a program share one thread for JavaScript" },
   { "inprocess", "python", TEST_NEEDS_WAKEABLE,
     "no signal wakes a system call outside of Python's main thread" },
 #if !TEST_HAVE_INTROSPECTION

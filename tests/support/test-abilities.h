@@ -28,6 +28,7 @@ typedef enum
   TEST_NEEDS_PYTHON      = 1 << 15, /* what the test evaluates is Python */
   TEST_NEEDS_THREADS     = 1 << 16, /* its code can have threads */
   TEST_NEEDS_APART       = 1 << 17, /* code that never rests does not slow the program down */
+  TEST_NEEDS_SEVERAL     = 1 << 18, /* code of one worker runs while that of another waits */
 } TestNeeds;
 
 typedef struct
