@@ -254,6 +254,12 @@ int             malt_pool_call_get_timeout      (MaltPoolCore      *core,
 MaltRequest    *malt_pool_call_new_request      (const MaltPoolCall
                                                                    *self,
                                                  GError           **error);
+GVariant       *malt_pool_call_run              (MaltPoolCore      *core,
+                                                 const MaltPoolCall
+                                                                   *call,
+                                                 int                timeout_msec,
+                                                 GCancellable      *cancellable,
+                                                 GError           **error);
 gboolean        malt_pool_call_is_valid         (const MaltPoolCall
                                                                    *self,
                                                  GError           **error);
