@@ -173,7 +173,9 @@ malt_call_respond (MaltRequest *request,
   self->spent = spent;
   rung_source = g_steal_pointer (&self->rung_source);
   on_ladder = self->fate != MALT_CALL_GOES_ON;
-  stopping = priv->state == MALT_WORKER_STOPPING;
+  /* What it breaks off as it stops may come after its end. */
+  stopping = priv->state == MALT_WORKER_STOPPING ||
+             (priv->state == MALT_WORKER_STOPPED && g_error_matches (error, MALT_ERROR, MALT_ERROR_INTERRUPTED));
 
   if (on_ladder || error != NULL)
     {

@@ -103,7 +103,6 @@ test_await (void)
 static void
 test_imports (void)
 {
-  g_autoptr (GError) error = NULL;
   GError *missing;
 
   test_runtime_assert_eval ("import Im1 from 'gi://GLib?version=2.0'; Im1.MAJOR_VERSION", "int64 2");

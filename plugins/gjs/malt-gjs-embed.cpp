@@ -134,8 +134,11 @@ malt_gjs_stop (MaltGjs *self)
 {
   malt_gjs_tasks_drop (self, "the worker was stopped");
   malt_gjs_engine_withdraw (self, NULL);
-  if (self->own_process)
-    malt_gjs_engine_end (self->engine);
+  if (!self->own_process)
+    return;
+
+  malt_gjs_interrupt_close (self);
+  malt_gjs_engine_end (self->engine);
 }
 
 const MaltGjsEmbed malt_gjs_embed = {

@@ -207,7 +207,6 @@ describe_place (JSContext        *cx,
                 JS::HandleObject  stack)
 {
   JS::RootedString string (cx);
-  g_autofree char *text = NULL;
 
   if (!stack)
     return NULL;

@@ -241,10 +241,22 @@ find_run_locked (MaltGjs     *gjs,
   return run;
 }
 
-/* Breaks off a request, or what runs now.  On any thread. */
+/* The engine of a worker with a process of its own goes when that stops, and SpiderMonkey with
+ * it, while other threads may still want to interrupt or cancel something. */
+static GMutex closing_lock;
+
+/* From now on there is nothing to interrupt.  On the engine's thread, before the engine ends. */
 void
-malt_gjs_interrupt (MaltGjs     *gjs,
-                    MaltRequest *request)
+malt_gjs_interrupt_close (MaltGjs *gjs)
+{
+  g_mutex_lock (&closing_lock);
+  gjs->is_closed = TRUE;
+  g_mutex_unlock (&closing_lock);
+}
+
+static void
+interrupt (MaltGjs     *gjs,
+           MaltRequest *request)
 {
   MaltGjsEngine *self = gjs->engine;
   MaltGjsRun *run;
@@ -265,10 +277,9 @@ malt_gjs_interrupt (MaltGjs     *gjs,
   malt_gjs_engine_wake (self);
 }
 
-/* Lets go of a request that waits for a promise.  On any thread. */
-void
-malt_gjs_cancel (MaltGjs     *gjs,
-                 MaltRequest *request)
+static void
+cancel (MaltGjs     *gjs,
+        MaltRequest *request)
 {
   MaltGjsEngine *self = gjs->engine;
   gboolean is_asked;
@@ -285,4 +296,32 @@ malt_gjs_cancel (MaltGjs     *gjs,
 
   JS_RequestInterruptCallback (self->cx);
   malt_gjs_engine_wake (self);
+}
+
+/* Breaks off a request, or what runs now.  On any thread. */
+void
+malt_gjs_interrupt (MaltGjs     *gjs,
+                    MaltRequest *request)
+{
+  g_mutex_lock (&closing_lock);
+  if (!gjs->is_closed)
+    interrupt (gjs, request);
+  g_mutex_unlock (&closing_lock);
+}
+
+/* Lets go of a request that waits for a promise.  On any thread. */
+void
+malt_gjs_cancel (MaltGjs     *gjs,
+                 MaltRequest *request)
+{
+  if (!gjs->own_process)
+    {
+      cancel (gjs, request);
+      return;
+    }
+
+  g_mutex_lock (&closing_lock);
+  if (!gjs->is_closed)
+    cancel (gjs, request);
+  g_mutex_unlock (&closing_lock);
 }

@@ -16,6 +16,7 @@ gboolean malt_gjs_run_leave            (MaltGjsRun    *run);
 bool     malt_gjs_set_waiting          (MaltGjsEngine *engine,
                                         GCancellable  *waiting);
 
+void     malt_gjs_interrupt_close      (MaltGjs       *gjs);
 void     malt_gjs_interrupt            (MaltGjs       *gjs,
                                         MaltRequest   *request);
 void     malt_gjs_cancel               (MaltGjs       *gjs,

@@ -23,6 +23,8 @@ struct _MaltGjs
   MaltGjsEngine *engine;       /* %NULL if it has not started */
   gboolean       own_process;  /* the serving thread is the engine's */
 
+  gboolean       is_closed;    /* guarded by closing_lock: nobody else may use the engine any more */
+
   /* Guarded by the engine's lock. */
   gboolean       is_stopped;
   guint          n_loading;    /* requests that wait for their module; later ones wait too */

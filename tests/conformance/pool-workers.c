@@ -1130,7 +1130,7 @@ main (int argc, char **argv)
   test_case_add_idle ("recycled", TEST_NEEDS_NOTHING, test_recycled);
   test_case_add_idle ("idle", TEST_NEEDS_NOTHING, test_idle);
   test_case_add_idle ("min-workers", TEST_NEEDS_PROCESS, test_min_workers);
-  test_case_add_idle ("stuck", TEST_NEEDS_QUEUE, test_stuck);
+  test_case_add_idle ("stuck", TEST_NEEDS_QUEUE | TEST_NEEDS_SEVERAL, test_stuck);
   test_case_add_idle ("shutdown-unused", TEST_NEEDS_NOTHING, test_shutdown_unused);
   test_case_add_idle ("shutdown-finishes", TEST_NEEDS_NOTHING, test_shutdown_finishes);
   test_case_add_idle ("shutdown-retries", TEST_NEEDS_PROCESS, test_shutdown_retries);

@@ -53,7 +53,8 @@ def drop():
 in_copy(drop)
 print(worker.call('abs', -2), worker.submit('abs', -3).result())
 
-# The end of a copy that ends like a program.
+# The end of a copy that ends like a program, and writes what it has in its buffers.
+sys.stdout.flush()
 pid = os.fork()
 if pid == 0:
     sys.exit(0)

@@ -143,14 +143,14 @@ def run():
     try:
         worker.eval(SLEEP)
     except Malt.InterruptedError:
-        sys.stdout.write('interrupted\\n')  # at once, beside the other thread
+        os.write(1, b'interrupted\\n')  # sys.stdout may lose what two threads write at once
 
 thread = threading.Thread(target=run)
 thread.start()
 try:
     thread.join()
 except KeyboardInterrupt:
-    sys.stdout.write('main\\n')
+    os.write(1, b'main\\n')
     worker.interrupt()
 thread.join()
 ''' + CHECK), 'main\ninterrupted\ngoes on 1\n')
