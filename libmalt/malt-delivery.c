@@ -82,6 +82,7 @@ delivery_source_dispatch (GSource     *source,
   return G_SOURCE_CONTINUE;
 }
 
+/* The table may have another one for the address already. */
 static gboolean
 is_source (gpointer key,
            gpointer value,
@@ -115,8 +116,10 @@ source_of_context_locked (GMainContext *context)
   if (delivery_sources == NULL)
     delivery_sources = g_hash_table_new (NULL, NULL);
 
+  /* GLib destroys the sources of a context that goes, frees the context, and only then lets go of
+   * the sources: meanwhile another context can be at its address. */
   self = g_hash_table_lookup (delivery_sources, context);
-  if (self == NULL)
+  if (self == NULL || g_source_is_destroyed ((GSource *) self))
     {
       GSource *source = g_source_new (&delivery_source_funcs, sizeof (MaltDeliverySource));
 
