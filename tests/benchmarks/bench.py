@@ -69,7 +69,7 @@ def processor():
 def describe_machine(rounds, seconds):
     load = os.getloadavg()
     return (f'{time.strftime("%Y-%m-%d")}: {rounds} round{"s" if rounds > 1 else ""}, {seconds:.0f} s, on {os.cpu_count()} processors ({processor()}), '
-            f'Linux {platform.release()}; load {load[0]:.1f}.')
+            f'Linux {platform.release().split("-")[0]}; load {load[0]:.1f}.')
 
 
 def main():
