@@ -239,7 +239,8 @@ malt_call_abandon (MaltCall *self,
 }
 
 /* Enters the call in its worker's list, so that it ends when the worker does; it may have
- * ended before this returns, and be gone if nobody blocks in it.  Fails if the worker has ended or is about to. */
+ * ended before this returns, and be gone if nobody blocks in it.  Fails if the worker has ended
+ * or is about to. */
 gboolean
 malt_call_begin (MaltCall     *self,
                  MaltRequest  *request,

@@ -54,7 +54,9 @@ malt_outgoing_push (GQueue       *queue,
   self->link = (GList) { .data = self };
   if (is_small)
     {
-      self->data = memcpy (self + 1, message->data, message->size);
+      self->data = self + 1;
+      if (message->size > 0) /* else there is no data */
+        memcpy (self + 1, message->data, message->size);
     }
   else
     {
