@@ -253,10 +253,13 @@ wait_cb (GObject      *source,
     malt_gjs_promise_reject (promise, MALT_GJS_BY_LIBRARY, error);
 }
 
+/* A promise of what is begun with the channel. */
 static bool
-channel_take (JSContext *cx,
-              unsigned   argc,
-              JS::Value *vp)
+begin (JSContext            *cx,
+       unsigned              argc,
+       JS::Value            *vp,
+       void               (* start) (MaltChannel *, GCancellable *, GAsyncReadyCallback, gpointer),
+       GAsyncReadyCallback   callback)
 {
   JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
   g_autoptr (GCancellable) cancellable = NULL;
@@ -268,8 +271,16 @@ channel_take (JSContext *cx,
     return false;
 
   cancellable = malt_gjs_malt_ref_cancellable (engine);
-  malt_channel_take_async (self, cancellable, take_cb, promise);
+  start (self, cancellable, callback, promise);
   return true;
+}
+
+static bool
+channel_take (JSContext *cx,
+              unsigned   argc,
+              JS::Value *vp)
+{
+  return begin (cx, argc, vp, malt_channel_take_async, take_cb);
 }
 
 static bool
@@ -277,18 +288,7 @@ channel_wait (JSContext *cx,
               unsigned   argc,
               JS::Value *vp)
 {
-  JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
-  g_autoptr (GCancellable) cancellable = NULL;
-  MaltGjsEngine *engine;
-  g_autoptr (MaltChannel) self = ref_this (cx, args, &engine);
-  MaltGjsPromise *promise = self != NULL ? malt_gjs_promise_new (engine, args.rval ()) : NULL;
-
-  if (promise == NULL)
-    return false;
-
-  cancellable = malt_gjs_malt_ref_cancellable (engine);
-  malt_channel_wait_async (self, cancellable, wait_cb, promise);
-  return true;
+  return begin (cx, argc, vp, malt_channel_wait_async, wait_cb);
 }
 
 static bool

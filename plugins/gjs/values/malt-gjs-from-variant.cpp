@@ -259,13 +259,24 @@ from_map (JSContext              *cx,
 }
 
 static bool
+make_array (JSContext                  *cx,
+            const JS::HandleValueArray &elements,
+            JS::MutableHandleValue      result)
+{
+  JSObject *array = JS::NewArrayObject (cx, elements);
+
+  if (array != nullptr)
+    result.setObject (*array);
+  return array != nullptr;
+}
+
+static bool
 from_array (JSContext              *cx,
             GVariant               *value,
             JS::MutableHandleValue  result)
 {
   const char *type = g_variant_get_type_string (value);
   JS::RootedValueVector elements (cx);
-  JSObject *array;
 
   switch (type[1])
     {
@@ -292,10 +303,7 @@ from_array (JSContext              *cx,
         return false;
     }
 
-  array = JS::NewArrayObject (cx, elements);
-  if (array != nullptr)
-    result.setObject (*array);
-  return array != nullptr;
+  return make_array (cx, elements, result);
 }
 
 static bool
@@ -304,15 +312,11 @@ from_tuple (JSContext              *cx,
             JS::MutableHandleValue  result)
 {
   JS::RootedValueVector elements (cx);
-  JSObject *array;
 
   if (!from_children (cx, value, elements))
     return false;
 
-  array = JS::NewArrayObject (cx, elements);
-  if (array != nullptr)
-    result.setObject (*array);
-  return array != nullptr;
+  return make_array (cx, elements, result);
 }
 
 static bool
