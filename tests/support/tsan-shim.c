@@ -9,8 +9,7 @@
  * follows it.  It takes no lock of its own and makes nothing ordered that GLib does
  * not document to be ordered.
  *
- * It does not link GLib (programs without GLib get it too), so that it names each
- * type of GLib only as a pointer, apart from the sources, whose functions it wraps. */
+ * It is linked into each program of that build, into those that do without GLib as well. */
 
 #include <dlfcn.h>
 #include <gio/gio.h>
@@ -308,6 +307,14 @@ g_quark_from_string (const gchar *string)
   quark = REAL (g_quark_from_string) (string);
   release (&interned);
   return quark;
+}
+
+/* The lock of GLib's table of error domains is made with the first error, by whichever thread
+ * has it, and GLib takes it without coming through here.  It is made before there are threads. */
+__attribute__ ((constructor)) static void
+make_lock_of_errors (void)
+{
+  g_error_free (g_error_new_literal (g_quark_from_static_string ("tsan-shim"), 0, ""));
 }
 
 /* References: all that was done with one happened before the last of them goes. */
