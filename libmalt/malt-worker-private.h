@@ -71,6 +71,9 @@ typedef struct
 MaltWorkerPrivate *malt_worker_get_private         (MaltWorker   *self);
 gboolean           malt_worker_check_process       (MaltWorker   *self,
                                                     GError      **error);
+gboolean           malt_worker_takes_calls         (MaltWorker   *self);
+void               malt_worker_emit_in             (MaltWorker   *self,
+                                                    GMainContext *context);
 
 /* See malt-exports.c. */
 gboolean           malt_exports_may_block          (MaltWorker   *worker,
@@ -81,6 +84,7 @@ void               malt_worker_add_events          (MaltWorkerClass
                                                                  *klass);
 void               malt_worker_begin_listening     (MaltWorker   *self);
 
+/* See malt-worker-home.c. */
 void               malt_worker_invoke_request      (MaltWorker   *self,
                                                     MaltRequest  *request);
 void               malt_worker_invoke_cancel       (MaltWorker   *self,
@@ -94,13 +98,26 @@ void               malt_worker_invoke_stop         (MaltWorker   *self,
 void               malt_worker_invoke_kill         (MaltWorker   *self,
                                                     int           signum,
                                                     GMainContext *context);
-void               malt_worker_add_channel         (MaltWorker   *self,
-                                                    MaltChannel  *channel);
 void               malt_worker_wake                (MaltWorker   *self,
                                                     MaltRequest  *request);
 GMainContext      *malt_worker_begin_blocking      (MaltWorker   *self);
 void               malt_worker_end_blocking        (GMainContext *blocked);
 
+/* See malt-worker-end.c. */
+gboolean           malt_worker_was_killed          (MaltWorker           *self);
+gboolean           malt_worker_watch_end           (MaltWorker           *self,
+                                                    MaltWorkerEndFunc     func,
+                                                    gpointer              user_data,
+                                                    GDestroyNotify        destroy);
+
+/* See malt-worker-channels.c. */
+void               malt_worker_add_channel         (MaltWorker   *self,
+                                                    MaltChannel  *channel);
+void               malt_worker_end_channels        (MaltWorker   *self,
+                                                    const GError *error);
+void               malt_worker_drop_channels       (MaltWorker   *self);
+
+/* See malt-worker-calls.c. */
 MaltRequest       *malt_worker_new_call            (const char           *function,
                                                     GVariant             *arguments,
                                                     GVariant             *keywords,
@@ -111,14 +128,6 @@ MaltRequest       *malt_worker_new_eval            (const char           *module
                                                     MaltRequestFlags      flags,
                                                     GError              **error);
 
-gboolean           malt_worker_takes_calls         (MaltWorker           *self);
-gboolean           malt_worker_was_killed          (MaltWorker           *self);
-gboolean           malt_worker_watch_end           (MaltWorker           *self,
-                                                    MaltWorkerEndFunc     func,
-                                                    gpointer              user_data,
-                                                    GDestroyNotify        destroy);
-void               malt_worker_emit_in             (MaltWorker           *self,
-                                                    GMainContext         *context);
 GVariant          *malt_worker_attempt             (MaltWorker           *self,
                                                     MaltRequest          *request,
                                                     int                   timeout_msec,
@@ -135,9 +144,6 @@ gboolean           malt_worker_attempt_async       (MaltWorker           *self,
                                                     GMainContext         *context,
                                                     void               (* func) (MaltCall *call),
                                                     gpointer              owner);
-void               malt_worker_end_channels        (MaltWorker   *self,
-                                                    const GError *error);
-void               malt_worker_drop_channels       (MaltWorker   *self);
 GVariant          *malt_worker_run_blocking        (MaltWorker           *self,
                                                     MaltRequest          *request,
                                                     int                   timeout_msec,

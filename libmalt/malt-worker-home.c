@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include "config.h"
+
+#include "malt-worker-private.h"
+
+#include "malt-request-private.h"
+
+/* Where the functions of a backend are called: at home, which is the main context in which the
+ * worker was made, unless its class says that they may be called on any thread. */
+
+typedef enum
+{
+  INVOKE_START,
+  INVOKE_SUBMIT,
+  INVOKE_CANCEL,
+  INVOKE_INTERRUPT,
+  INVOKE_STOP,
+  INVOKE_KILL,
+} Invocation;
+
+typedef struct
+{
+  Invocation   invocation;
+  MaltWorker  *worker;
+  MaltRequest *request;
+  int          signum;
+} Invoke;
+
+static void
+invoke_free (Invoke *invoke)
+{
+  g_clear_object (&invoke->worker);
+  g_clear_object (&invoke->request);
+  g_free (invoke);
+}
+
+static gboolean
+malt_worker_is_alive (MaltWorker *self)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_private (self);
+
+  return g_atomic_int_get (&priv->state) != MALT_WORKER_STOPPED;
+}
+
+static gboolean
+invoke_cb (gpointer user_data)
+{
+  Invoke *invoke = user_data;
+  MaltWorkerClass *klass = MALT_WORKER_GET_CLASS (invoke->worker);
+
+  if (invoke->request != NULL && malt_request_is_done (invoke->request))
+    return G_SOURCE_REMOVE;
+
+  /* What was to end the worker may come after its end. */
+  if (invoke->request == NULL && !malt_worker_is_alive (invoke->worker))
+    return G_SOURCE_REMOVE;
+
+  switch (invoke->invocation)
+    {
+    case INVOKE_START:
+      klass->start (invoke->worker, invoke->request);
+      break;
+    case INVOKE_SUBMIT:
+      klass->submit (invoke->worker, invoke->request);
+      if (malt_request_take_step (invoke->request, MALT_REQUEST_STEP_SUBMITTED) && !malt_request_is_done (invoke->request))
+        klass->cancel (invoke->worker, invoke->request);
+      break;
+    case INVOKE_CANCEL:
+      if (klass->any_thread || malt_request_take_step (invoke->request, MALT_REQUEST_STEP_CANCELLED))
+        klass->cancel (invoke->worker, invoke->request);
+      break;
+    case INVOKE_INTERRUPT:
+      klass->interrupt (invoke->worker, invoke->request);
+      break;
+    case INVOKE_STOP:
+      klass->stop (invoke->worker);
+      break;
+    case INVOKE_KILL:
+    default:
+      klass->kill (invoke->worker, invoke->signum);
+      break;
+    }
+
+  return G_SOURCE_REMOVE;
+}
+
+/* Whether the current thread may call the virtual functions. */
+static gboolean
+is_at_home (MaltWorker *self)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_private (self);
+
+  return MALT_WORKER_GET_CLASS (self)->any_thread ||
+         priv->thread == g_thread_self () ||
+         g_main_context_is_owner (priv->context);
+}
+
+/* Calls it now if that may be, else in @context, which is the worker's own if %NULL. */
+static void
+invoke (MaltWorker   *self,
+        Invocation    invocation,
+        MaltRequest  *request,
+        int           signum,
+        GMainContext *context)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_private (self);
+  g_autoptr (GSource) source = NULL;
+  Invoke *data;
+
+  if (is_at_home (self))
+    {
+      Invoke here = { invocation, self, request, signum };
+
+      invoke_cb (&here);
+      return;
+    }
+
+  data = g_new0 (Invoke, 1);
+  data->invocation = invocation;
+  data->worker = g_object_ref (self);
+  g_set_object (&data->request, request);
+  data->signum = signum;
+
+  source = g_idle_source_new ();
+  g_source_set_static_name (source, "[malt] backend");
+  g_source_set_priority (source, G_PRIORITY_DEFAULT);
+  g_source_set_callback (source, invoke_cb, data, (GDestroyNotify) invoke_free);
+  g_source_attach (source, context != NULL ? context : priv->context);
+}
+
+/* Has the backend begin with the request. */
+void
+malt_worker_invoke_request (MaltWorker  *self,
+                            MaltRequest *request)
+{
+  MaltWorkerClass *klass = MALT_WORKER_GET_CLASS (self);
+
+  if (malt_request_get_kind (request) == MALT_REQUEST_KIND_START)
+    invoke (self, INVOKE_START, request, 0, NULL);
+  else if (!klass->any_thread)
+    invoke (self, INVOKE_SUBMIT, request, 0, NULL);
+  else if (!malt_request_is_done (request)) /* its worker may have ended since it began */
+    klass->submit (self, request);
+}
+
+void
+malt_worker_invoke_cancel (MaltWorker   *self,
+                           MaltRequest  *request,
+                           GMainContext *context)
+{
+  invoke (self, INVOKE_CANCEL, request, 0, context);
+}
+
+void
+malt_worker_invoke_interrupt (MaltWorker   *self,
+                              MaltRequest  *request,
+                              GMainContext *context)
+{
+  invoke (self, INVOKE_INTERRUPT, request, 0, context);
+}
+
+void
+malt_worker_invoke_stop (MaltWorker   *self,
+                         GMainContext *context)
+{
+  invoke (self, INVOKE_STOP, NULL, 0, context);
+}
+
+void
+malt_worker_invoke_kill (MaltWorker   *self,
+                         int           signum,
+                         GMainContext *context)
+{
+  invoke (self, INVOKE_KILL, NULL, signum, context);
+}
+
+/* The request was finished by somebody who does not know its waiting thread. */
+void
+malt_worker_wake (MaltWorker  *self,
+                  MaltRequest *request)
+{
+  MaltWorkerClass *klass = MALT_WORKER_GET_CLASS (self);
+
+  if (klass->wake != NULL)
+    klass->wake (self, request);
+}
+
+/* Before a thread blocks on a backend that lives in that very thread: what the backend
+ * attaches to the thread-default main context from now on, the blocking thread itself
+ * runs.  The caller's own context is not run.  %NULL where there is no need. */
+GMainContext *
+malt_worker_begin_blocking (MaltWorker *self)
+{
+  GMainContext *blocked;
+
+  if (MALT_WORKER_GET_CLASS (self)->any_thread || !is_at_home (self))
+    return NULL;
+
+  blocked = g_main_context_new ();
+  g_main_context_push_thread_default (blocked);
+
+  return blocked;
+}
+
+void
+malt_worker_end_blocking (GMainContext *blocked)
+{
+  if (blocked == NULL)
+    return;
+
+  g_main_context_pop_thread_default (blocked);
+  g_main_context_unref (blocked);
+}
