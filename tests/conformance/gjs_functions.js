@@ -81,9 +81,9 @@ function catching(mark) {
 export {catching as catch};
 
 export function be_deaf(mark, end_mark) {
-    touch(mark);
     for (;;) {
         try {
+            touch(mark);
             while (!GLib.file_test(end_mark, GLib.FileTest.EXISTS))
                 GLib.usleep(1000);
             return;

@@ -2,6 +2,7 @@
 """The functions of the conformance suite, for Python workers."""
 
 import asyncio
+import itertools
 import os
 import pathlib
 import signal
@@ -81,12 +82,13 @@ def catch(mark):
         return "caught"
 
 
+# any() of what is no Python code: an interrupt finds nothing to break off but what is around it.
 def be_deaf(mark, end_mark):
-    pathlib.Path(mark).touch()
+    ends = map(os.access, itertools.repeat(end_mark), itertools.repeat(os.F_OK))
     while True:
         try:
-            while not os.path.exists(end_mark):
-                time.sleep(0.001)
+            pathlib.Path(mark).touch()
+            any(ends)
             return
         except KeyboardInterrupt:
             pass
