@@ -433,7 +433,7 @@ submit_locked (MaltConnection *self,
 {
   outgoing->frame.length = (guint32) (outgoing->body != NULL ? g_bytes_get_size (outgoing->body) : message->size);
 
-  if (self->unsent.length == 0 && !is_full_locked (self))
+  if (self->unsent.length == 0 && !self->closed && !is_full_locked (self))
     {
       number_locked (self, outgoing);
       write_or_queue_locked (self, outgoing, message);
@@ -444,13 +444,16 @@ submit_locked (MaltConnection *self,
     }
 }
 
-/* Sends a request, or keeps it until it can be sent.  On any thread; never blocks. */
+/* Sends a request, or keeps it until it can be sent.  On any thread; never blocks.
+ *
+ * If the connection is closed it is kept as well: whoever has closed it is about to report how
+ * the worker has ended, and ends what is under way with that. */
 void
 malt_connection_submit (MaltConnection *self,
                         MaltRequest    *request)
 {
   MaltOutgoing outgoing = { 0 };
-  gboolean closed, unwanted;
+  gboolean unwanted;
   MaltMessage message;
   GError *error = NULL;
 
@@ -465,9 +468,8 @@ malt_connection_submit (MaltConnection *self,
     }
 
   g_mutex_lock (&self->lock);
-  closed = self->closed;
   unwanted = g_hash_table_size (self->unwanted) > 0 && g_hash_table_remove (self->unwanted, request);
-  if (!closed && !unwanted)
+  if (!unwanted)
     {
       outgoing.request = g_object_ref (request);
       submit_locked (self, &outgoing, &message);
@@ -475,15 +477,11 @@ malt_connection_submit (MaltConnection *self,
   g_mutex_unlock (&self->lock);
 
   malt_message_clear (&message);
-  if (closed || unwanted)
+  if (unwanted)
     {
       g_clear_pointer (&outgoing.body, g_bytes_unref);
       malt_large_value_clear (&outgoing.value);
-      if (closed)
-        malt_request_return_new_error (request, MALT_ERROR, MALT_ERROR_TERMINATED,
-                                       "the connection to the worker is closed");
-      else
-        malt_request_return_withdrawn (request);
+      malt_request_return_withdrawn (request);
     }
   else if ((malt_request_get_flags (request) & MALT_REQUEST_FLAGS_NO_REPLY) != 0)
     malt_request_return_value (request, NULL);

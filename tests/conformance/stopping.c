@@ -219,6 +219,27 @@ test_call_while_stopping (TestCase *self)
   g_thread_join (thread);
 }
 
+/* Whatever moment of the worker's end a call meets, it is told how that was. */
+static void
+test_calls_while_dying (TestCase *self)
+{
+  g_autoptr (GPtrArray) answers = g_ptr_array_new ();
+  guint i;
+
+  malt_worker_kill (self->worker, SIGKILL);
+  while (malt_worker_get_exit_info (self->worker) == NULL)
+    g_ptr_array_add (answers, test_answer_call (self->worker, test_case_function (self, "later_never"), NULL,
+                                                MALT_TIMEOUT_NONE, NULL));
+
+  for (i = 0; i < answers->len; i++)
+    {
+      g_autoptr (GError) error = NULL;
+
+      g_assert_null (test_answer_wait (g_ptr_array_index (answers, i), &error));
+      test_assert_error (error, MALT_ERROR, MALT_ERROR_TERMINATED, "*signal 9*");
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -235,6 +256,7 @@ main (int argc, char **argv)
   test_case_add ("from-threads", TEST_NEEDS_RUNTIME, test_from_threads);
   test_case_add ("cancelled-wait", TEST_NEEDS_RUNTIME, test_cancelled_wait);
   test_case_add ("call-while-stopping", TEST_NEEDS_RUNTIME, test_call_while_stopping);
+  test_case_add ("calls-while-dying", TEST_NEEDS_PROCESS, test_calls_while_dying);
 
   return g_test_run ();
 }
