@@ -332,7 +332,7 @@ malt_call_wait (MaltCall *self)
       else
         {
           g_mutex_unlock (&priv->calls_lock);
-          g_main_context_iteration (self->blocked, TRUE);
+          malt_worker_run_blocked (self->worker, self->blocked);
           g_mutex_lock (&priv->calls_lock);
         }
     }

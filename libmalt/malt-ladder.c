@@ -56,7 +56,6 @@ climb (MaltCall     *call,
 {
   MaltWorkerPrivate *priv = malt_worker_get_private (call->worker);
   g_autoptr (MaltRequest) request = NULL;
-  g_autoptr (GMainContext) blocked = NULL;
   g_autoptr (GSource) spent = NULL;
   MaltRung rung = MALT_RUNG_NONE;
 
@@ -65,8 +64,6 @@ climb (MaltCall     *call,
   if (call->request != NULL && (fate == MALT_CALL_GOES_ON || call->fate == MALT_CALL_GOES_ON))
     {
       request = g_object_ref (call->request);
-      if (call->blocked != NULL)
-        blocked = g_main_context_ref (call->blocked);
       if (fate != MALT_CALL_GOES_ON)
         call->fate = fate;
 
@@ -100,13 +97,13 @@ climb (MaltCall     *call,
   switch (rung)
     {
     case MALT_RUNG_CANCELLED:
-      malt_worker_invoke_cancel (call->worker, request, blocked);
+      malt_worker_invoke_cancel (call->worker, request);
       break;
     case MALT_RUNG_INTERRUPTED:
-      malt_worker_invoke_interrupt (call->worker, request, blocked);
+      malt_worker_invoke_interrupt (call->worker, request);
       break;
     case MALT_RUNG_KILLED:
-      malt_worker_invoke_kill (call->worker, SIGKILL, blocked);
+      malt_worker_invoke_kill (call->worker, SIGKILL);
       break;
     case MALT_RUNG_ABANDONED:
       malt_call_abandon (call, NULL);

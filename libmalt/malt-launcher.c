@@ -491,6 +491,8 @@ new_worker (MaltLauncher  *self,
             GError       **error)
 {
   g_autoptr (MaltLauncher) copy = NULL;
+  g_autoptr (GTypeClass) klass = NULL;
+  GThread *thread;
   GType type;
 
   if (self->backend == NULL)
@@ -502,6 +504,15 @@ new_worker (MaltLauncher  *self,
   type = malt_registry_lookup (MALT_MODULE_KIND_BACKEND, self->backend, error);
   if (type == G_TYPE_INVALID)
     return NULL;
+
+  klass = g_type_class_ref (type);
+  thread = MALT_WORKER_CLASS (klass)->thread;
+  if (thread != NULL && thread != g_thread_self ())
+    {
+      g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_SUPPORTED,
+                   "workers of the backend '%s' can be made only on the thread that runs its language", self->backend);
+      return NULL;
+    }
 
   copy = malt_launcher_copy (self);
   return g_object_new (type, "launcher", copy, NULL);

@@ -167,7 +167,6 @@ next_stage_cb (gpointer user_data)
 {
   MaltStop *self = user_data;
   MaltWorkerPrivate *priv = malt_worker_get_private (self->worker);
-  g_autoptr (GMainContext) blocked = NULL;
   g_autofree char *name = NULL;
   gboolean was_listed = FALSE;
   int timeout_msec = 0;
@@ -175,8 +174,6 @@ next_stage_cb (gpointer user_data)
 
   g_mutex_lock (&priv->calls_lock);
   g_clear_pointer (&self->source, g_source_unref);
-  if (self->blocked != NULL)
-    blocked = g_main_context_ref (self->blocked);
   if (priv->state == MALT_WORKER_STOPPED)
     {
       g_mutex_unlock (&priv->calls_lock);
@@ -213,13 +210,13 @@ next_stage_cb (gpointer user_data)
   switch (stage)
     {
     case STAGE_POLITE:
-      malt_worker_invoke_stop (self->worker, blocked);
+      malt_worker_invoke_stop (self->worker);
       break;
     case STAGE_TERM:
-      malt_worker_invoke_kill (self->worker, SIGTERM, blocked);
+      malt_worker_invoke_kill (self->worker, SIGTERM);
       break;
     case STAGE_KILL:
-      malt_worker_invoke_kill (self->worker, SIGKILL, blocked);
+      malt_worker_invoke_kill (self->worker, SIGKILL);
       break;
     case STAGE_GIVE_UP:
     default:
@@ -311,13 +308,13 @@ malt_stop_run (MaltStop      *self,
       else
         {
           g_mutex_unlock (&priv->calls_lock);
-          g_main_context_iteration (blocked, TRUE);
+          malt_worker_run_blocked (self->worker, blocked);
           g_mutex_lock (&priv->calls_lock);
         }
     }
   self->blocked = NULL;
   g_mutex_unlock (&priv->calls_lock);
-  malt_worker_end_blocking (blocked);
+  malt_worker_end_blocking (self->worker, blocked);
 
   if (self->error != NULL)
     g_propagate_error (error, g_steal_pointer (&self->error));

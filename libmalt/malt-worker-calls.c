@@ -88,7 +88,7 @@ run_blocking (MaltWorker    *self,
 
   malt_errands_set_call (outer);
   if (blocked != NULL)
-    malt_worker_end_blocking (blocked);
+    malt_worker_end_blocking (self, blocked);
   if (channel != NULL)
     *channel = g_steal_pointer (&call->channel);
   value = malt_call_propagate (call, error);
@@ -154,6 +154,7 @@ malt_worker_run_async (MaltWorker          *self,
       call->user_data = user_data;
       call->delivery.func = deliver_result;
       malt_request_set_context (request, call->context);
+      malt_worker_await_in (self, call->context);
 
       if (malt_call_begin (call, request, &error))
         malt_worker_invoke_request (self, request);

@@ -98,6 +98,7 @@ malt_worker_stop_async (MaltWorker          *self,
 
   task = g_task_new (self, cancellable, callback, user_data);
   g_task_set_source_tag (task, malt_worker_stop_async);
+  malt_worker_await_in (self, g_task_get_context (task));
   g_task_set_check_cancellable (task, FALSE);
   if (!malt_worker_check_process (self, &error))
     {
@@ -158,7 +159,7 @@ malt_worker_kill (MaltWorker *self,
   g_return_if_fail (signum > 0 && signum < NSIG);
 
   if (malt_worker_is_running (self) && malt_worker_check_process (self, NULL))
-    malt_worker_invoke_kill (self, signum, NULL);
+    malt_worker_invoke_kill (self, signum);
 }
 
 /* For pools. */

@@ -7,7 +7,8 @@
 #include "malt-request-private.h"
 
 /* Where the functions of a backend are called: at home, which is the main context in which the
- * worker was made, unless its class says that they may be called on any thread. */
+ * worker was made, with the context of the backends there as the thread-default one, unless its
+ * class says that they may be called on any thread. */
 
 typedef enum
 {
@@ -48,6 +49,8 @@ invoke_cb (gpointer user_data)
 {
   Invoke *invoke = user_data;
   MaltWorkerClass *klass = MALT_WORKER_GET_CLASS (invoke->worker);
+  MaltBackendContext *context = malt_worker_get_private (invoke->worker)->backend_context;
+  gboolean is_inside;
 
   if (invoke->request != NULL && malt_request_is_done (invoke->request))
     return G_SOURCE_REMOVE;
@@ -56,6 +59,7 @@ invoke_cb (gpointer user_data)
   if (invoke->request == NULL && !malt_worker_is_alive (invoke->worker))
     return G_SOURCE_REMOVE;
 
+  is_inside = context != NULL && malt_backend_context_enter (context);
   switch (invoke->invocation)
     {
     case INVOKE_START:
@@ -81,6 +85,8 @@ invoke_cb (gpointer user_data)
       klass->kill (invoke->worker, invoke->signum);
       break;
     }
+  if (is_inside)
+    malt_backend_context_leave (context);
 
   return G_SOURCE_REMOVE;
 }
@@ -96,13 +102,12 @@ is_at_home (MaltWorker *self)
          g_main_context_is_owner (priv->context);
 }
 
-/* Calls it now if that may be, else in @context, which is the worker's own if %NULL. */
+/* Calls it now if that may be, else in the context of the backends. */
 static void
-invoke (MaltWorker   *self,
-        Invocation    invocation,
-        MaltRequest  *request,
-        int           signum,
-        GMainContext *context)
+invoke (MaltWorker  *self,
+        Invocation   invocation,
+        MaltRequest *request,
+        int          signum)
 {
   MaltWorkerPrivate *priv = malt_worker_get_private (self);
   g_autoptr (GSource) source = NULL;
@@ -126,7 +131,7 @@ invoke (MaltWorker   *self,
   g_source_set_static_name (source, "[malt] backend");
   g_source_set_priority (source, G_PRIORITY_DEFAULT);
   g_source_set_callback (source, invoke_cb, data, (GDestroyNotify) invoke_free);
-  g_source_attach (source, context != NULL ? context : priv->context);
+  g_source_attach (source, malt_backend_context_peek (priv->backend_context));
 }
 
 /* Has the backend begin with the request. */
@@ -137,42 +142,38 @@ malt_worker_invoke_request (MaltWorker  *self,
   MaltWorkerClass *klass = MALT_WORKER_GET_CLASS (self);
 
   if (malt_request_get_kind (request) == MALT_REQUEST_KIND_START)
-    invoke (self, INVOKE_START, request, 0, NULL);
+    invoke (self, INVOKE_START, request, 0);
   else if (!klass->any_thread)
-    invoke (self, INVOKE_SUBMIT, request, 0, NULL);
+    invoke (self, INVOKE_SUBMIT, request, 0);
   else if (!malt_request_is_done (request)) /* its worker may have ended since it began */
     klass->submit (self, request);
 }
 
 void
-malt_worker_invoke_cancel (MaltWorker   *self,
-                           MaltRequest  *request,
-                           GMainContext *context)
+malt_worker_invoke_cancel (MaltWorker  *self,
+                           MaltRequest *request)
 {
-  invoke (self, INVOKE_CANCEL, request, 0, context);
+  invoke (self, INVOKE_CANCEL, request, 0);
 }
 
 void
-malt_worker_invoke_interrupt (MaltWorker   *self,
-                              MaltRequest  *request,
-                              GMainContext *context)
+malt_worker_invoke_interrupt (MaltWorker  *self,
+                              MaltRequest *request)
 {
-  invoke (self, INVOKE_INTERRUPT, request, 0, context);
+  invoke (self, INVOKE_INTERRUPT, request, 0);
 }
 
 void
-malt_worker_invoke_stop (MaltWorker   *self,
-                         GMainContext *context)
+malt_worker_invoke_stop (MaltWorker *self)
 {
-  invoke (self, INVOKE_STOP, NULL, 0, context);
+  invoke (self, INVOKE_STOP, NULL, 0);
 }
 
 void
-malt_worker_invoke_kill (MaltWorker   *self,
-                         int           signum,
-                         GMainContext *context)
+malt_worker_invoke_kill (MaltWorker *self,
+                         int         signum)
 {
-  invoke (self, INVOKE_KILL, NULL, signum, context);
+  invoke (self, INVOKE_KILL, NULL, signum);
 }
 
 /* The request was finished by somebody who does not know its waiting thread. */
@@ -186,29 +187,65 @@ malt_worker_wake (MaltWorker  *self,
     klass->wake (self, request);
 }
 
-/* Before a thread blocks on a backend that lives in that very thread: what the backend
- * attaches to the thread-default main context from now on, the blocking thread itself
- * runs.  The caller's own context is not run.  %NULL where there is no need. */
+/* Before something is awaited in a context: if the backend lives on this thread, that is the one
+ * which this thread will run. */
+void
+malt_worker_await_in (MaltWorker   *self,
+                      GMainContext *context)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_private (self);
+
+  if (priv->backend_context != NULL && is_at_home (self))
+    malt_backend_context_join (priv->backend_context, context);
+}
+
+/* Before a thread blocks on a backend that lives in that very thread, which runs the context of
+ * the backends there meanwhile.  The caller's own context is not run.  %NULL where there is no
+ * need. */
 GMainContext *
 malt_worker_begin_blocking (MaltWorker *self)
 {
+  MaltWorkerPrivate *priv = malt_worker_get_private (self);
   GMainContext *blocked;
 
   if (MALT_WORKER_GET_CLASS (self)->any_thread || !is_at_home (self))
     return NULL;
 
+  if (malt_backend_context_enter (priv->backend_context))
+    return g_main_context_ref (malt_backend_context_peek (priv->backend_context));
+
+  /* Another thread is at home too, and runs that. */
   blocked = g_main_context_new ();
   g_main_context_push_thread_default (blocked);
 
   return blocked;
 }
 
+/* One turn of that context. */
 void
-malt_worker_end_blocking (GMainContext *blocked)
+malt_worker_run_blocked (MaltWorker   *self,
+                         GMainContext *blocked)
 {
+  MaltWorkerClass *klass = MALT_WORKER_GET_CLASS (self);
+
+  g_main_context_iteration (blocked, TRUE);
+  if (klass->turned != NULL)
+    klass->turned (self);
+}
+
+void
+malt_worker_end_blocking (MaltWorker   *self,
+                          GMainContext *blocked)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_private (self);
+
   if (blocked == NULL)
     return;
 
   g_main_context_pop_thread_default (blocked);
   g_main_context_unref (blocked);
+
+  /* Whoever runs the home could not know what the context waits for. */
+  if (!g_main_context_is_owner (priv->context))
+    g_main_context_wakeup (priv->context);
 }

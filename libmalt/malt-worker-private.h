@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include "malt-backend-context.h"
 #include "malt-call.h"
 #include "malt-errands.h"
 #include "malt-worker.h"
@@ -29,6 +30,7 @@ typedef struct
   GThread         *thread;        /* on which it was made */
   guint            generation;    /* of the process in which it was made; see malt-fork.c */
   gpointer         home;          /* the same; see malt_errands_here() */
+  MaltBackendContext *backend_context; /* in which the backend is called; NULL if that is any */
 
   GMutex           calls_lock;
 
@@ -88,20 +90,21 @@ void               malt_worker_begin_listening     (MaltWorker   *self);
 void               malt_worker_invoke_request      (MaltWorker   *self,
                                                     MaltRequest  *request);
 void               malt_worker_invoke_cancel       (MaltWorker   *self,
-                                                    MaltRequest  *request,
-                                                    GMainContext *context);
+                                                    MaltRequest  *request);
 void               malt_worker_invoke_interrupt    (MaltWorker   *self,
-                                                    MaltRequest  *request,
-                                                    GMainContext *context);
-void               malt_worker_invoke_stop         (MaltWorker   *self,
-                                                    GMainContext *context);
+                                                    MaltRequest  *request);
+void               malt_worker_invoke_stop         (MaltWorker   *self);
 void               malt_worker_invoke_kill         (MaltWorker   *self,
-                                                    int           signum,
-                                                    GMainContext *context);
+                                                    int           signum);
 void               malt_worker_wake                (MaltWorker   *self,
                                                     MaltRequest  *request);
+void               malt_worker_await_in            (MaltWorker   *self,
+                                                    GMainContext *context);
 GMainContext      *malt_worker_begin_blocking      (MaltWorker   *self);
-void               malt_worker_end_blocking        (GMainContext *blocked);
+void               malt_worker_run_blocked         (MaltWorker   *self,
+                                                    GMainContext *blocked);
+void               malt_worker_end_blocking        (MaltWorker   *self,
+                                                    GMainContext *blocked);
 
 /* See malt-worker-end.c. */
 gboolean           malt_worker_was_killed          (MaltWorker           *self);

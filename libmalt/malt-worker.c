@@ -182,6 +182,8 @@ malt_worker_constructed (GObject *object)
 
   if (priv->launcher == NULL)
     priv->launcher = malt_launcher_new (NULL, NULL);
+  if (!MALT_WORKER_GET_CLASS (object)->any_thread)
+    priv->backend_context = malt_backend_context_get (priv->context);
 }
 
 static void
@@ -210,7 +212,7 @@ malt_worker_dispose (GObject *object)
   if (alive)
     {
       malt_worker_drop_channels (self);
-      malt_worker_invoke_stop (self, NULL);
+      malt_worker_invoke_stop (self);
     }
 
   G_OBJECT_CLASS (malt_worker_parent_class)->dispose (object);
@@ -234,6 +236,7 @@ malt_worker_finalize (GObject *object)
   g_clear_object (&priv->exit_info);
   g_clear_object (&priv->stdout_pipe);
   g_clear_object (&priv->stderr_pipe);
+  g_clear_pointer (&priv->backend_context, malt_backend_context_unref);
   g_clear_pointer (&priv->context, g_main_context_unref);
   g_clear_pointer (&priv->thread, g_thread_unref);
   g_clear_pointer (&priv->channels, g_ptr_array_unref);
@@ -364,7 +367,7 @@ malt_worker_interrupt (MaltWorker *self)
   g_return_if_fail (MALT_IS_WORKER (self));
 
   if (malt_worker_is_running (self) && malt_worker_check_process (self, NULL))
-    malt_worker_invoke_interrupt (self, NULL, NULL);
+    malt_worker_invoke_interrupt (self, NULL);
 }
 
 /* For pools. */

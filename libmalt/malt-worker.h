@@ -101,6 +101,11 @@ typedef void (* MaltHostFunction) (MaltRequest *request,
  *   [method@Malt.Request.return_withdrawn], and else leaves it alone; with %NULL for a
  *   request nothing happens.  Gives whether the worker can do such things; %NULL if none can.  Only with
  *   @any_thread, on any thread.
+ * @turned: (skip): called on a thread that blocks in the context of the backend, whenever it has
+ *   run what was due there.  For languages that have something to do then, such as JavaScript
+ *   what waits for promises.  Not with @any_thread.
+ * @thread: (skip): the only thread on which workers of the class can be made, where its language
+ *   has just one; %NULL for any.  Not with @any_thread.
  *
  * A backend implements these.  Only @submit and @kill have no default.
  *
@@ -140,9 +145,11 @@ struct _MaltWorkerClass
                           GMainContext *context);
   gboolean (* take_back) (MaltWorker  *self,
                           MaltRequest *request);
+  void     (* turned)    (MaltWorker  *self);
+  GThread    *thread;
 
   /*< private >*/
-  gpointer padding[8];
+  gpointer padding[6];
 };
 
 /* Calling */
