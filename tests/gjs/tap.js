@@ -6,6 +6,8 @@ import GLib from 'gi://GLib';
 import Malt from 'gi://Malt?version=1';
 import System from 'system';
 
+import {isSame, show} from '../conformance/checks.js';
+
 /** Nothing here takes that long; whoever waits longer has hung. */
 export const PATIENCE = 120000;
 
@@ -23,54 +25,13 @@ export function test(name, body) {
     tests.push({name, body});
 }
 
-function show(value) {
-    if (typeof value === 'string')
-        return JSON.stringify(value);
-    if (typeof value === 'bigint')
-        return `${value}n`;
-    if (value instanceof Error || value instanceof GLib.Error)
-        return String(value);
-    if (value instanceof Map)
-        return `Map(${show([...value])})`;
-    if (value instanceof Set)
-        return `Set(${show([...value])})`;
-    if (ArrayBuffer.isView(value) && value.length !== undefined)
-        return `${value.constructor.name}[${[...value.slice(0, 20)].map(show)}]`;
-    if (Array.isArray(value))
-        return `[${value.slice(0, 20).map(show)}]`;
-    if (typeof value === 'object' && value !== null && !(value instanceof Date))
-        return `${value.constructor?.name ?? ''}{${Object.entries(value).map(([key, item]) => `${key}: ${show(item)}`)}}`;
-    return Object.is(value, -0) ? '-0' : String(value);
-}
-
-function isEqual(a, b) {
-    if (Object.is(a, b))
-        return true;
-    if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null)
-        return false;
-    if (Object.getPrototypeOf(a) !== Object.getPrototypeOf(b))
-        return false;
-    if (a instanceof Date)
-        return a.getTime() === b.getTime();
-    if (a instanceof ArrayBuffer)
-        return isEqual(new Uint8Array(a), new Uint8Array(b));
-    if (ArrayBuffer.isView(a))
-        return a.length === b.length && a.every((item, i) => Object.is(item, b[i]));
-    if (a instanceof Map || a instanceof Set)
-        return isEqual([...a], [...b]);
-    if (Array.isArray(a))
-        return a.length === b.length && a.every((item, i) => isEqual(item, b[i]));
-    const keys = Object.keys(a);
-    return keys.length === Object.keys(b).length && keys.every(key => Object.hasOwn(b, key) && isEqual(a[key], b[key]));
-}
-
 export function ok(value, what = 'the condition') {
     if (!value)
         throw new Error(`${what} is not so: ${show(value)}`);
 }
 
 export function equal(value, expected) {
-    if (!isEqual(value, expected))
+    if (!isSame(value, expected))
         throw new Error(`${show(value)} instead of ${show(expected)}`);
 }
 

@@ -16,12 +16,16 @@ gi.require_version('Malt', '1')
 
 from gi.repository import Malt  # noqa: E402
 
+# What workers of tests import, and some tests do as well.
+CONFORMANCE = os.path.join(os.environ['G_TEST_SRCDIR'], 'conformance')
+sys.path.append(CONFORMANCE)
+
 PATIENCE = 120
 
 # For tests that interrupt Python code in a process of its own.
-interrupts_python = unittest.skipIf(
-    os.environ.get('MALT_SANITIZER') == 'thread',
+CANNOT_INTERRUPT = os.environ.get('MALT_SANITIZER') == 'thread' and (
     'the thread sanitizer keeps signals back while code runs that it does not know')
+interrupts_python = unittest.skipIf(CANNOT_INTERRUPT, CANNOT_INTERRUPT)
 
 
 class WorkerTest(unittest.TestCase):

@@ -22,6 +22,7 @@ import zoneinfo
 from gi.repository import GLib
 
 from binding import Malt, WorkerTest
+from checks import is_same
 
 try:
     import numpy
@@ -57,26 +58,6 @@ SAME = [
     signal.Handlers.SIG_IGN, bytearray(b'abc'), bytearray(), array.array('d', [1.5, 2]), array.array('B'),
     array.array('h', [-1, 2]), [array.array('f', [1])],
 ]
-
-
-def is_same(one, other):
-    """The same value of the same type, all the way down."""
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, (list, tuple)):
-        return len(one) == len(other) and all(map(is_same, one, other))
-    if isinstance(one, dict):
-        return len(one) == len(other) and all(
-            is_same(a, b) and is_same(one[a], other[b]) for a, b in zip(one, other))
-    if isinstance(one, (set, frozenset)):
-        return one == other and {type(item) for item in one} == {type(item) for item in other}
-    if isinstance(one, float):
-        return one == other and math.copysign(1, one) == math.copysign(1, other) or one != one and other != other
-    if isinstance(one, decimal.Decimal):
-        return str(one) == str(other)
-    if isinstance(one, (datetime.datetime, datetime.time)):
-        return one == other and one.fold == other.fold and repr(one.tzinfo) == repr(other.tzinfo)
-    return one == other
 
 
 class There(enum.Enum):
