@@ -283,7 +283,7 @@ convert_mixture (Conversion                  *self,
       is_same = is_same && g_variant_type_equal (type, g_variant_get_type (child));
     }
 
-  if (type != NULL && is_same && !g_variant_type_equal (type, G_VARIANT_TYPE ("mv")))
+  if (type != NULL && is_same)
     return g_variant_new_array (type, (GVariant **) children->pdata, children->len);
 
   for (i = 0; i < children->len; i++)
