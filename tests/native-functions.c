@@ -93,6 +93,42 @@ MALT_FUNCTION (echo)
   return g_variant_ref (arguments);
 }
 
+/* (*s), any value, and the text form of what it should be → the value, if it is that */
+MALT_FUNCTION (expect)
+{
+  g_autoptr (GVariant) value = NULL, expected = NULL;
+  g_autofree char *text = NULL;
+  const char *source;
+
+  if (!check (arguments, "(*s)", error))
+    return NULL;
+
+  g_variant_get (arguments, "(@*&s)", &value, &source);
+  expected = g_variant_parse (NULL, source, NULL, NULL, error);
+  if (expected == NULL)
+    return NULL;
+  if (g_variant_equal (value, expected))
+    return g_steal_pointer (&value);
+
+  text = g_variant_print (value, TRUE);
+  g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "%.500s is not %s", text, source);
+  return NULL;
+}
+
+/* (*) → s: the SHA-256 of the value's bytes in memory */
+MALT_FUNCTION (digest)
+{
+  g_autoptr (GVariant) value = NULL;
+  g_autofree char *digest = NULL;
+
+  if (!check (arguments, "(*)", error))
+    return NULL;
+
+  value = g_variant_get_child_value (arguments, 0);
+  digest = g_compute_checksum_for_data (G_CHECKSUM_SHA256, g_variant_get_data (value), g_variant_get_size (value));
+  return g_variant_new_string (digest);
+}
+
 MALT_FUNCTION (nothing)
 {
   return NULL;
