@@ -50,6 +50,8 @@ void           malt_js_pending_done   (GObject                 *source,
                                        GAsyncResult            *result,
                                        gpointer                 user_data);
 
+void           malt_js_run_jobs       (JSContext               *cx);
+
 /* The context is nullptr before there is one and when it is gone. */
 JSContext     *malt_js_get_context    (void);
 JSObject      *malt_js_get_hooks      (void);

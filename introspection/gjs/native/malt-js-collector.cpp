@@ -10,8 +10,8 @@
  * of JavaScript, warns of that, and what was to be called is lost, be it the handler of a signal
  * or the function of a class.
  *
- * So the rest is swept before the main loop goes on, and before a signal of the library is
- * heard. */
+ * So the rest is swept before the main loop goes on, at the end of what the library calls itself,
+ * and before a signal of the library is heard. */
 
 /* Before what is dispatched next; GJS's own priority for what waits for promises is -1000. */
 #define PRIORITY (-2000)
@@ -35,15 +35,26 @@ finish_cb (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-/* JSFinalizeCallback: within the collector, so that nothing but this can be done. */
+/* Has what waits for promises go on, after which what is called in the same turn of the main loop is
+ * not lost either. */
+void
+malt_js_run_jobs (JSContext *cx)
+{
+  js::RunJobs (cx);
+  if (is_due)
+    finish ();
+}
+
+/* JSFinalizeCallback: within the collector, so that nothing but this can be done.  It may go on in
+ * another step from here on, long before it is at the end. */
 static void
-swept_cb (JS::GCContext    *gc,
-          JSFinalizeStatus  status,
-          void             *data)
+sweeping_cb (JS::GCContext    *gc,
+             JSFinalizeStatus  status,
+             void             *data)
 {
   GSource *source;
 
-  if (status != JSFINALIZE_GROUP_END || is_due)
+  if (status != JSFINALIZE_GROUP_START || is_due)
     return;
 
   is_due = true;
@@ -64,7 +75,7 @@ malt_js_watch_collector (JSContext *cx,
   JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
 
   args.rval ().setUndefined ();
-  return JS_AddFinalizeCallback (cx, swept_cb, nullptr);
+  return JS_AddFinalizeCallback (cx, sweeping_cb, nullptr);
 }
 
 /**

@@ -66,7 +66,7 @@ answer (MaltRequest *request,
   arguments[0].setObject (*function);
   if (!JS::Call (cx, hooks, "answer", arguments, &ignored))
     log_exception (cx);
-  js::RunJobs (cx);
+  malt_js_run_jobs (cx);
 }
 
 /* export(handle, name, function) */
@@ -126,7 +126,7 @@ item_done (MaltPool     *pool,
 
   if (!tell (cx, function, index, value, error))
     log_exception (cx);
-  js::RunJobs (cx);
+  malt_js_run_jobs (cx);
 }
 
 static GVariant *

@@ -149,7 +149,7 @@ malt_js_pending_done (GObject      *source,
   if (error != nullptr ? !throw_error (cx, promise, handle, error) : !resolve (cx, self, promise, value))
     reject (cx, promise);
   delete self;
-  js::RunJobs (cx);
+  malt_js_run_jobs (cx);
 }
 
 /* Returns a promise, to JavaScript, of what is begun by the function. */
