@@ -236,6 +236,9 @@ declare module 'gi://Malt?version=1' {
             to_string(): string;
         }
 
+        /** Whether errors of `worker.call()` have the whole stack of where it was called, and not just the line. */
+        let wholeStacks: boolean;
+
         /** Any error of the library. */
         class Error extends GLib.Error {
             static readonly REMOTE: number;

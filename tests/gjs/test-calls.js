@@ -51,6 +51,40 @@ testWith(PYTHON, 'what is thrown in the worker is a RemoteError', async worker =
     equal(await worker.eval('6 * 7'), 42);
 });
 
+testWith(PYTHON, 'an error says where the call was made', async worker => {
+    const line = /test-calls\.js:(\d+)/;
+    let expected;
+    function inner() {
+        expected = Number(line.exec(new Error().stack)[1]) + 1;
+        return worker.call('math.sqrt', -1);
+    }
+    function outer() {
+        return inner();
+    }
+
+    equal(Malt.wholeStacks, false);
+    const brief = await rejects(outer(), Malt.RemoteError, /ValueError/);
+    equal(Number(line.exec(brief.stack)[1]), expected);
+    matches(brief.stack, /^ValueError[^\n]*\n\(in the worker, called from\)\n@file:[^\n]*\n$/);
+
+    Malt.wholeStacks = true;
+    equal(Malt.wholeStacks, true);
+    const whole = await rejects(outer(), Malt.RemoteError, /ValueError/);
+    Malt.wholeStacks = false;
+    equal(Number(line.exec(whole.stack)[1]), expected);
+    matches(whole.stack, /\ninner@[^]*\nouter@/);
+    const limited = await rejects(worker.options({timeout: 10000}).call('math.sqrt', -1), Malt.RemoteError);
+    matches(limited.stack, /\n[^@]*@[^]*\n[^@]*@[^]*test-calls\.js/);
+});
+
+testWith(PYTHON, 'a method of a worker wants a worker', async worker => {
+    const {call} = worker;
+    throws(() => call('math.sqrt', 4), Error);
+    throws(() => call.call({}, 'math.sqrt', 4), Error);
+    await rejects(call.call(Malt.Channel.new(1), 'math.sqrt', 4), Error, /a method of workers.*MaltChannel/);
+    equal(await call.call(worker, 'math.sqrt', 4), 2);
+});
+
 test('errors can be made, and are of their class', () => {
     for (const name of ['RemoteError', 'TerminatedError', 'StartError', 'SerializationError', 'InterruptedError',
         'TimeoutError', 'ProtocolError', 'NotSupportedError', 'NotFoundError']) {

@@ -23,8 +23,18 @@ struct MaltJsPending
   {
   }
 
+  ~MaltJsPending ()
+  {
+    g_clear_object (&object);
+    g_free (file);
+  }
+
   JS::PersistentRootedObject  promise;
   JS::PersistentRootedValue   handle;   /* of whom it is awaited from */
+
+  /* Where it was begun, unless the promise knows. */
+  char                       *file = nullptr; /* (owned) */
+  uint32_t                    line = 0;
 
   /* What comes of it: a value that is returned, or one of these that is set, or nothing. */
   GVariant                 *(*finish) (MaltJsPending  *self,
@@ -46,6 +56,9 @@ bool           malt_js_begin          (JSContext               *cx,
                                        unsigned                 argc,
                                        JS::Value               *vp,
                                        MaltJsBegin              function);
+bool           malt_js_begin_method   (JSContext               *cx,
+                                       const JS::CallArgs      &args,
+                                       MaltJsBegin              function);
 void           malt_js_pending_done   (GObject                 *source,
                                        GAsyncResult            *result,
                                        gpointer                 user_data);
@@ -55,6 +68,13 @@ void           malt_js_run_jobs       (JSContext               *cx);
 /* The context is nullptr before there is one and when it is gone. */
 JSContext     *malt_js_get_context    (void);
 JSObject      *malt_js_get_hooks      (void);
+bool           malt_js_call_hook      (JSContext               *cx,
+                                       const JS::CallArgs      &args,
+                                       const char              *name);
+bool           malt_js_has_whole_stacks (void);
+bool           malt_js_get_handle     (JSContext               *cx,
+                                       JS::HandleValue          object,
+                                       JS::MutableHandleValue   handle);
 
 GObject       *malt_js_handle_ref     (JSContext               *cx,
                                        JS::HandleValue          value);
@@ -71,6 +91,7 @@ char          *malt_js_dup_text       (JSContext               *cx,
                                        const char              *what);
 
 bool           malt_js_call           (JSContext *cx, unsigned argc, JS::Value *vp);
+bool           malt_js_worker_call    (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_evaluate       (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_post           (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_put            (JSContext *cx, unsigned argc, JS::Value *vp);

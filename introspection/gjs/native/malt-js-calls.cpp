@@ -103,16 +103,33 @@ convert_only_buffer (GObject         *object,
   return g_variant_new_tuple (&array, 1);
 }
 
-/* The positional arguments, an array of JavaScript's; nullptr with an exception pending. */
+/* The positional arguments; nullptr with an exception pending. */
 static GVariant *
-convert_arguments (JSContext       *cx,
-                   GObject         *object,
-                   JS::HandleValue  array)
+convert_arguments (JSContext                   *cx,
+                   GObject                     *object,
+                   const JS::HandleValueArray  &arguments)
+{
+  GVariant *value = nullptr;
+  GError *error = nullptr;
+
+  if (arguments.length () == 1 && arguments[0].isObject () && malt_gjs_is_buffer (&arguments[0].toObject ()) &&
+      MALT_IS_WORKER (object))
+    value = convert_only_buffer (object, arguments[0], cx);
+  if (value == nullptr)
+    value = malt_gjs_arguments_to_variant (cx, arguments, &error);
+  if (value == nullptr && error != nullptr)
+    malt_js_throw (cx, error);
+  return value;
+}
+
+/* The same of an array of JavaScript's. */
+static GVariant *
+convert_list (JSContext       *cx,
+              GObject         *object,
+              JS::HandleValue  array)
 {
   JS::RootedVector<JS::Value> arguments (cx);
   JS::RootedObject list (cx);
-  GVariant *value = nullptr;
-  GError *error = nullptr;
   uint32_t n, i;
 
   if (!array.isObject ())
@@ -130,13 +147,7 @@ convert_arguments (JSContext       *cx,
     if (!JS_GetElement (cx, list, i, arguments[i]))
       return nullptr;
 
-  if (n == 1 && arguments[0].isObject () && malt_gjs_is_buffer (&arguments[0].toObject ()) && MALT_IS_WORKER (object))
-    value = convert_only_buffer (object, arguments[0], cx);
-  if (value == nullptr)
-    value = malt_gjs_arguments_to_variant (cx, arguments, &error);
-  if (value == nullptr && error != nullptr)
-    malt_js_throw (cx, error);
-  return value;
+  return convert_arguments (cx, object, arguments);
 }
 
 /* The keyword arguments, an object; nullptr for none, or with an exception pending. */
@@ -200,7 +211,7 @@ begin_call (JSContext           *cx,
             MaltJsPending       *pending)
 {
   g_autofree char *function = malt_js_dup_text (cx, args.get (1), "the name of the function");
-  g_autoptr (GVariant) arguments = function != nullptr ? convert_arguments (cx, object, args.get (2)) : nullptr;
+  g_autoptr (GVariant) arguments = function != nullptr ? convert_list (cx, object, args.get (2)) : nullptr;
   g_autoptr (GVariant) keywords = arguments != nullptr ? convert_keywords (cx, args.get (3)) : nullptr;
   Limits limits;
 
@@ -271,6 +282,53 @@ malt_js_call (JSContext *cx,
   return malt_js_begin (cx, argc, vp, begin_call);
 }
 
+/* The same of what a worker's own method is given, (function, …arguments). */
+static bool
+begin_worker_call (JSContext           *cx,
+                   GObject             *object,
+                   const JS::CallArgs  &args,
+                   MaltJsPending       *pending)
+{
+  g_autofree char *function = malt_js_dup_text (cx, args.get (0), "the name of the function");
+  g_autoptr (GVariant) arguments = nullptr;
+
+  if (function == nullptr)
+    return false;
+  if (!MALT_IS_WORKER (object))
+    {
+      JS_ReportErrorUTF8 (cx, "call() is a method of workers, and was called of a %s", G_OBJECT_TYPE_NAME (object));
+      return false;
+    }
+
+  if (args.length () > 1)
+    {
+      arguments = convert_arguments (cx, object, JS::HandleValueArray::subarray (args, 1, args.length () - 1));
+      if (arguments == nullptr)
+        return false;
+      g_variant_ref_sink (arguments);
+    }
+
+  pending->finish = finish_worker_call;
+  malt_worker_remote_call_async (MALT_WORKER (object), function, arguments, nullptr, MALT_TIMEOUT_DEFAULT, nullptr,
+                                 malt_js_pending_done, pending);
+  return true;
+}
+
+/* call(function, …arguments), a method of workers: a promise.  What is no name of a function the
+ * other half looks after. */
+bool
+malt_js_worker_call (JSContext *cx,
+                     unsigned   argc,
+                     JS::Value *vp)
+{
+  JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
+
+  if (!args.get (0).isString ())
+    return malt_js_call_hook (cx, args, "callWorker");
+
+  return malt_js_begin_method (cx, args, begin_worker_call);
+}
+
 /* evaluate(handle, source, module, timeout, flags, has cancellable): a promise */
 bool
 malt_js_evaluate (JSContext *cx,
@@ -289,7 +347,7 @@ malt_js_post (JSContext *cx,
   JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
   g_autoptr (GObject) object = malt_js_handle_ref (cx, args.get (0));
   g_autofree char *function = object != nullptr ? malt_js_dup_text (cx, args.get (1), "the name of the function") : nullptr;
-  g_autoptr (GVariant) arguments = function != nullptr ? convert_arguments (cx, object, args.get (2)) : nullptr;
+  g_autoptr (GVariant) arguments = function != nullptr ? convert_list (cx, object, args.get (2)) : nullptr;
   g_autoptr (GVariant) keywords = arguments != nullptr ? convert_keywords (cx, args.get (3)) : nullptr;
   GError *error = nullptr;
 

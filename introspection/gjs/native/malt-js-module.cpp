@@ -10,6 +10,7 @@
 #include <js/Object.h>
 #include <js/PropertyAndElement.h>
 #include <js/PropertySpec.h>
+#include <js/WeakMap.h>
 
 #include "malt-gjs-from-variant.h"
 #include "malt-gjs-text.h"
@@ -23,7 +24,9 @@
 static struct
 {
   JSContext                  *cx;
-  JS::PersistentRootedObject *hooks; /* the functions of the other half that are called here */
+  JS::PersistentRootedObject *hooks;   /* the functions of the other half that are called here */
+  JS::PersistentRootedObject *handles; /* its WeakMap: object → handle */
+  bool                        has_whole_stacks;
 } state;
 
 JSContext *
@@ -38,13 +41,34 @@ malt_js_get_hooks (void)
   return *state.hooks;
 }
 
+/* Goes on with a function of the other half, which is called in place of one of these. */
+bool
+malt_js_call_hook (JSContext           *cx,
+                   const JS::CallArgs  &args,
+                   const char          *name)
+{
+  JS::RootedObject hooks (cx, *state.hooks);
+  JS::RootedValue function (cx);
+
+  return JS_GetProperty (cx, hooks, name, &function) && JS::Call (cx, args.thisv (), function, args, args.rval ());
+}
+
+/* Whether the program wants to know all of where each call was made. */
+bool
+malt_js_has_whole_stacks (void)
+{
+  return state.has_whole_stacks;
+}
+
 /* The functions' object goes with its context. */
 static void
 native_finalize (JS::GCContext *gc,
                  JSObject      *object)
 {
   delete state.hooks;
+  delete state.handles;
   state.hooks = nullptr;
+  state.handles = nullptr;
   state.cx = nullptr;
 }
 
@@ -100,6 +124,22 @@ malt_js_handle_ref (JSContext       *cx,
     JS_ReportErrorUTF8 (cx, "the object is gone");
 
   return object;
+}
+
+/* The handle of an object of GJS, which the other half keeps and makes. */
+bool
+malt_js_get_handle (JSContext              *cx,
+                    JS::HandleValue         object,
+                    JS::MutableHandleValue  handle)
+{
+  JS::RootedObject handles (cx, *state.handles), key (cx, object.isObject () ? &object.toObject () : nullptr);
+  JS::RootedObject hooks (cx, *state.hooks);
+
+  handle.setUndefined ();
+  if (key && !JS::GetWeakMapEntry (cx, handles, key, handle))
+    return false;
+
+  return !handle.isUndefined () || JS::Call (cx, hooks, "handleOf", JS::HandleValueArray (object), handle);
 }
 
 /* handle(): of the object that was given. */
@@ -253,7 +293,8 @@ from_variant (JSContext *cx,
   return value == nullptr || malt_gjs_from_variant (cx, value, args.rval ());
 }
 
-/* setHooks({makeError(stack, handle), takeObject(), answer(function), log(error)}) */
+/* setHooks({makeError(stack, handle), takeObject(), answer(function), log(error), handleOf(object), callWorker(function,
+ * …arguments)}, the map of handles) */
 static bool
 set_hooks (JSContext *cx,
            unsigned   argc,
@@ -261,13 +302,27 @@ set_hooks (JSContext *cx,
 {
   JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
 
-  if (!args.get (0).isObject ())
+  if (!args.get (0).isObject () || !args.get (1).isObject () || !JS::IsWeakMapObject (&args[1].toObject ()))
     {
-      JS_ReportErrorUTF8 (cx, "the hooks are no object");
+      JS_ReportErrorUTF8 (cx, "the hooks are no object, or the handles no WeakMap");
       return false;
     }
 
   *state.hooks = &args[0].toObject ();
+  *state.handles = &args[1].toObject ();
+  args.rval ().setUndefined ();
+  return true;
+}
+
+/* wholeStacks(whether they are wanted) */
+static bool
+whole_stacks (JSContext *cx,
+              unsigned   argc,
+              JS::Value *vp)
+{
+  JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
+
+  state.has_whole_stacks = args.get (0).isTrue ();
   args.rval ().setUndefined ();
   return true;
 }
@@ -275,6 +330,7 @@ set_hooks (JSContext *cx,
 static const JSFunctionSpec functions[] = {
   JS_FN ("handle", new_handle, 0, 0),
   JS_FN ("call", malt_js_call, 7, 0),
+  JS_FN ("workerCall", malt_js_worker_call, 1, 0),
   JS_FN ("evaluate", malt_js_evaluate, 6, 0),
   JS_FN ("post", malt_js_post, 4, 0),
   JS_FN ("put", malt_js_put, 3, 0),
@@ -291,6 +347,7 @@ static const JSFunctionSpec functions[] = {
   JS_FN ("toItems", to_items, 2, 0),
   JS_FN ("fromVariant", from_variant, 0, 0),
   JS_FN ("setHooks", set_hooks, 1, 0),
+  JS_FN ("wholeStacks", whole_stacks, 1, 0),
   JS_FN ("watchCollector", malt_js_watch_collector, 0, 0),
   JS_FS_END
 };
@@ -307,6 +364,7 @@ define (JSContext *cx)
 
   state.cx = cx;
   state.hooks = new JS::PersistentRootedObject (cx, native);
+  state.handles = new JS::PersistentRootedObject (cx, nullptr);
   return true;
 }
 

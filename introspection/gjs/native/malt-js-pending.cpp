@@ -3,11 +3,13 @@
 #include "malt-js-binding.h"
 
 #include <js/CallAndConstruct.h>
+#include <js/ContextOptions.h>
 #include <js/Exception.h>
 #include <js/Promise.h>
 #include <js/SavedFrameAPI.h>
 #include <js/Stack.h>
 
+#include "malt-gjs-compat.h"
 #include "malt-gjs-from-variant.h"
 #include "malt-gjs-text.h"
 
@@ -15,44 +17,71 @@
  * was begun, and what waits for them goes on at once: GJS itself would do that in the next
  * turn of the main loop. */
 
+/* While there is one, promises do not remember where they were made and settled.  To look for that
+ * takes as long as a call. */
+class MaltJsForgetful
+{
+public:
+  explicit MaltJsForgetful (JSContext *context)
+    : cx (context), was_set (JS::ContextOptionsRef (cx).asyncStack ())
+  {
+    JS::ContextOptionsRef (cx).setAsyncStack (false);
+  }
+
+  ~MaltJsForgetful ()
+  {
+    JS::ContextOptionsRef (cx).setAsyncStack (was_set);
+  }
+
+private:
+  JSContext *cx;
+  bool       was_set;
+};
+
+/* Where it was begun, as in the stack of an Error; nullptr if nobody knows. */
+static bool
+describe_place (JSContext               *cx,
+                MaltJsPending           *self,
+                JS::MutableHandleString  place)
+{
+  JS::RootedObject promise (cx, self->promise);
+  JS::RootedObject site (cx, JS::GetPromiseAllocationSite (promise));
+
+  if (site)
+    return JS::BuildStackString (cx, nullptr, site, place);
+
+  if (self->file != nullptr)
+    {
+      g_autofree char *text = g_strdup_printf ("@%s:%u\n", self->file, self->line);
+
+      place.set (malt_gjs_text_new (cx, text, -1));
+      return place != nullptr;
+    }
+
+  place.set (nullptr);
+  return true;
+}
+
 /* An Error of JavaScript for an error, which it takes: the other half makes it, and is told
- * where the promise was made, and whose it is. */
+ * where what has failed was begun, and whose it is. */
 static bool
 make_error (JSContext              *cx,
-            JS::HandleObject        promise,
+            JS::HandleString        place,
             JS::HandleValue         handle,
             GError                 *error,
             JS::MutableHandleValue  result)
 {
   JS::RootedObject hooks (cx, malt_js_get_hooks ());
-  JS::RootedObject site (cx, promise != nullptr ? JS::GetPromiseAllocationSite (promise) : nullptr);
-  JS::RootedString stack (cx);
   JS::RootedValueArray<2> arguments (cx);
 
   g_clear_error (&malt_js_exchange.error);
   malt_js_exchange.error = error;
 
-  if (site && !JS::BuildStackString (cx, nullptr, site, &stack))
-    return false;
-  if (stack)
-    arguments[0].setString (stack);
+  if (place)
+    arguments[0].setString (place);
   arguments[1].set (handle);
 
   return JS::Call (cx, hooks, "makeError", arguments, result);
-}
-
-/* Has the error thrown, which it takes. */
-static bool
-throw_error (JSContext        *cx,
-             JS::HandleObject  promise,
-             JS::HandleValue   handle,
-             GError           *error)
-{
-  JS::RootedValue exception (cx);
-
-  if (make_error (cx, promise, handle, error, &exception))
-    JS_SetPendingException (cx, exception);
-  return false;
 }
 
 /* The same of an error that is no promise's. */
@@ -69,7 +98,11 @@ bool
 malt_js_throw (JSContext *cx,
                GError    *error)
 {
-  return throw_error (cx, nullptr, JS::UndefinedHandleValue, error);
+  JS::RootedValue exception (cx);
+
+  if (malt_js_make_error (cx, error, &exception))
+    JS_SetPendingException (cx, exception);
+  return false;
 }
 
 /* What has come of it, as a value of JavaScript. */
@@ -106,13 +139,17 @@ resolve (JSContext        *cx,
 {
   JS::RootedValue result (cx);
 
-  return convert_result (cx, self, value, &result) && JS::ResolvePromise (cx, promise, result);
+  if (!convert_result (cx, self, value, &result))
+    return false;
+
+  MaltJsForgetful forgetful (cx);
+  return JS::ResolvePromise (cx, promise, result);
 }
 
 /* Rejects the promise for what is pending; false if nothing can catch that. */
 static bool
-reject (JSContext        *cx,
-        JS::HandleObject  promise)
+reject_pending (JSContext        *cx,
+                JS::HandleObject  promise)
 {
   JS::RootedValue reason (cx);
 
@@ -121,6 +158,25 @@ reject (JSContext        *cx,
 
   JS_ClearPendingException (cx);
   return JS::RejectPromise (cx, promise, reason);
+}
+
+/* Rejects the promise for an error, which it takes; false with an exception pending. */
+static bool
+reject (JSContext        *cx,
+        MaltJsPending    *self,
+        JS::HandleObject  promise,
+        GError           *error)
+{
+  JS::RootedValue handle (cx, self->handle), reason (cx);
+  JS::RootedString place (cx);
+
+  if (!describe_place (cx, self, &place))
+    {
+      g_error_free (error);
+      return false;
+    }
+
+  return make_error (cx, place, handle, error, &reason) && JS::RejectPromise (cx, promise, reason);
 }
 
 /* GAsyncReadyCallback */
@@ -137,19 +193,40 @@ malt_js_pending_done (GObject      *source,
   if (cx == nullptr)
     {
       g_clear_error (&error);
-      g_clear_object (&self->object);
       delete self;
       return;
     }
 
   JS::RootedObject promise (cx, self->promise);
-  JS::RootedValue handle (cx, self->handle);
   JSAutoRealm realm (cx, promise);
 
-  if (error != nullptr ? !throw_error (cx, promise, handle, error) : !resolve (cx, self, promise, value))
-    reject (cx, promise);
+  if (error != nullptr ? !reject (cx, self, promise, error) : !resolve (cx, self, promise, value))
+    reject_pending (cx, promise);
   delete self;
   malt_js_run_jobs (cx);
+}
+
+/* Begins with the promise that was made, and gives that to JavaScript. */
+static bool
+begin (JSContext           *cx,
+       JS::HandleObject     promise,
+       JS::HandleValue      handle,
+       const JS::CallArgs  &args,
+       GObject             *object,
+       MaltJsPending       *pending,
+       MaltJsBegin          function)
+{
+  pending->promise = promise;
+  pending->handle = handle;
+  if (!function (cx, object, args, pending))
+    {
+      delete pending;
+      if (!reject_pending (cx, promise))
+        return false;
+    }
+
+  args.rval ().setObject (*promise);
+  return true;
 }
 
 /* Returns a promise, to JavaScript, of what is begun by the function. */
@@ -161,25 +238,42 @@ malt_js_begin (JSContext   *cx,
 {
   JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
   g_autoptr (GObject) object = malt_js_handle_ref (cx, args.get (0));
-  JS::RootedObject promise (cx);
-  MaltJsPending *pending;
+  JS::RootedObject promise (cx, object != nullptr ? JS::NewPromiseObject (cx, nullptr) : nullptr);
 
+  return promise && begin (cx, promise, args.get (0), args, object, new MaltJsPending (cx), function);
+}
+
+static JSObject *
+new_forgetful_promise (JSContext *cx)
+{
+  MaltJsForgetful forgetful (cx);
+
+  return JS::NewPromiseObject (cx, nullptr);
+}
+
+/* The same for a method of the object, which the program itself has called.  Of the stack there is
+ * only the line of that, unless the program wants it whole. */
+bool
+malt_js_begin_method (JSContext           *cx,
+                   const JS::CallArgs  &args,
+                   MaltJsBegin          function)
+{
+  JS::RootedValue handle (cx);
+  JS::RootedObject promise (cx);
+
+  if (!malt_js_get_handle (cx, args.thisv (), &handle))
+    return false;
+
+  g_autoptr (GObject) object = malt_js_handle_ref (cx, handle);
   if (object == nullptr)
     return false;
-  promise = JS::NewPromiseObject (cx, nullptr);
+
+  promise = malt_js_has_whole_stacks () ? JS::NewPromiseObject (cx, nullptr) : new_forgetful_promise (cx);
   if (!promise)
     return false;
 
-  pending = new MaltJsPending (cx);
-  pending->promise = promise;
-  pending->handle = args[0];
-  if (!function (cx, object, args, pending))
-    {
-      delete pending;
-      if (!reject (cx, promise))
-        return false;
-    }
-
-  args.rval ().setObject (*promise);
-  return true;
+  auto pending = new MaltJsPending (cx);
+  if (!malt_js_has_whole_stacks ())
+    pending->file = malt_gjs_dup_caller (cx, &pending->line);
+  return begin (cx, promise, handle, args, object, pending, function);
 }

@@ -47,3 +47,35 @@ malt_gjs_execute_in (JSContext              *cx,
 
   return JS_ExecuteScript (cx, chain, script, value);
 }
+
+/* The two orders of its arguments. */
+
+template <typename Context>
+static inline auto
+malt_gjs_describe_caller (Context          *cx,
+                          JS::AutoFilename *file,
+                          uint32_t         *line,
+                          int               first) -> decltype (JS::DescribeScriptedCaller (file, cx, line))
+{
+  return JS::DescribeScriptedCaller (file, cx, line);
+}
+
+template <typename Context>
+static inline auto
+malt_gjs_describe_caller (Context          *cx,
+                          JS::AutoFilename *file,
+                          uint32_t         *line,
+                          long              second) -> decltype (JS::DescribeScriptedCaller (cx, file, line))
+{
+  return JS::DescribeScriptedCaller (cx, file, line);
+}
+
+/* The file and line from which JavaScript has called; nullptr if it has not. */
+static inline char *
+malt_gjs_dup_caller (JSContext *cx,
+                     uint32_t  *line)
+{
+  JS::AutoFilename file;
+
+  return malt_gjs_describe_caller (cx, &file, line, 0) ? g_strdup (file.get ()) : nullptr;
+}

@@ -4,7 +4,7 @@
 
 /* exported extend, CallOptions, callWith, evalWith, doWith */
 
-const {give, native} = imports.overrides._malt.native;
+const {give, hooks, native} = imports.overrides._malt.native;
 const {addMethods, handleOf} = imports.overrides._malt.handles;
 const {callFunction} = imports.overrides._malt.functions;
 const {checkOptions, toTimeout, withCancellable} = imports.overrides._malt.limits;
@@ -72,12 +72,6 @@ const STOP_OPTIONS = ['exitTimeout', 'termTimeout', 'cancellable', 'signal'];
 
 /** What workers can do beside what the library gives them. */
 class WorkerMethods {
-    call(func, ...args) {
-        if (typeof func === 'string')
-            return native.call(handleOf(this), func, args);
-        return new CallOptions(this, {}).call(func, ...args);
-    }
-
     eval(source, options) {
         if (options === undefined)
             return native.evaluate(handleOf(this), source);
@@ -102,6 +96,12 @@ class WorkerMethods {
 
 function extend(Malt) {
     addMethods(Malt.Worker.prototype, WorkerMethods);
+    Malt.Worker.prototype.call = native.workerCall;
+
+    /** Calls what is no name. */
+    hooks.callWorker = function (func, ...args) {
+        return new CallOptions(this, {}).call(func, ...args);
+    };
 
     const {kill} = Malt.Worker.prototype;
     Malt.Worker.prototype.kill = function (signum = SIGKILL) {

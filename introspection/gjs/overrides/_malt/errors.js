@@ -7,7 +7,7 @@
 
 const {Gio} = imports.gi;
 const {MaltJs, hooks, native} = imports.overrides._malt.native;
-const {ownerOf} = imports.overrides._malt.handles;
+const {handleOf, handles, ownerOf} = imports.overrides._malt.handles;
 
 const NAMES = {
     REMOTE: 'RemoteError',
@@ -121,8 +121,17 @@ function extend(namespace) {
         prototypes.set(Malt.Error[nick], Malt[name].prototype);
     }
 
-    Object.assign(hooks, {makeError, takeObject: () => MaltJs.take_object(), log: error => logError(error)});
-    native.setHooks(hooks);
+    Object.assign(hooks, {makeError, takeObject: () => MaltJs.take_object(), log: error => logError(error), handleOf});
+    native.setHooks(hooks, handles);
+
+    let wholeStacks = false;
+    Object.defineProperty(Malt, 'wholeStacks', {
+        get: () => wholeStacks,
+        set(value) {
+            wholeStacks = Boolean(value);
+            native.wholeStacks(wholeStacks);
+        },
+    });
 }
 
 /** Whether an error says that something was closed. */

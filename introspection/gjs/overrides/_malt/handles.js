@@ -2,12 +2,12 @@
 
 // What the C++ half knows objects by, and how classes of the library get methods.
 
-/* exported addMethods, handleOf, ownerOf */
+/* exported addMethods, handleOf, handles, ownerOf */
 
 const {MaltJs, native} = imports.overrides._malt.native;
 
 // Each keeps the other as long as somebody has one of them.
-const handles = new WeakMap();
+var handles = new WeakMap();
 const owners = new WeakMap();
 
 /** The handle of a worker, pool or channel. */
