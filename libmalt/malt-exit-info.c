@@ -512,7 +512,7 @@ malt_exit_info_to_string (MaltExitInfo *self)
       return g_strdup_printf ("was killed by signal %d (%s)%s", self->signal, strsignal (self->signal),
                               self->core_dumped ? " and left a core file" : "");
     case MALT_EXIT_KIND_OUT_OF_MEMORY:
-      return g_strdup ("was killed because memory ran out");
+      return g_strdup ("ended because memory ran out");
     case MALT_EXIT_KIND_LIMIT:
       return g_strdup_printf ("ran into a resource limit (%s)",
                               self->reason != NULL ? self->reason : strsignal (self->signal));

@@ -19,7 +19,7 @@ G_BEGIN_DECLS
  * @MALT_EXIT_KIND_STOPPED: it ended because it was asked to
  * @MALT_EXIT_KIND_EXITED: it ended on its own, with an exit code
  * @MALT_EXIT_KIND_SIGNALLED: a signal ended it
- * @MALT_EXIT_KIND_OUT_OF_MEMORY: the kernel ended it because memory ran out
+ * @MALT_EXIT_KIND_OUT_OF_MEMORY: memory ran out, and the kernel or its runtime ended it
  * @MALT_EXIT_KIND_LIMIT: it ran into one of its resource limits
  * @MALT_EXIT_KIND_FORBIDDEN_SYSTEM_CALL: it made a system call that its sandbox
  *   forbids
@@ -41,6 +41,16 @@ typedef enum
   MALT_EXIT_KIND_FORBIDDEN_SYSTEM_CALL,
   MALT_EXIT_KIND_CONNECTION_LOST,
 } MaltExitKind;
+
+/**
+ * MALT_EXIT_CODE_OUT_OF_MEMORY:
+ *
+ * The code with which a runtime ends the process of a worker that has no memory to go on:
+ * then [property@Malt.ExitInfo:kind] is `MALT_EXIT_KIND_OUT_OF_MEMORY`.
+ *
+ * Since: 1.0
+ */
+#define MALT_EXIT_CODE_OUT_OF_MEMORY 250
 
 /**
  * MaltOutput:

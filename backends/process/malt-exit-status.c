@@ -78,6 +78,9 @@ malt_exit_status_get_kind (const MaltExitStatus        *status,
   if (!status->known)
     return MALT_EXIT_KIND_UNKNOWN;
 
+  if (status->code == CLD_EXITED && status->status == MALT_EXIT_CODE_OUT_OF_MEMORY)
+    return MALT_EXIT_KIND_OUT_OF_MEMORY;
+
   if (status->code == CLD_EXITED)
     return circumstances->stop_requested && status->status == 0 ? MALT_EXIT_KIND_STOPPED
                                                                 : MALT_EXIT_KIND_EXITED;

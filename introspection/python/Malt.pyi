@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal, ParamSpec, TypeVar, overload
 _P = ParamSpec('_P')
 _T = TypeVar('_T')
 
+EXIT_CODE_OUT_OF_MEMORY: int
 PROGRAM_SELF: str
 TIMEOUT_DEFAULT: int
 TIMEOUT_NONE: int
