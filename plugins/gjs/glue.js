@@ -8,6 +8,7 @@
 
 const {Channel} = native;
 const {parse} = Reflect;
+const {InternalError} = globalThis;
 const GLib = imports.gi.GLib;
 
 // Errors.
@@ -65,6 +66,10 @@ function hostException(parts) {
 
 function interruption() {
     return new InterruptedError('interrupted');
+}
+
+function exhaustion(message) {
+    return new InternalError(message);
 }
 
 // Channels.
@@ -401,5 +406,5 @@ function rewrite(source, file) {
     return [rewriteAsync(text, program), true];
 }
 
-return {exception, hostException, interruption, leaveLoop, load, rewrite};
+return {exception, exhaustion, hostException, interruption, leaveLoop, load, rewrite};
 })

@@ -6,6 +6,7 @@
 #include "malt-gjs-embed-private.h"
 #include "malt-gjs-engine.h"
 #include "malt-gjs-interrupt.h"
+#include "malt-gjs-options.h"
 #include "malt-gjs-output.h"
 #include "malt-gjs-task.h"
 
@@ -32,25 +33,11 @@ malt_gjs_destroy (MaltGjs *self)
 }
 
 static gboolean
-check_options (GVariant  *options,
-               GError   **error)
-{
-  g_autofree char *name = NULL;
-
-  if (options == NULL || g_variant_n_children (options) == 0)
-    return TRUE;
-
-  g_variant_get_child (options, 0, "{sv}", &name, NULL);
-  g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND, "the GJS runtime has no option '%s'", name);
-  return FALSE;
-}
-
-static gboolean
 malt_gjs_start (MaltGjs   *self,
                 GVariant  *options,
                 GError   **error)
 {
-  if (!check_options (options, error))
+  if (!malt_gjs_options_parse (self, options, error))
     return FALSE;
 
   self->engine = malt_gjs_engine_get (self->own_process, error);

@@ -16,6 +16,7 @@
 #include "malt-gjs-glue.h"
 #include "malt-gjs-interrupt.h"
 #include "malt-gjs-malt.h"
+#include "malt-gjs-memory.h"
 #include "malt-gjs-rejection.h"
 #include "malt-gjs-task.h"
 
@@ -411,6 +412,7 @@ malt_gjs_engine_get (gboolean   own_process,
     {
       g_autoptr (GMainContext) main_context = g_main_context_ref_thread_default ();
 
+      malt_gjs_memory_catch_crashes ();
       self = engine_new (TRUE, make_context (), main_context);
       self->thread = g_thread_self ();
       return self;
@@ -519,6 +521,8 @@ malt_gjs_engine_prepare (MaltGjsEngine  *self,
       return FALSE;
     }
 
+  if (self->only != NULL)
+    malt_gjs_memory_begin (self, self->only->heap_size);
   malt_gjs_rejection_begin (self);
   malt_gjs_interrupt_begin (self);
   self->is_ready = TRUE;
@@ -542,6 +546,7 @@ malt_gjs_engine_end (MaltGjsEngine *self)
   g_source_unref ((GSource *) self->source);
 
   malt_gjs_interrupt_end (self);
+  malt_gjs_memory_end (self);
   malt_gjs_rejection_end (self);
   malt_gjs_evaluate_end (self);
   self->global.reset ();

@@ -220,6 +220,16 @@ describe_place (JSContext        *cx,
   return malt_gjs_text_escape (cx, string);
 }
 
+/* Without memory SpiderMonkey throws this text in the place of an error. */
+static bool
+is_out_of_memory (JSContext       *cx,
+                  JS::HandleValue  thrown)
+{
+  bool is_equal = false;
+
+  return thrown.isString () && JS_StringEqualsLiteral (cx, thrown.toString (), "out of memory", &is_equal) && is_equal;
+}
+
 /* The exception of an interrupt is told from others by its identity: an async function may
  * have passed it on to a promise, in which it comes back in another run. */
 static MaltError
@@ -255,7 +265,7 @@ new_error (MaltGjsEngine    *engine,
     }
   else
     {
-      type = g_strdup (JS::InformalValueTypeName (thrown));
+      type = g_strdup (is_out_of_memory (cx, thrown) ? "InternalError" : JS::InformalValueTypeName (thrown));
       message = to_text (cx, thrown);
       place = describe_place (cx, stack);
       g_string_append_printf (traceback, "%s: %s", type, message);
@@ -285,6 +295,8 @@ malt_gjs_error_take (MaltGjsEngine *engine)
   JS::RootedValue thrown (cx);
   JS::RootedObject stack (cx);
 
+  if (!JS_IsExceptionPending (cx) && engine->was_cut_off)
+    return malt_remote_error_new (MALT_ERROR_INTERRUPTED, "InterruptedError", "interrupted, and out of memory", NULL);
   if (!JS_IsExceptionPending (cx))
     return malt_remote_error_new (MALT_ERROR_REMOTE, "Error", "the code was ended without an exception", NULL);
 

@@ -7,13 +7,17 @@
 #include <js/Warnings.h>
 
 #include "malt-gjs-engine.h"
+#include "malt-gjs-memory.h"
 #include "malt-gjs-task.h"
+#include "malt-gjs-text.h"
 
 /* Interrupts and cancellation, which come from other threads.
  *
  * An interrupt of what runs is noted in its run, and SpiderMonkey is asked to call back at
  * the next loop or function, which raises an exception if it is still noted then.  It may
  * be late: then it is dropped with the run.
+ *
+ * What has taken too much memory is broken off in the same way.
  *
  * Code that waits in a main loop that it runs itself is woken, and the loop is left; what
  * waits in the library for a channel or the program has a cancellable.  A request that
@@ -50,18 +54,48 @@ take_hit (MaltGjsEngine *self)
   return hit;
 }
 
-/* Sets the exception. */
+/* Has SpiderMonkey not warn that a script was stopped. */
 static void
-raise (MaltGjsEngine *self)
+be_quiet (MaltGjsEngine *self)
+{
+  if (self->is_quiet)
+    return;
+
+  self->reporter = JS::SetWarningReporter (self->cx, nullptr);
+  self->is_quiet = TRUE;
+}
+
+/* Sets an exception that a function of glue.js makes; @message may be %NULL.  In the realm of
+ * whatever is interrupted. */
+static void
+raise (MaltGjsEngine *self,
+       const char    *function,
+       const char    *message)
 {
   JSContext *cx = self->cx;
+  JS::RootedValueArray<1> args (cx);
   JS::RootedValue exception (cx);
   bool was_enabled = JS_DisableInterruptCallback (cx);
+  bool is_made;
 
-  if (malt_gjs_engine_glue (self, "interruption", JS::HandleValueArray::empty (), &exception))
-    {
+  {
+    JSAutoRealm realm (cx, self->global);
+    JSString *text = message != NULL ? malt_gjs_text_new (cx, message, -1) : nullptr;
+
+    if (text != nullptr)
+      args[0].setString (text);
+    is_made = malt_gjs_engine_glue (self, function, args, &exception);
+    if (is_made && message == NULL)
       self->interruption = &exception.toObject ();
-      JS_SetPendingException (cx, exception, JS::ExceptionStackBehavior::DoNotCapture);
+  }
+
+  if (is_made && JS_WrapValue (cx, &exception))
+    JS_SetPendingException (cx, exception, JS::ExceptionStackBehavior::DoNotCapture);
+  else if (message == NULL)
+    {
+      /* There was no memory for it.  Code that ends without one cannot catch it either. */
+      JS_ClearPendingException (cx);
+      self->was_cut_off = TRUE;
     }
   JS_ResetInterruptCallback (cx, was_enabled);
 }
@@ -70,21 +104,26 @@ static bool
 interrupt_cb (JSContext *cx)
 {
   MaltGjsEngine *self = the_engine;
+  g_autofree char *exhaustion = NULL;
 
   if (self == NULL || self->cx != cx)
     return true;
 
   malt_gjs_tasks_deliver (self);
-  if (!take_hit (self))
+  exhaustion = malt_gjs_memory_check (self);
+  if (exhaustion == NULL && !take_hit (self))
     return true;
 
-  /* SpiderMonkey is about to warn that it has stopped a script. */
-  if (!self->is_quiet)
+  be_quiet (self);
+  if (exhaustion == NULL)
     {
-      self->reporter = JS::SetWarningReporter (cx, nullptr);
-      self->is_quiet = TRUE;
+      raise (self, "interruption", NULL);
+      return false;
     }
-  raise (self);
+
+  raise (self, "exhaustion", exhaustion);
+  /* There may be an interrupt, too. */
+  JS_RequestInterruptCallback (cx);
   return false;
 }
 
@@ -102,10 +141,12 @@ malt_gjs_interrupt_end (MaltGjsEngine *self)
   the_engine = NULL;
 }
 
-/* Has SpiderMonkey warn again. */
+/* Nothing runs that an exception from here is still on its way through: SpiderMonkey warns again. */
 void
 malt_gjs_interrupt_settle (MaltGjsEngine *self)
 {
+  self->was_cut_off = FALSE;
+  malt_gjs_memory_settle (self);
   if (!self->is_quiet)
     return;
 

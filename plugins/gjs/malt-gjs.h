@@ -14,6 +14,7 @@ typedef struct _MaltGjsEngine MaltGjsEngine;
 typedef struct _MaltGjsRun    MaltGjsRun;
 typedef struct _MaltGjsSource MaltGjsSource;
 typedef struct _MaltGjsRejections MaltGjsRejections;
+typedef struct _MaltGjsMemory MaltGjsMemory;
 
 /* One worker, as JavaScript sees it. */
 struct _MaltGjs
@@ -22,6 +23,7 @@ struct _MaltGjs
   MaltRuntime   *runtime;      /* not owned: it owns this */
   MaltGjsEngine *engine;       /* %NULL if it has not started */
   gboolean       own_process;  /* the serving thread is the engine's */
+  guint64        heap_size;    /* the option; 0 for the default */
 
   gboolean       is_closed;    /* guarded by closing_lock: nobody else may use the engine any more */
 
@@ -73,11 +75,13 @@ struct _MaltGjsEngine
   JS::PersistentRootedObject interruption; /* the latest exception that an interrupt has raised */
   GHashTable           *scripts;      /* sources → scripts */
   GHashTable           *namespaces;   /* names → their objects */
+  MaltGjsMemory        *memory;       /* what it may use; %NULL in a program's process */
   MaltGjsRejections    *rejections;   /* promises that nobody awaits; %NULL if GJS looks after them */
   guint                 n_evaluated;
   guint                 n_in_a_row;   /* requests since the main context has run last */
   JS::WarningReporter   reporter;     /* put aside, while SpiderMonkey would warn of an interrupt */
   gboolean              is_quiet;     /* it is */
+  gboolean              was_cut_off;  /* what runs was broken off, and there was no memory for an exception */
 
   MaltGjsSource        *source;       /* in main_context: what others want of the thread */
 
