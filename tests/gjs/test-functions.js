@@ -2,9 +2,11 @@
 
 // Functions that are sent as their source.
 
+import GLib from 'gi://GLib';
+import Gio from 'gi://Gio';
 import Malt from 'gi://Malt?version=1';
 
-import {GJS, PYTHON, equal, matches, rejects, run, testWith, throws} from './tap.js';
+import {GJS, PYTHON, equal, matches, ok, rejects, run, sleep, testWith, throws} from './tap.js';
 
 testWith(GJS, 'functions of every kind', async worker => {
     const object = {
@@ -23,6 +25,9 @@ testWith(GJS, 'functions of every kind', async worker => {
         get(a) {
             return [a];
         },
+        [Symbol.iterator](a) {
+            return [a];
+        },
     };
     class Class {
         static fixed(a) {
@@ -37,8 +42,8 @@ testWith(GJS, 'functions of every kind', async worker => {
         return [a];
     }
     for (const func of [a => [a], async a => [a], function (a) { return [a]; }, async function (a) { return [a]; },
-        named, object.method, object.later, object['with spaces'], object.async, object.get, Class.fixed,
-        new Class().method, (a, b = 3) => [a], ({length}) => [length + 4], (...all) => all])
+        named, object.method, object.later, object['with spaces'], object.async, object.get, object[Symbol.iterator],
+        Class.fixed, new Class().method, (a, b = 3) => [a], ({length}) => [length + 4], (...all) => all])
         equal(await worker.call(func, func.length === 1 && /length/.test(func) ? 'x' : 5), [5]);
     equal(await worker.call((a, b) => a + b, 1, 2), 3);
     equal(await worker.call((a, b) => /* a comment */ a + b // and another
@@ -104,6 +109,22 @@ testWith(GJS, 'what cannot be sent', async worker => {
     };
     for (let i = 0; i < 2; i++)
         await rejects(worker.call(computed, 1), Malt.RemoteError, /ReferenceError: key/);
+    equal(await worker.call(a => a, 1), 1);
+    await worker.eval("globalThis.key = 'made'");
+    equal(await worker.call(computed, 2), 2);
+});
+
+testWith(GJS, 'a worker that is too busy to be sent a function', async worker => {
+    const cancellable = new Gio.Cancellable();
+    const busy = worker.eval('for (;;);');
+    const cancelled = worker.options({cancellable}).call(a => [a], 1);
+    await rejects(worker.options({timeout: 10}).call(a => a, 1), Malt.TimeoutError);
+    cancellable.cancel();
+    const error = await rejects(cancelled, GLib.Error);
+    ok(error.matches(Gio.IOErrorEnum, Gio.IOErrorEnum.CANCELLED), 'that it was cancelled');
+
+    while (await Promise.race([busy.then(() => true, () => true), sleep(20)]) !== true)
+        worker.interrupt();
     equal(await worker.call(a => a, 1), 1);
 });
 

@@ -14,7 +14,7 @@ const PLACE = '__maltFunctions';
 
 let Malt;
 
-/** What each worker was sent: source → its name there, and a promise of why it has none. */
+/** What each worker was sent: how many functions, and source → {name, problem} of those it has. */
 const sent = new WeakMap();
 
 function isExpression(source) {
@@ -48,7 +48,7 @@ function sourceOf(func) {
         fail(func, 'it is the getter or setter of a property');
     const method = source.replace(/^static\s+/, '');
     if (isExpression(`{${method}}`))
-        return `Object.values({${method}})[0]`;
+        return `(object => object[Reflect.ownKeys(object)[0]])({${method}})`;
     return fail(func, 'its source cannot be used elsewhere');
 }
 
@@ -56,24 +56,31 @@ function speaksJavaScript(launcher) {
     return launcher.runtime === 'gjs';
 }
 
-/** The name that a function has in a worker from now on, with that promise or null. */
+/**
+ * The name that a function has in a worker from now on, and, until it is known to be there, a
+ * promise of why it is not.
+ */
 function define(worker, source) {
-    let names = sent.get(worker);
-    if (names === undefined) {
-        names = new Map();
-        sent.set(worker, names);
+    let known = sent.get(worker);
+    if (known === undefined) {
+        known = {count: 0, functions: new Map()};
+        sent.set(worker, known);
     }
 
-    let entry = names.get(source);
+    let entry = known.functions.get(source);
     if (entry === undefined) {
-        const name = `f${names.size}`;
+        const name = `f${known.count++}`;
         const text = `void ((globalThis.${PLACE} ??= {}).${name} = (${source}\n))`;
         entry = {name: `${PLACE}.${name}`, problem: null};
         entry.problem = native.evaluate(handleOf(worker), text).then(() => {
             entry.problem = null;
             return null;
-        }, error => error);
-        names.set(source, entry);
+        }, error => {
+            // The next call sends it again.
+            known.functions.delete(source);
+            return error;
+        });
+        known.functions.set(source, entry);
     }
     return entry;
 }
@@ -90,9 +97,10 @@ function callFunction(object, func, args, call) {
         const result = call(name, args);
         if (problem === null || typeof result?.catch !== 'function')
             return result;
-        // It may fail because there is no such function, of which the reason is to be told.
+        // Where there is no such function, the reason has come before, and is to be told. Nothing
+        // else waits for it, as it is long in coming from a worker that is busy.
         return result.catch(async error => {
-            throw await problem ?? error;
+            throw error instanceof Malt.NotFoundError ? await problem ?? error : error;
         });
     }
 
