@@ -164,6 +164,7 @@ declare module 'gi://Malt?version=1' {
             idleTimeout?: number;
             maxCallsPerWorker?: number;
             callsPerWorker?: number;
+            callsAhead?: number;
             retries?: number;
             crashLimit?: number;
             crashWindow?: number;

@@ -240,6 +240,47 @@ test('options of a worker are those of the launcher', async () => {
     equal(worker.get_launcher().callTimeout, 60000);
     await rejects(Malt.Worker.spawn({...PYTHON, runtimeOptions: {none_such: 1}}), GLib.Error, /none_such/);
     worker.kill();
+
+    const other = await Malt.Worker.spawn({
+        ...PYTHON,
+        runtime: 'python',
+        program: undefined,
+        startTimeout: Infinity,
+        maxValueSize: 1000000n,
+        searchPath: null,
+        runtimeOptions: null,
+    });
+    equal(other.get_launcher().startTimeout, 2147483647);
+    equal(other.get_launcher().maxValueSize, 1000000);
+    other.kill();
+});
+
+test('options of a worker that are not what they have to be', async () => {
+    const number = 'a whole number in its range', text = 'a string without NUL';
+    for (const [options, wanted] of [
+        [{startTimeout: 'x'}, `${number}, not 'x'`],
+        [{callTimeout: -5}, `${number}, not -5`],
+        [{callTimeout: NaN}, `${number}, not NaN`],
+        [{callTimeout: 1e12}, `${number}, not 1000000000000`],
+        [{spinLimit: {}}, `${number}, not an object`],
+        [{maxValueSize: 2 ** 60}, `${number}, not 1152921504606847000`],
+        [{maxValueSize: -1n}, `${number}, not -1`],
+        [{killOnTimeout: 'no'}, "a boolean, not 'no'"],
+        [{runtime: 5}, `${text}, not 5`],
+        [{backend: Symbol('x')}, `${text}, not Symbol\\(x\\)`],
+        [{program: 'a\0b'}, `${text}, not 'a\0b'`],
+        [{searchPath: 'x'}, "an array of strings without NUL, not 'x'"],
+        [{environment: [1, 'x']}, "an array of strings without NUL, not \\[1, 'x'\\]"],
+        [{environment: 'A=b'}, "an array of strings without NUL, not 'A=b'"],
+        [{runtimeOptions: 5}, 'an object with names, not 5'],
+        [{runtimeOptions: [1]}, 'an object with names, not \\[1\\]'],
+        [{backendOptions: new Map([[1, 1]])}, 'an object with names, not an object'],
+    ])
+        await rejects(Malt.Worker.spawn(options), TypeError, new RegExp(`'${Object.keys(options)[0]}' has to be ${wanted}`));
+    await rejects(Malt.Worker.spawn({environment: {A: undefined}}), TypeError,
+        /'environment': A has to be a string, not undefined/);
+    await rejects(Malt.Worker.spawn({stderr: 99}), TypeError, /'stderr': 99 is none of/);
+    await rejects(Malt.Worker.spawn({runtimeOptions: {f: () => 1}}), Malt.SerializationError, /key 'f'/);
 });
 
 testWith(PYTHON, 'bad input is refused, and the worker goes on', async worker => {

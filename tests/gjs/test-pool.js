@@ -87,6 +87,26 @@ test('python: a pool that was shut down', async () => {
     await rejects(pool.call('abs', 1), Gio.IOErrorEnum);
 });
 
+test('options of a pool', async () => {
+    const pool = Malt.Pool.create({...PYTHON, maxWorkers: 1, callsAhead: 2, idleTimeout: Infinity, initializer: 'os.getpid',
+        initializerArguments: []});
+    equal([pool.maxWorkers, pool.callsAhead, pool.idleTimeout], [1, 2, 2147483647]);
+    equal(await pool.call('abs', -1), 1);
+    await pool.shutdown();
+
+    for (const [options, pattern] of [
+        [{maxWorkers: 'x'}, /'maxWorkers' has to be a whole number in its range, not 'x'/],
+        [{maxWorkers: -1}, /'maxWorkers' has to be a whole number in its range, not -1/],
+        [{crashWindow: 0}, /'crashWindow' has to be a whole number in its range, not 0/],
+        [{initializer: 5}, /'initializer' has to be a string without NUL, not 5/],
+        [{initializerArguments: 5}, /'initializerArguments' has to be an array, not 5/],
+        [{nWorkers: 1}, /no option 'nWorkers'/],
+        [{launcher: null}, /no option 'launcher'/],
+        [null, /have to be an object/],
+    ])
+        throws(() => Malt.Pool.create(options), TypeError, pattern);
+});
+
 testPool('functions are sent', GJS, async pool => {
     equal(await pool.call((a, b) => a + b, 1, 2), 3);
     equal(await pool.map(n => n * n, [1, 2, 3]), [1, 4, 9]);

@@ -212,7 +212,8 @@ convert_item (JSContext        *cx,
       return nullptr;
     }
 
-  arguments[0].set (item);
+  if (!is_list)
+    arguments[0].set (item);
   for (i = 0; is_list && i < n; i++)
     if (!JS_GetElement (cx, list, i, arguments[i]))
       return nullptr;

@@ -4,58 +4,56 @@
 
 /* exported extend, makeLauncher */
 
-const {GObject} = imports.gi;
 const {give, native, toVariant} = imports.overrides._malt.native;
 const {handleOf} = imports.overrides._malt.handles;
 const {withCancellable} = imports.overrides._malt.limits;
+const {propertiesOf, show, toProperties} = imports.overrides._malt.properties;
 
 let Malt;
 
-function toOutput(value) {
-    if (typeof value !== 'string')
-        return value;
-    const output = Malt.Output[value.toUpperCase()];
-    if (output === undefined)
-        throw new TypeError(`'${value}' is none of forward, pipe, discard, inherit, signal`);
+function toOutput(value, name) {
+    const output = typeof value === 'string' ? Malt.Output[value.toUpperCase()] : value;
+    if (!Object.values(Malt.Output).includes(output))
+        throw new TypeError(`the option '${name}': ${show(value)} is none of forward, pipe, discard, inherit, signal`);
     return output;
 }
 
-function toEnvironment(value) {
-    if (Array.isArray(value))
+function toEnvironment(value, name) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
         return value;
-    return Object.entries(value).map(([name, text]) => `${name}=${text}`);
+    return Object.entries(value).map(([variable, text]) => {
+        if (typeof text !== 'string' && typeof text !== 'number')
+            throw new TypeError(`the option '${name}': ${variable} has to be a string, not ${show(text)}`);
+        return `${variable}=${text}`;
+    });
 }
 
-function toOptions(value) {
-    return toVariant(value);
+function toDictionary(value, name) {
+    const variant = typeof value === 'object' && value !== null ? toVariant(value) : null;
+    if (value !== null && variant?.get_type_string() !== 'a{sv}')
+        throw new TypeError(`the option '${name}' has to be an object with names, not ${show(value)}`);
+    return variant;
 }
 
 const CONVERT = {
     stdout: toOutput,
     stderr: toOutput,
     environment: toEnvironment,
-    backendOptions: toOptions,
-    runtimeOptions: toOptions,
+    backendOptions: toDictionary,
+    runtimeOptions: toDictionary,
 };
 
-function toCamelCase(name) {
-    return name.replace(/-(.)/g, (_, letter) => letter.toUpperCase());
-}
-
-let names;
-
-/** A launcher with properties from an object, by their names in camelCase. */
+/** A launcher with properties from an object. */
 function makeLauncher(options) {
-    names ??= new Set(GObject.Object.list_properties.call(Malt.Launcher).map(({name}) => toCamelCase(name)));
-
-    const launcher = new Malt.Launcher();
-    if (!['backend', 'runtime', 'program'].some(name => name in options))
-        launcher.runtime = 'gjs';
-    for (const [name, value] of Object.entries(options)) {
-        if (!names.has(name))
+    const properties = propertiesOf(Malt.Launcher);
+    for (const name of Object.keys(options)) {
+        if (!properties.has(name))
             throw new TypeError(`a worker has no option '${name}'; the options are the properties of Malt.Launcher`);
-        launcher[name] = CONVERT[name]?.(value) ?? value;
     }
+
+    const launcher = new Malt.Launcher(toProperties(properties, options, CONVERT));
+    if (['backend', 'runtime', 'program'].every(name => options[name] === undefined))
+        launcher.runtime = 'gjs';
     return launcher;
 }
 

@@ -4,13 +4,14 @@
 
 /* exported extend */
 
-const {Gio, GObject} = imports.gi;
+const {Gio, GLib, GObject} = imports.gi;
 const {MaltJs, give, native} = imports.overrides._malt.native;
 const {addMethods, handleOf} = imports.overrides._malt.handles;
 const {CallOptions, doWith, evalWith} = imports.overrides._malt.calls;
 const {makeLauncher} = imports.overrides._malt.launching;
 const {callFunction} = imports.overrides._malt.functions;
 const {checkOptions, toTimeout, withCancellable} = imports.overrides._malt.limits;
+const {propertiesOf, show, toProperties} = imports.overrides._malt.properties;
 
 let Malt;
 
@@ -18,14 +19,16 @@ const CALL_OPTIONS = ['timeout', 'cancellable', 'signal', 'keywords', 'module', 
 const EVAL_OPTIONS = ['timeout', 'cancellable', 'signal', 'module', 'retry'];
 const MAP_OPTIONS = ['timeout', 'cancellable', 'signal', 'retry', 'ordered', 'settled'];
 
-const POOL_PROPERTIES = ['maxWorkers', 'minWorkers', 'queueLength', 'idleTimeout', 'maxCallsPerWorker', 'callsPerWorker',
-    'retries', 'crashLimit', 'crashWindow', 'initializer', 'initializerArguments'];
-
 function toFlags({retry = false, ordered = true}) {
     return (retry ? Malt.PoolCallFlags.RETRY : 0) | (ordered ? 0 : Malt.PoolCallFlags.UNORDERED);
 }
 
-function toTuple(args) {
+/** Arguments are a tuple for the library, and an array here. */
+function toTuple(args, name) {
+    if (args instanceof GLib.Variant && args.get_type_string().startsWith('('))
+        return args;
+    if (!Array.isArray(args))
+        throw new TypeError(`the option '${name}' has to be an array, not ${show(args)}`);
     native.toItems([args], true);
     return MaltJs.take_variant().get_child_value(0);
 }
@@ -175,12 +178,15 @@ function extend(namespace) {
 
     /** Makes a pool; the options are those of its workers and its own. */
     Malt.Pool.create = function (options = {}) {
+        if (options === null || typeof options !== 'object')
+            throw new TypeError('the options of a pool have to be an object');
+        const properties = propertiesOf(Malt.Pool);
         const own = {}, launching = {};
         for (const [name, value] of Object.entries(options))
-            (POOL_PROPERTIES.includes(name) ? own : launching)[name] = value;
-        // Arguments are a tuple there, and an array here.
-        if (Array.isArray(own.initializerArguments))
-            own.initializerArguments = toTuple(own.initializerArguments);
-        return new Malt.Pool({launcher: makeLauncher(launching), ...own});
+            (properties.has(name) && name !== 'launcher' ? own : launching)[name] = value;
+        return new Malt.Pool({
+            launcher: makeLauncher(launching),
+            ...toProperties(properties, own, {initializerArguments: toTuple}),
+        });
     };
 }
