@@ -48,6 +48,12 @@ test_not_found (Introspected  *fixture,
     { "Specimens.Point.get", "()", "*the type Specimens.Point 2.0 has no function 'get'" },
     { "Specimens.Task.get", "()", "*the type Specimens.Task 2.0 has no function 'get'" },
     { "Specimens.Point", "()", "*Specimens.Point in the namespace Specimens 2.0 is not a function" },
+    { "Specimens.get_versions", "()", "*the namespace Specimens 2.0 has no function 'get_versions'; "
+                                      "there is 'get_version'" },
+    { "Specimens.specimens_join", "()", "*the namespace Specimens 2.0 has no function 'specimens_join'" },
+    { "GLib.g_base64_encode", "()", "*has no function 'g_base64_encode'; there is 'base64_encode'" },
+    { "GLib.Datetime.new_now", "()", "*has no type 'Datetime'; there is 'DateTime'" },
+    { "GLib.DateTime.newNowUtc", "()", "*the type GLib.DateTime 2.0 has no function 'newNowUtc'; there is 'new_now_utc'" },
     { "Specimens.get_version.again", "()", "*has no function 'again'" },
     { "Specimens@1.0.get_version", "()", "*version 1.0 of the namespace Specimens cannot be used in this worker, "
                                          "which uses version 2.0 of it" },

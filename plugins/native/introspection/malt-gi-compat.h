@@ -73,15 +73,19 @@
 
 #define gi_function_info_prep_invoker g_function_info_prep_invoker
 
-#define gi_interface_info_find_method g_interface_info_find_method
-#define gi_object_info_find_method    g_object_info_find_method
-#define gi_struct_info_find_method    g_struct_info_find_method
-#define gi_union_info_find_method     g_union_info_find_method
+#define gi_interface_info_get_method(info, n)   g_interface_info_get_method ((info), (int) (n))
+#define gi_interface_info_get_n_methods(info)   ((guint) g_interface_info_get_n_methods (info))
+#define gi_object_info_get_method(info, n)      g_object_info_get_method ((info), (int) (n))
+#define gi_object_info_get_n_methods(info)      ((guint) g_object_info_get_n_methods (info))
+#define gi_union_info_get_method(info, n)       g_union_info_get_method ((info), (int) (n))
+#define gi_union_info_get_n_methods(info)       ((guint) g_union_info_get_n_methods (info))
 
 #define gi_registered_type_info_get_g_type g_registered_type_info_get_g_type
 
 #define gi_struct_info_get_field(info, n) g_struct_info_get_field ((info), (int) (n))
+#define gi_struct_info_get_method(info, n) g_struct_info_get_method ((info), (int) (n))
 #define gi_struct_info_get_n_fields(info) ((guint) g_struct_info_get_n_fields (info))
+#define gi_struct_info_get_n_methods(info) ((guint) g_struct_info_get_n_methods (info))
 #define gi_struct_info_get_size           g_struct_info_get_size
 #define gi_struct_info_is_foreign         g_struct_info_is_foreign
 #define gi_struct_info_is_gtype_struct    g_struct_info_is_gtype_struct
@@ -94,9 +98,11 @@
 #define gi_type_info_is_zero_terminated       g_type_info_is_zero_terminated
 #define gi_type_tag_to_string                 g_type_tag_to_string
 
-#define gi_repository_find_by_name g_irepository_find_by_name
-#define gi_repository_get_version  g_irepository_get_version
-#define gi_repository_require      g_irepository_require
+#define gi_repository_find_by_name         g_irepository_find_by_name
+#define gi_repository_get_info(self, ns, n) g_irepository_get_info ((self), (ns), (int) (n))
+#define gi_repository_get_n_infos(self, ns) ((guint) g_irepository_get_n_infos ((self), (ns)))
+#define gi_repository_get_version          g_irepository_get_version
+#define gi_repository_require              g_irepository_require
 
 /* One of our own, as the default one is used by whatever language runs in this process, and
  * is not locked.  The search paths are those of the process. */

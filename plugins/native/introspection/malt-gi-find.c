@@ -7,6 +7,7 @@
 
 #include "malt-gi-call.h"
 #include "malt-gi-function.h"
+#include "malt-gi-nearest.h"
 
 /* Finds introspected functions by their names.
  *
@@ -176,36 +177,93 @@ require_locked (const Name  *name,
   return FALSE;
 }
 
-static GIFunctionInfo *
-find_in_enum (GIEnumInfo *info,
-              const char *function)
+static guint
+get_n_methods (GIBaseInfo *info)
 {
-  for (guint i = 0; i < gi_enum_info_get_n_methods (info); i++)
-    {
-      GIFunctionInfo *method = gi_enum_info_get_method (info, i);
+  if (GI_IS_STRUCT_INFO (info))
+    return gi_struct_info_get_n_methods (GI_STRUCT_INFO (info));
+  if (GI_IS_UNION_INFO (info))
+    return gi_union_info_get_n_methods (GI_UNION_INFO (info));
+  if (GI_IS_OBJECT_INFO (info))
+    return gi_object_info_get_n_methods (GI_OBJECT_INFO (info));
+  if (GI_IS_INTERFACE_INFO (info))
+    return gi_interface_info_get_n_methods (GI_INTERFACE_INFO (info));
 
-      if (strcmp (gi_base_info_get_name (GI_BASE_INFO (method)), function) == 0)
+  return GI_IS_ENUM_INFO (info) ? gi_enum_info_get_n_methods (GI_ENUM_INFO (info)) : 0;
+}
+
+static GIFunctionInfo *
+get_method (GIBaseInfo *info,
+            guint       n)
+{
+  if (GI_IS_STRUCT_INFO (info))
+    return gi_struct_info_get_method (GI_STRUCT_INFO (info), n);
+  if (GI_IS_UNION_INFO (info))
+    return gi_union_info_get_method (GI_UNION_INFO (info), n);
+  if (GI_IS_OBJECT_INFO (info))
+    return gi_object_info_get_method (GI_OBJECT_INFO (info), n);
+  if (GI_IS_INTERFACE_INFO (info))
+    return gi_interface_info_get_method (GI_INTERFACE_INFO (info), n);
+
+  return gi_enum_info_get_method (GI_ENUM_INFO (info), n);
+}
+
+/* NULL with what is most like it in @nearest. */
+static GIFunctionInfo *
+find_in_type (GIBaseInfo    *info,
+              MaltGiNearest *nearest)
+{
+  guint n = get_n_methods (info);
+
+  for (guint i = 0; i < n; i++)
+    {
+      GIFunctionInfo *method = get_method (info, i);
+      const char *name = gi_base_info_get_name (GI_BASE_INFO (method));
+
+      if (strcmp (name, nearest->wanted) == 0)
         return method;
+      malt_gi_nearest_look (nearest, name);
       gi_base_info_unref (method);
     }
 
   return NULL;
 }
 
-static GIFunctionInfo *
-find_in_type (GIBaseInfo *info,
-              const char *function)
+/* Among the functions of a namespace, or its types. */
+static void
+look_in_namespace_locked (const Name    *name,
+                          MaltGiNearest *nearest)
 {
-  if (GI_IS_STRUCT_INFO (info))
-    return gi_struct_info_find_method (GI_STRUCT_INFO (info), function);
-  if (GI_IS_UNION_INFO (info))
-    return gi_union_info_find_method (GI_UNION_INFO (info), function);
-  if (GI_IS_OBJECT_INFO (info))
-    return gi_object_info_find_method (GI_OBJECT_INFO (info), function);
-  if (GI_IS_INTERFACE_INFO (info))
-    return gi_interface_info_find_method (GI_INTERFACE_INFO (info), function);
+  guint n = gi_repository_get_n_infos (repository, name->namespace_);
 
-  return GI_IS_ENUM_INFO (info) ? find_in_enum (GI_ENUM_INFO (info), function) : NULL;
+  for (guint i = 0; i < n; i++)
+    {
+      GIBaseInfo *info = gi_repository_get_info (repository, name->namespace_, i);
+
+      if (name->type == NULL ? GI_IS_FUNCTION_INFO (info) : get_n_methods (info) > 0)
+        malt_gi_nearest_look (nearest, gi_base_info_get_name (info));
+      gi_base_info_unref (info);
+    }
+}
+
+/* There is no such thing as was looked for, with what is most like it. */
+static void G_GNUC_PRINTF (3, 4)
+set_missing (GError        **error,
+             MaltGiNearest  *nearest,
+             const char     *format,
+             ...)
+{
+  va_list arguments;
+  g_autofree char *what = NULL;
+
+  va_start (arguments, format);
+  what = g_strdup_vprintf (format, arguments);
+  va_end (arguments);
+
+  g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND, "%s '%s'%s%s%s", what, nearest->wanted,
+               nearest->name != NULL ? "; there is '" : "", nearest->name != NULL ? nearest->name : "",
+               nearest->name != NULL ? "'" : "");
+  g_clear_pointer (&nearest->name, g_free);
 }
 
 static GIFunctionInfo *
@@ -215,27 +273,30 @@ find_info_locked (const Name  *name,
   const char *version = gi_repository_get_version (repository, name->namespace_);
   const char *first = name->type != NULL ? name->type : name->function;
   GIBaseInfo *info = gi_repository_find_by_name (repository, name->namespace_, first);
+  MaltGiNearest nearest = malt_gi_nearest (info == NULL ? first : name->function);
   GIFunctionInfo *function = NULL;
 
   if (info == NULL)
     {
-      g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND, "the namespace %s %s has no %s '%s'",
-                   name->namespace_, version, name->type != NULL ? "type" : "function", first);
+      look_in_namespace_locked (name, &nearest);
+      set_missing (error, &nearest, "the namespace %s %s has no %s", name->namespace_, version,
+                   name->type != NULL ? "type" : "function");
       return NULL;
     }
 
-  if (name->type == NULL)
-    function = GI_IS_FUNCTION_INFO (info) ? GI_FUNCTION_INFO (gi_base_info_ref (info)) : NULL;
-  else
-    function = find_in_type (info, name->function);
+  if (name->type != NULL)
+    function = find_in_type (info, &nearest);
+  else if (GI_IS_FUNCTION_INFO (info))
+    function = GI_FUNCTION_INFO (gi_base_info_ref (info));
   gi_base_info_unref (info);
 
-  if (function == NULL && name->type == NULL)
+  if (function != NULL)
+    g_clear_pointer (&nearest.name, g_free);
+  else if (name->type != NULL)
+    set_missing (error, &nearest, "the type %s.%s %s has no function", name->namespace_, first, version);
+  else
     g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND, "%s.%s in the namespace %s %s is not a function",
                  name->namespace_, first, name->namespace_, version);
-  else if (function == NULL)
-    g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND, "the type %s.%s %s has no function '%s'",
-                 name->namespace_, first, version, name->function);
 
   return function;
 }
