@@ -227,6 +227,58 @@ specimens_dot (const double *a,
 }
 
 /**
+ * specimens_weigh:
+ * @weights: (nullable) (array length=n): numbers, or %NULL for ones
+ * @values: (nullable) (array length=n): as many numbers, or %NULL
+ * @n: how many
+ *
+ * Returns: their sum
+ */
+double
+specimens_weigh (const double *weights,
+                 const double *values,
+                 gsize         n)
+{
+  double sum = 0;
+
+  for (gsize i = 0; i < n; i++)
+    sum += (weights != NULL ? weights[i] : 1) * (values != NULL ? values[i] : 1);
+
+  return sum;
+}
+
+/**
+ * specimens_product:
+ * @numbers: (array zero-terminated=1): numbers
+ *
+ * Returns: their product
+ */
+int
+specimens_product (const int *numbers)
+{
+  int product = 1;
+
+  for (; *numbers != 0; numbers++)
+    product *= *numbers;
+
+  return product;
+}
+
+/**
+ * specimens_skip:
+ * @text: text
+ * @n: how many bytes
+ *
+ * Returns: (transfer full): what is wrong, as it is a part of @text
+ */
+char *
+specimens_skip (char  *text,
+                gsize  n)
+{
+  return text + MIN (n, strlen (text));
+}
+
+/**
  * specimens_words:
  * @bytes: text
  *

@@ -65,6 +65,12 @@ void             specimens_fill_more         (guint8           *buffer,
 double           specimens_dot               (const double     *a,
                                               const double     *b,
                                               gsize             n);
+double           specimens_weigh             (const double     *weights,
+                                              const double     *values,
+                                              gsize             n);
+int              specimens_product           (const int        *numbers);
+char            *specimens_skip              (char             *text,
+                                              gsize             n);
 char           **specimens_words             (GBytes           *bytes);
 char            *specimens_take_everything   (char             *text,
                                               char            **strv,

@@ -115,10 +115,10 @@ take_arguments (Call      *self,
 
 /* The length of an array, which is an argument too; several arrays may share it. */
 static gboolean
-set_length (Call       *self,
-            int         number,
-            gsize       length,
-            GError    **error)
+set_length (Call    *self,
+            int      number,
+            gsize    length,
+            GError **error)
 {
   const MaltGiArgument *argument;
 
@@ -147,9 +147,9 @@ read_input (Call                  *self,
   GVariant *value = self->given[argument->position];
   gsize length = 0;
 
+  /* The length of an array that is NULL is 0, or that of another array. */
   if (argument->is_nullable && (value == NULL || malt_gi_is_nothing (value)))
-    return argument->length < 0 || self->lengths[argument->length] >= 0 ||
-           set_length (self, argument->length, 0, error);
+    return TRUE;
 
   if (argument->type->kind == MALT_GI_OPAQUE)
     {
@@ -336,6 +336,22 @@ release_result (const MaltGiArgument *argument,
     malt_gi_release_elements (argument->type, value->v_pointer, length);
 }
 
+/* Functions of text, above all, return an argument or a part of it, and by their annotations hand
+ * that over.  Of what counts its references, this is another one. */
+static gboolean
+is_lent (Call                 *self,
+         const MaltGiArgument *argument,
+         gconstpointer         pointer)
+{
+  switch ((int) argument->type->kind)
+    {
+    case MALT_GI_UTF8: case MALT_GI_FILENAME: case MALT_GI_STRUCT: case MALT_GI_VALUE:
+      return malt_gi_memory_is_lent (&self->memory, pointer);
+    default:
+      return FALSE;
+    }
+}
+
 /* Releases what the function handed over, and appends what the caller gets of it. */
 static gboolean
 take_output (Call                  *self,
@@ -359,7 +375,8 @@ take_output (Call                  *self,
       else
         g_prefix_error (error, "%s: its result is ", self->function->name);
     }
-  if (argument->type->kind != MALT_GI_OPAQUE)
+  if (argument->type->kind != MALT_GI_OPAQUE &&
+      (argument->is_caller_allocated || !is_lent (self, argument, value->v_pointer)))
     release_result (argument, value, length, transfer);
 
   return is_sound && (result != NULL || !argument->is_result);

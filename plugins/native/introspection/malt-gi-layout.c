@@ -33,6 +33,21 @@ malt_gi_type_load (const MaltGiType *self,
     memcpy (argument, memory, malt_gi_type_get_stride (self));
 }
 
+/* Whether what is there ends a zero-terminated array. */
+gboolean
+malt_gi_type_is_zero (const MaltGiType *self,
+                      gconstpointer     memory)
+{
+  const guint8 *bytes = memory;
+  gsize stride = malt_gi_type_get_stride (self);
+
+  for (gsize i = 0; i < stride; i++)
+    if (bytes[i] != 0)
+      return FALSE;
+
+  return TRUE;
+}
+
 /* Whether a container of pointers has a pointer to the number instead of the number. */
 gboolean
 malt_gi_type_is_behind (const MaltGiType *self)

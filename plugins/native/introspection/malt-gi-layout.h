@@ -14,6 +14,9 @@ void     malt_gi_type_load         (const MaltGiType *self,
                                     gpointer          memory,
                                     GIArgument       *argument);
 
+gboolean malt_gi_type_is_zero      (const MaltGiType *self,
+                                    gconstpointer     memory);
+
 gboolean malt_gi_type_is_behind    (const MaltGiType *self);
 gpointer malt_gi_type_to_pointer   (const MaltGiType *self,
                                     const GIArgument *argument);

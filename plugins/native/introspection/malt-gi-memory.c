@@ -2,6 +2,8 @@
 
 #include "malt-gi-memory.h"
 
+#include <string.h>
+
 void
 malt_gi_memory_init (MaltGiMemory *self)
 {
@@ -9,15 +11,10 @@ malt_gi_memory_init (MaltGiMemory *self)
   self->n_first = 0;
 }
 
-/* Returns @data, which is freed when the call is over. */
-gpointer
-malt_gi_memory_add (MaltGiMemory   *self,
-                    gpointer        data,
-                    GDestroyNotify  free_func,
-                    gboolean        is_given)
+static void
+add_piece (MaltGiMemory *self,
+           MaltGiPiece   piece)
 {
-  MaltGiPiece piece = { data, free_func, is_given };
-
   if (self->n_first < MALT_GI_MEMORY_INLINE)
     {
       self->first[self->n_first++] = piece;
@@ -28,8 +25,53 @@ malt_gi_memory_add (MaltGiMemory   *self,
         self->more = g_array_new (FALSE, FALSE, sizeof (MaltGiPiece));
       g_array_append_val (self->more, piece);
     }
+}
 
+/* Returns @data, which is freed when the call is over. */
+gpointer
+malt_gi_memory_add (MaltGiMemory   *self,
+                    gpointer        data,
+                    GDestroyNotify  free_func,
+                    gboolean        is_given)
+{
+  add_piece (self, (MaltGiPiece) { data, 1, free_func, is_given });
   return data;
+}
+
+char *
+malt_gi_memory_add_text (MaltGiMemory *self,
+                         char         *text,
+                         gboolean      is_given)
+{
+  add_piece (self, (MaltGiPiece) { text, strlen (text) + 1, g_free, is_given });
+  return text;
+}
+
+static MaltGiPiece *
+get_more (const MaltGiMemory *self)
+{
+  return self->more != NULL ? (MaltGiPiece *) (gpointer) self->more->data : NULL;
+}
+
+static gboolean
+is_in_one (const MaltGiPiece *pieces,
+           guint              n,
+           gconstpointer      pointer)
+{
+  for (guint i = 0; i < n; i++)
+    if (!pieces[i].is_given && (gsize) pointer - (gsize) pieces[i].data < pieces[i].size)
+      return TRUE;
+
+  return FALSE;
+}
+
+/* Whether a pointer is one to, or into, what the function only looks at. */
+gboolean
+malt_gi_memory_is_lent (const MaltGiMemory *self,
+                        gconstpointer       pointer)
+{
+  return is_in_one (self->first, self->n_first, pointer) ||
+         (self->more != NULL && is_in_one (get_more (self), self->more->len, pointer));
 }
 
 static void
@@ -50,7 +92,7 @@ malt_gi_memory_clear (MaltGiMemory *self,
   free_pieces (self->first, self->n_first, is_called);
   if (self->more != NULL)
     {
-      free_pieces ((MaltGiPiece *) (gpointer) self->more->data, self->more->len, is_called);
+      free_pieces (get_more (self), self->more->len, is_called);
       g_array_unref (self->more);
     }
   malt_gi_memory_init (self);

@@ -201,6 +201,31 @@ text_as_array (const MaltGiType *element,
                                                         sizeof (gunichar)));
 }
 
+/* An array that only ends at a zero can have none before; bytes may bring theirs along. */
+static gboolean
+check_zeros (const MaltGiType  *type,
+             const guint8      *data,
+             gsize              n,
+             GError           **error)
+{
+  gsize stride = malt_gi_type_get_stride (type->element);
+
+  if (!type->is_terminated || type->length >= 0 || type->fixed_size >= 0)
+    return TRUE;
+  if (n > 0 && type->element->tag == GI_TYPE_TAG_UINT8 && data[n - 1] == 0)
+    n--;
+
+  for (gsize i = 0; i < n; i++)
+    if (malt_gi_type_is_zero (type->element, data + i * stride))
+      {
+        g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                     "element %" G_GSIZE_FORMAT " is zero, where the array would end", i);
+        return FALSE;
+      }
+
+  return TRUE;
+}
+
 static gboolean
 read_c_array (const MaltGiType  *type,
               GVariant          *value,
@@ -231,7 +256,8 @@ read_c_array (const MaltGiType  *type,
     }
 
   argument->v_pointer = malt_gi_memory_add (memory, data, free_memory, transfer != GI_TRANSFER_NOTHING);
-  return read_elements (type->element, value, get_element_transfer (transfer), memory, data, error);
+  return read_elements (type->element, value, get_element_transfer (transfer), memory, data, error) &&
+         check_zeros (type, data, n, error);
 }
 
 static gboolean

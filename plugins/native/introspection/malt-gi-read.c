@@ -187,7 +187,7 @@ read_text (GVariant      *value,
   if (text == NULL)
     return FALSE;
 
-  argument->v_string = malt_gi_memory_add (memory, text, free_piece, is_given);
+  argument->v_string = malt_gi_memory_add_text (memory, text, is_given);
   return TRUE;
 }
 

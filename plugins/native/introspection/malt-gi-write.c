@@ -95,24 +95,13 @@ make_array (const MaltGiType *element,
                                                   (GVariant **) children->pdata, children->len));
 }
 
-static gboolean
-is_zero (const guint8 *data,
-         gsize         size)
-{
-  for (gsize i = 0; i < size; i++)
-    if (data[i] != 0)
-      return FALSE;
-
-  return TRUE;
-}
-
 /* How many elements a C array has. */
 gsize
 malt_gi_count (const MaltGiType *type,
                gconstpointer     array,
                gssize            length)
 {
-  gsize stride = malt_gi_type_get_stride (type->element);
+  const guint8 *data = array;
   gsize n = 0;
 
   if (array == NULL)
@@ -122,7 +111,7 @@ malt_gi_count (const MaltGiType *type,
   if (type->fixed_size >= 0)
     return (gsize) type->fixed_size;
 
-  while (!is_zero ((const guint8 *) array + n * stride, stride))
+  while (!malt_gi_type_is_zero (type->element, data + n * malt_gi_type_get_stride (type->element)))
     n++;
   return n;
 }
