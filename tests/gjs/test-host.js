@@ -4,8 +4,9 @@
 
 import GLib from 'gi://GLib';
 import Malt from 'gi://Malt?version=1';
+import System from 'system';
 
-import {GJS, PYTHON, equal, matches, rejects, run, sleep, test, testWith, throws, until} from './tap.js';
+import {GJS, NATIVE, PYTHON, equal, matches, need, rejects, run, sleep, test, testWith, throws, until} from './tap.js';
 
 testWith(PYTHON, 'the worker calls functions', async worker => {
     worker.export('add', (a, b) => a + b);
@@ -120,6 +121,37 @@ test('python: output', async () => {
     equal(texts, {1: 'out\n', 2: 'err\n'});
     worker.disconnect(id);
     await worker.stop();
+});
+
+test('native: functions that know their worker do not keep it', async () => {
+    const pids = await (async () => {
+        const workers = await Promise.all([1, 2, 3].map(() => Malt.Worker.spawn(NATIVE)));
+        for (const worker of workers) {
+            worker.export('f', () => worker.pid);
+            worker.connect('terminated', () => worker.pid);
+        }
+        await workers[0].stop();
+        return workers.map(({pid}) => pid);
+    })();
+    await until(() => {
+        System.gc();
+        return !pids.some(pid => GLib.file_test(`/proc/${pid}`, GLib.FileTest.EXISTS));
+    });
+});
+
+test('gjs: functions are there when nobody else has the worker', async () => {
+    need(GJS);
+    const call = (async () => {
+        const worker = await Malt.Worker.spawn(GJS);
+        worker.export('f', async n => {
+            System.gc();
+            await sleep(1);
+            System.gc();
+            return n + 1;
+        });
+        return worker.eval('let n = 0; for (let i = 0; i < 10; i++) n = await malt.host.f(n); n');
+    })();
+    equal(await call, 10);
 });
 
 await run();

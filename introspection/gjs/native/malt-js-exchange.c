@@ -43,6 +43,19 @@ malt_js_take_object (void)
 }
 
 /**
+ * malt_js_take_worker:
+ *
+ * Takes the worker whose request was given.
+ *
+ * Returns: (transfer full) (nullable): the worker
+ */
+GObject *
+malt_js_take_worker (void)
+{
+  return g_steal_pointer (&malt_js_exchange.worker);
+}
+
+/**
  * malt_js_take_variant:
  *
  * Takes the variant that a function of JavaScript has made.

@@ -10,6 +10,7 @@ G_BEGIN_DECLS
 typedef struct
 {
   GObject  *object;
+  GObject  *worker;  /* beside a request of it */
   GVariant *variant;
   GError   *error;
 } MaltJsExchange;

@@ -5,9 +5,95 @@
 #include <js/CallAndConstruct.h>
 
 #include "malt-gjs-from-variant.h"
+#include "malt-gjs-text.h"
 
 /* Functions of JavaScript that the library calls: those that a program gives to a worker, and
  * those that hear of the items of a map. */
+
+/* Nobody but the log hears of what is thrown here. */
+static void
+log_exception (JSContext *cx)
+{
+  JS::RootedObject hooks (cx, malt_js_get_hooks ());
+  JS::RootedValue ignored (cx);
+  JS::RootedValueArray<1> exception (cx);
+
+  if (!JS_GetPendingException (cx, exception[0]))
+    return;
+
+  JS_ClearPendingException (cx);
+  if (!JS::Call (cx, hooks, "log", exception, &ignored))
+    JS_ClearPendingException (cx);
+}
+
+/* Functions of the program
+ *
+ * The other half has them, in the wrapper of their worker: if they were kept here, they would
+ * keep the worker of which they know. */
+
+typedef struct
+{
+  MaltWorker *worker; /* which this belongs to */
+  char       *name;
+} Exported;
+
+static void
+exported_free (gpointer data)
+{
+  Exported *self = static_cast<Exported *> (data);
+
+  g_free (self->name);
+  g_free (self);
+}
+
+/* MaltHostFunction: the other half does it all, with the request that is given to it. */
+static void
+answer (MaltRequest *request,
+        gpointer     user_data)
+{
+  Exported *self = static_cast<Exported *> (user_data);
+  JSContext *cx = malt_js_get_context ();
+
+  if (cx == nullptr)
+    return;
+
+  JS::RootedObject hooks (cx, malt_js_get_hooks ());
+  JSAutoRealm realm (cx, hooks);
+  JS::RootedString name (cx, malt_gjs_text_new (cx, self->name, -1));
+  JS::RootedValueArray<1> arguments (cx);
+  JS::RootedValue ignored (cx);
+
+  malt_js_give_object (G_OBJECT (request));
+  g_set_object (&malt_js_exchange.worker, G_OBJECT (self->worker));
+  arguments[0].setString (name);
+  if (!name || !JS::Call (cx, hooks, "answer", arguments, &ignored))
+    log_exception (cx);
+  malt_js_run_jobs (cx);
+}
+
+/* export(handle, name): the function of that name, which the other half has */
+bool
+malt_js_export (JSContext *cx,
+                unsigned   argc,
+                JS::Value *vp)
+{
+  JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
+  g_autoptr (GObject) object = malt_js_handle_ref (cx, args.get (0));
+  g_autofree char *name = object != nullptr ? malt_js_dup_text (cx, args.get (1), "the name of the function") : nullptr;
+  Exported *self;
+
+  if (name == nullptr)
+    return false;
+
+  self = g_new (Exported, 1);
+  self->worker = MALT_WORKER (object);
+  self->name = g_steal_pointer (&name);
+  malt_worker_export_function (self->worker, self->name, nullptr, answer, self, exported_free);
+  args.rval ().setUndefined ();
+  return true;
+}
+
+/* Maps */
 
 static JS::PersistentRootedObject *
 keep (JSContext       *cx,
@@ -27,68 +113,6 @@ drop (gpointer data)
 {
   delete static_cast<JS::PersistentRootedObject *> (data);
 }
-
-/* Nobody but the log hears of what is thrown here. */
-static void
-log_exception (JSContext *cx)
-{
-  JS::RootedObject hooks (cx, malt_js_get_hooks ());
-  JS::RootedValue ignored (cx);
-  JS::RootedValueArray<1> exception (cx);
-
-  if (!JS_GetPendingException (cx, exception[0]))
-    return;
-
-  JS_ClearPendingException (cx);
-  if (!JS::Call (cx, hooks, "log", exception, &ignored))
-    JS_ClearPendingException (cx);
-}
-
-/* Functions of the program */
-
-/* MaltHostFunction: the other half does it all, with the request that is given to it. */
-static void
-answer (MaltRequest *request,
-        gpointer     user_data)
-{
-  JSContext *cx = malt_js_get_context ();
-
-  if (cx == nullptr)
-    return;
-
-  JS::RootedObject function (cx, static_cast<JS::PersistentRootedObject *> (user_data)->get ());
-  JSAutoRealm realm (cx, function);
-  JS::RootedObject hooks (cx, malt_js_get_hooks ());
-  JS::RootedValueArray<1> arguments (cx);
-  JS::RootedValue ignored (cx);
-
-  malt_js_give_object (G_OBJECT (request));
-  arguments[0].setObject (*function);
-  if (!JS::Call (cx, hooks, "answer", arguments, &ignored))
-    log_exception (cx);
-  malt_js_run_jobs (cx);
-}
-
-/* export(handle, name, function) */
-bool
-malt_js_export (JSContext *cx,
-                unsigned   argc,
-                JS::Value *vp)
-{
-  JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
-  g_autoptr (GObject) object = malt_js_handle_ref (cx, args.get (0));
-  g_autofree char *name = object != nullptr ? malt_js_dup_text (cx, args.get (1), "the name of the function") : nullptr;
-  JS::PersistentRootedObject *function = name != nullptr ? keep (cx, args.get (2)) : nullptr;
-
-  if (function == nullptr)
-    return false;
-
-  malt_worker_export_function (MALT_WORKER (object), name, nullptr, answer, function, drop);
-  args.rval ().setUndefined ();
-  return true;
-}
-
-/* Maps */
 
 static bool
 tell (JSContext        *cx,

@@ -294,7 +294,7 @@ from_variant (JSContext *cx,
   return value == nullptr || malt_gjs_from_variant (cx, value, args.rval ());
 }
 
-/* setHooks({makeError(stack, handle), takeObject(), answer(function), log(error), handleOf(object), callWorker(function,
+/* setHooks({makeError(stack, handle), takeObject(), answer(name), log(error), handleOf(object), callWorker(function,
  * …arguments)}, the map of handles) */
 static bool
 set_hooks (JSContext *cx,
@@ -343,7 +343,7 @@ static const JSFunctionSpec functions[] = {
   JS_FN ("waitRoom", malt_js_wait_room, 2, 0),
   JS_FN ("shutDown", malt_js_shut_down, 3, 0),
   JS_FN ("map", malt_js_map, 6, 0),
-  JS_FN ("export", malt_js_export, 3, 0),
+  JS_FN ("export", malt_js_export, 2, 0),
   JS_FN ("toVariant", to_variant, 1, 0),
   JS_FN ("toItems", to_items, 2, 0),
   JS_FN ("fromVariant", from_variant, 0, 0),

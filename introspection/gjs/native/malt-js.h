@@ -24,6 +24,8 @@ void      malt_js_give_variant (GVariant  *variant);
 MALT_JS_AVAILABLE
 GObject  *malt_js_take_object  (void);
 MALT_JS_AVAILABLE
+GObject  *malt_js_take_worker  (void);
+MALT_JS_AVAILABLE
 GVariant *malt_js_take_variant (void);
 MALT_JS_AVAILABLE
 gboolean  malt_js_take_error   (GError   **error);

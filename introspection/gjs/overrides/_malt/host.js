@@ -7,14 +7,20 @@
 const {MaltJs, guard, hooks, native} = imports.overrides._malt.native;
 const {addMethods, handleOf} = imports.overrides._malt.handles;
 
+// A worker's functions, by their names. They are the worker's own, so that they keep it no longer
+// than it keeps them.
+const EXPORTED = Symbol('exported');
+
 /** Answers the request that was given. */
-function answer(func) {
+function answer(name) {
     const request = MaltJs.take_object();
+    const worker = MaltJs.take_worker();
     try {
         const {args, keywords} = request;
         if (keywords !== undefined)
             args.push(keywords);
 
+        const func = worker[EXPORTED].get(name);
         const value = func(...args);
         if (typeof value?.then === 'function')
             value.then(result => request.resolve(result), error => request.reject(error));
@@ -32,11 +38,14 @@ class WorkerMethods {
             throw new TypeError('the name has to be a string that is not empty');
         if (typeof func !== 'function')
             throw new TypeError(`what is exported as '${name}' is no function`);
-        native.export(handleOf(this), name, func);
+        native.export(handleOf(this), name);
+        this[EXPORTED] ??= new Map();
+        this[EXPORTED].set(name, func);
     }
 
     /** Takes that back; whether there was one. */
     unexport(name) {
+        this[EXPORTED]?.delete(name);
         return this.unexport_function(name);
     }
 }
