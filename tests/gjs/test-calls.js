@@ -283,13 +283,38 @@ test('options of a worker that are not what they have to be', async () => {
     await rejects(Malt.Worker.spawn({runtimeOptions: {f: () => 1}}), Malt.SerializationError, /key 'f'/);
 });
 
+testWith(PYTHON, 'arguments whose getters make calls', async worker => {
+    const cancellable = new Gio.Cancellable();
+    const inner = [];
+    await worker.eval('import time\ndef wait(options): time.sleep(1000)');
+    const call = worker.options({cancellable}).call('wait', {
+        get value() {
+            const other = new Gio.Cancellable();
+            inner.push(worker.options({cancellable: other}).call('abs', -1), worker.call('abs', -2));
+            return 1;
+        },
+    });
+    equal(await Promise.all(inner), [1, 2]);
+    cancellable.cancel();
+    await rejects(call, Gio.IOErrorEnum);
+
+    const late = worker.options({timeout: -0}).call('time.sleep', 100);
+    await rejects(late, Malt.TimeoutError);
+});
+
 testWith(PYTHON, 'bad input is refused, and the worker goes on', async worker => {
     await rejects(worker.call(''), GLib.Error, /name of the function is empty/);
     await rejects(worker.call('a\0b'), GLib.Error, /NUL character at 1/);
     await rejects(worker.call('\ud800'), GLib.Error, /lone surrogate at 0/);
     await rejects(worker.eval('"a\ud800b"'), GLib.Error, /the source has a lone surrogate at 2/);
     await rejects(worker.eval('1\0'), GLib.Error, /the source has a NUL character/);
-    await rejects(worker.eval(5), Error, /the source has to be a string/);
+    await rejects(worker.eval(5), TypeError, /the source has to be a string/);
+    await rejects(worker.eval('1', {module: 5}), TypeError, /the name of the module has to be a string/);
+    await rejects(worker.channel(5), TypeError, /the expression has to be a string/);
+    for (const keywords of [5, [1], new Map([[1, 1]])])
+        await rejects(worker.options({keywords}).call('abs', 1), TypeError, /keywords have to be an object with names/);
+    for (const signum of ['x', 0, 65, 1.5, null])
+        throws(() => worker.kill(signum), TypeError, /the signal has to be a number from 1 to 64, not/);
     await rejects(worker.eval('1', {module: ''}), GLib.Error, /the name of the module is empty/);
     await rejects(worker.eval('1', {modul: 'x'}), TypeError, /there is no option 'modul'/);
     await rejects(worker.eval('1', null), TypeError, /the options have to be an object/);

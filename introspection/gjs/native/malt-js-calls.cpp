@@ -61,7 +61,8 @@ int
 malt_js_get_int (JS::HandleValue value,
                  int             otherwise)
 {
-  return value.isInt32 () ? value.toInt32 () : otherwise;
+  /* What was computed may be a double that is whole. */
+  return value.isNumber () ? static_cast<int> (value.toNumber ()) : otherwise;
 }
 
 /* (timeout in milliseconds, flags, whether a cancellable was given) from an argument on. */
@@ -210,17 +211,19 @@ begin_call (JSContext           *cx,
             const JS::CallArgs  &args,
             MaltJsPending       *pending)
 {
+  Limits limits;
+
+  /* Before the arguments, whose getters may run anything. */
+  get_limits (args, 4, &limits);
+  g_autoptr (GCancellable) cancellable = limits.cancellable;
   g_autofree char *function = malt_js_dup_text (cx, args.get (1), "the name of the function");
   g_autoptr (GVariant) arguments = function != nullptr ? convert_list (cx, object, args.get (2)) : nullptr;
   g_autoptr (GVariant) keywords = arguments != nullptr ? convert_keywords (cx, args.get (3)) : nullptr;
-  Limits limits;
 
   if (arguments != nullptr)
     g_variant_ref_sink (arguments);
   if (keywords != nullptr)
     g_variant_ref_sink (keywords);
-  get_limits (args, 4, &limits);
-  g_autoptr (GCancellable) cancellable = limits.cancellable;
 
   if (arguments == nullptr || JS_IsExceptionPending (cx))
     return false;
