@@ -80,6 +80,9 @@ GObject       *malt_js_handle_ref     (JSContext               *cx,
                                        JS::HandleValue          value);
 bool           malt_js_throw          (JSContext               *cx,
                                        GError                  *error);
+bool           malt_js_throw_type_error (JSContext             *cx,
+                                         const char            *format,
+                                         ...) G_GNUC_PRINTF (2, 3);
 bool           malt_js_make_error     (JSContext               *cx,
                                        GError                  *error,
                                        JS::MutableHandleValue   result);

@@ -37,7 +37,7 @@ malt_js_dup_text (JSContext       *cx,
 
   if (!value.isString ())
     {
-      JS_ReportErrorUTF8 (cx, "%s has to be a string", what);
+      malt_js_throw_type_error (cx, "%s has to be a string", what);
       return nullptr;
     }
 
@@ -165,7 +165,13 @@ convert_keywords (JSContext       *cx,
   value = malt_gjs_to_variant (cx, keywords, FALSE, &error);
   if (value == nullptr && error != nullptr)
     malt_js_throw (cx, error);
-  return value;
+  if (value == nullptr || g_variant_is_of_type (value, G_VARIANT_TYPE_VARDICT))
+    return value;
+
+  malt_js_throw_type_error (cx, "the keywords have to be an object with names, not of the type %s",
+                            g_variant_get_type_string (value));
+  g_variant_unref (g_variant_ref_sink (value));
+  return nullptr;
 }
 
 static GVariant *

@@ -4,6 +4,7 @@
 
 #include <js/CallAndConstruct.h>
 #include <js/ContextOptions.h>
+#include <js/ErrorReport.h>
 #include <js/Exception.h>
 #include <js/Promise.h>
 #include <js/SavedFrameAPI.h>
@@ -102,6 +103,32 @@ malt_js_throw (JSContext *cx,
 
   if (malt_js_make_error (cx, error, &exception))
     JS_SetPendingException (cx, exception);
+  return false;
+}
+
+/* JSErrorCallback */
+static const JSErrorFormatString *
+get_type_error (void     *data,
+                unsigned  number)
+{
+  static const JSErrorFormatString format = { "MALT_TYPE_ERROR", "{0}", 1, JSEXN_TYPEERR };
+
+  return &format;
+}
+
+/* Has a TypeError thrown; returns false. */
+bool
+malt_js_throw_type_error (JSContext  *cx,
+                          const char *format,
+                          ...)
+{
+  va_list arguments;
+  g_autofree char *message = nullptr;
+
+  va_start (arguments, format);
+  message = g_strdup_vprintf (format, arguments);
+  va_end (arguments);
+  JS_ReportErrorNumberUTF8 (cx, get_type_error, nullptr, 0, message);
   return false;
 }
 

@@ -8,6 +8,7 @@ const {give, hooks, native} = imports.overrides._malt.native;
 const {addMethods, handleOf} = imports.overrides._malt.handles;
 const {callFunction} = imports.overrides._malt.functions;
 const {checkOptions, toTimeout, withCancellable} = imports.overrides._malt.limits;
+const {show} = imports.overrides._malt.properties;
 
 var CALL_OPTIONS = ['timeout', 'cancellable', 'signal', 'keywords', 'module'];
 
@@ -105,6 +106,8 @@ function extend(Malt) {
 
     const {kill} = Malt.Worker.prototype;
     Malt.Worker.prototype.kill = function (signum = SIGKILL) {
+        if (!Number.isInteger(signum) || signum < 1 || signum > 64)
+            throw new TypeError(`the signal has to be a number from 1 to 64, not ${show(signum)}`);
         kill.call(this, signum);
     };
 }
