@@ -279,6 +279,17 @@ specimens_skip (char  *text,
 }
 
 /**
+ * specimens_advance:
+ * @text: (inout) (transfer full): text, and what comes after its first byte, which is wrong
+ */
+void
+specimens_advance (char **text)
+{
+  if (**text != '\0')
+    ++*text;
+}
+
+/**
  * specimens_words:
  * @bytes: text
  *

@@ -71,6 +71,7 @@ double           specimens_weigh             (const double     *weights,
 int              specimens_product           (const int        *numbers);
 char            *specimens_skip              (char             *text,
                                               gsize             n);
+void             specimens_advance           (char            **text);
 char           **specimens_words             (GBytes           *bytes);
 char            *specimens_take_everything   (char             *text,
                                               char            **strv,

@@ -59,13 +59,18 @@ is_in_one (const MaltGiPiece *pieces,
            gconstpointer      pointer)
 {
   for (guint i = 0; i < n; i++)
-    if (!pieces[i].is_given && (gsize) pointer - (gsize) pieces[i].data < pieces[i].size)
-      return TRUE;
+    {
+      gsize offset = (gsize) pointer - (gsize) pieces[i].data;
+
+      if (offset < pieces[i].size && (offset > 0 || !pieces[i].is_given))
+        return TRUE;
+    }
 
   return FALSE;
 }
 
-/* Whether a pointer is one to, or into, what the function only looks at. */
+/* Whether a pointer is to what the function only looks at, or into what it was given, so that
+ * it cannot be freed. */
 gboolean
 malt_gi_memory_is_lent (const MaltGiMemory *self,
                         gconstpointer       pointer)
