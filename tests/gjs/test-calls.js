@@ -313,6 +313,16 @@ testWith(PYTHON, 'bad input is refused, and the worker goes on', async worker =>
     await rejects(worker.channel(5), TypeError, /the expression has to be a string/);
     for (const keywords of [5, [1], new Map([[1, 1]])])
         await rejects(worker.options({keywords}).call('abs', 1), TypeError, /keywords have to be an object with names/);
+    const channel = await worker.channel('malt.Channel(1)');
+    await rejects(Malt.Channel.prototype.take.call(worker), TypeError, /this is no MaltChannel but a MaltProcessWorker/);
+    await rejects(Malt.Channel.prototype.put.call(worker, 1), TypeError, /this is no MaltChannel/);
+    await rejects(Malt.Worker.prototype.call.call(channel, 'abs', 1), TypeError, /this is no MaltPool/);
+    await rejects(Malt.Worker.prototype.eval.call(channel, '1'), TypeError, /this is no MaltPool/);
+    await rejects(Malt.Worker.prototype.stop.call(channel), TypeError, /this is no MaltWorker/);
+    throws(() => Malt.Worker.prototype.do.call(channel, 'abs', 1), TypeError, /this is no MaltPool/);
+    throws(() => Malt.Worker.prototype.export.call(channel, 'f', () => 1), TypeError, /this is no MaltWorker/);
+    await rejects(Malt.Pool.prototype.shutdown.call(worker), TypeError, /this is no MaltPool/);
+    await rejects(Malt.Pool.prototype.map.call(worker, 'abs', [1]), TypeError, /this is no MaltPool/);
     for (const signum of ['x', 0, 65, 1.5, null])
         throws(() => worker.kill(signum), TypeError, /the signal has to be a number from 1 to 64, not/);
     await rejects(worker.eval('1', {module: ''}), GLib.Error, /the name of the module is empty/);

@@ -78,6 +78,9 @@ bool           malt_js_get_handle     (JSContext               *cx,
 
 GObject       *malt_js_handle_ref     (JSContext               *cx,
                                        JS::HandleValue          value);
+bool           malt_js_check_type     (JSContext               *cx,
+                                       GObject                 *object,
+                                       GType                    type);
 bool           malt_js_throw          (JSContext               *cx,
                                        GError                  *error);
 bool           malt_js_throw_type_error (JSContext             *cx,

@@ -210,6 +210,14 @@ finish_pool_eval (MaltJsPending  *self,
   return malt_pool_remote_eval_finish (MALT_POOL (object), result, error);
 }
 
+/* Both have the calling functions; false with an exception pending if it is neither. */
+static bool
+is_worker_or_pool (JSContext *cx,
+                   GObject   *object)
+{
+  return MALT_IS_WORKER (object) || malt_js_check_type (cx, object, MALT_TYPE_POOL);
+}
+
 /* False with an exception pending. */
 static bool
 begin_call (JSContext           *cx,
@@ -231,7 +239,7 @@ begin_call (JSContext           *cx,
   if (keywords != nullptr)
     g_variant_ref_sink (keywords);
 
-  if (arguments == nullptr || JS_IsExceptionPending (cx))
+  if (arguments == nullptr || JS_IsExceptionPending (cx) || !is_worker_or_pool (cx, object))
     return false;
 
   if (MALT_IS_WORKER (object))
@@ -264,7 +272,7 @@ begin_eval (JSContext           *cx,
 
   if (source != nullptr && !args.get (2).isNullOrUndefined ())
     module = malt_js_dup_text (cx, args[2], "the name of the module");
-  if (source == nullptr || JS_IsExceptionPending (cx))
+  if (source == nullptr || JS_IsExceptionPending (cx) || !is_worker_or_pool (cx, object))
     return false;
 
   if (MALT_IS_WORKER (object))
@@ -364,7 +372,7 @@ malt_js_post (JSContext *cx,
     g_variant_ref_sink (arguments);
   if (keywords != nullptr)
     g_variant_ref_sink (keywords);
-  if (arguments == nullptr || JS_IsExceptionPending (cx))
+  if (arguments == nullptr || JS_IsExceptionPending (cx) || !is_worker_or_pool (cx, object))
     return false;
 
   if (MALT_IS_WORKER (object))

@@ -82,7 +82,7 @@ malt_js_export (JSContext *cx,
   g_autofree char *name = object != nullptr ? malt_js_dup_text (cx, args.get (1), "the name of the function") : nullptr;
   Exported *self;
 
-  if (name == nullptr)
+  if (name == nullptr || !malt_js_check_type (cx, object, MALT_TYPE_WORKER))
     return false;
 
   self = g_new (Exported, 1);
@@ -178,6 +178,11 @@ begin_map (JSContext           *cx,
 
   if (function == nullptr)
     return false;
+  if (!malt_js_check_type (cx, object, MALT_TYPE_POOL))
+    {
+      drop (function);
+      return false;
+    }
 
   pending->finish = finish_map;
   malt_pool_map_async (MALT_POOL (object), name, items, static_cast<MaltPoolCallFlags> (malt_js_get_int (args.get (3), 0)),

@@ -10,30 +10,90 @@
  * their own closures while the collector is between two steps of sweeping, so that a promise of
  * it would be for ever. */
 
-/* Workers */
+/* What comes of it, by what a function gives: a value, an object, a number, or nothing but an
+ * error if it is FALSE. */
 
 static GVariant *
-finish_spawn (MaltJsPending  *self,
-              GObject        *source,
-              GAsyncResult   *result,
-              GError        **error)
+keep (MaltJsPending *self,
+      GVariant      *value)
 {
-  self->object = reinterpret_cast<GObject *> (malt_launcher_spawn_finish (MALT_LAUNCHER (source), result, error));
+  return value;
+}
+
+template <typename T>
+static GVariant *
+keep (MaltJsPending *self,
+      T             *object)
+{
+  self->object = reinterpret_cast<GObject *> (object);
   return nullptr;
 }
 
+static GVariant *
+keep (MaltJsPending  *self,
+      MaltStopResult  result)
+{
+  self->number = result;
+  return nullptr;
+}
+
+static GVariant *
+keep (MaltJsPending *self,
+      gboolean       is_done)
+{
+  return nullptr;
+}
+
+template <typename Source, typename Result>
+static Result
+call_finish (Result        (*function) (Source *, GAsyncResult *, GError **),
+             GObject       *source,
+             GAsyncResult  *result,
+             GError       **error)
+{
+  return function (reinterpret_cast<Source *> (source), result, error);
+}
+
+/* MaltJsPending::finish by a function of the library. */
+template <auto function>
+static GVariant *
+finish (MaltJsPending  *self,
+        GObject        *source,
+        GAsyncResult   *result,
+        GError        **error)
+{
+  return keep (self, call_finish (function, source, result, error));
+}
+
+template <typename Source>
+static void
+call_begin (void          (*function) (Source *, GCancellable *, GAsyncReadyCallback, gpointer),
+            GObject        *source,
+            GCancellable   *cancellable,
+            MaltJsPending  *pending)
+{
+  function (reinterpret_cast<Source *> (source), cancellable, malt_js_pending_done, pending);
+}
+
+/* MaltJsBegin by a function of the library that takes nothing but a cancellable. */
+template <GType (*get_type) (), auto begin_function, auto finish_function>
 static bool
-begin_spawn (JSContext           *cx,
-             GObject             *object,
-             const JS::CallArgs  &args,
-             MaltJsPending       *pending)
+begin (JSContext           *cx,
+       GObject             *object,
+       const JS::CallArgs  &args,
+       MaltJsPending       *pending)
 {
   g_autoptr (GCancellable) cancellable = malt_js_take_cancellable (args.get (1));
 
-  pending->finish = finish_spawn;
-  malt_launcher_spawn_async (MALT_LAUNCHER (object), cancellable, malt_js_pending_done, pending);
+  if (!malt_js_check_type (cx, object, get_type ()))
+    return false;
+
+  pending->finish = finish<finish_function>;
+  call_begin (begin_function, object, cancellable, pending);
   return true;
 }
+
+/* Workers */
 
 /* spawn(handle of a launcher, has cancellable): a promise of a worker */
 bool
@@ -41,17 +101,8 @@ malt_js_spawn (JSContext *cx,
                unsigned   argc,
                JS::Value *vp)
 {
-  return malt_js_begin (cx, argc, vp, begin_spawn);
-}
-
-static GVariant *
-finish_stop (MaltJsPending  *self,
-             GObject        *source,
-             GAsyncResult   *result,
-             GError        **error)
-{
-  self->number = malt_worker_stop_finish (MALT_WORKER (source), result, error);
-  return nullptr;
+  return malt_js_begin (cx, argc, vp,
+                        begin<malt_launcher_get_type, malt_launcher_spawn_async, malt_launcher_spawn_finish>);
 }
 
 static bool
@@ -62,7 +113,10 @@ begin_stop (JSContext           *cx,
 {
   g_autoptr (GCancellable) cancellable = malt_js_take_cancellable (args.get (3));
 
-  pending->finish = finish_stop;
+  if (!malt_js_check_type (cx, object, MALT_TYPE_WORKER))
+    return false;
+
+  pending->finish = finish<malt_worker_stop_finish>;
   malt_worker_stop_async (MALT_WORKER (object), malt_js_get_int (args.get (1), MALT_TIMEOUT_DEFAULT),
                           malt_js_get_int (args.get (2), MALT_TIMEOUT_DEFAULT), cancellable, malt_js_pending_done,
                           pending);
@@ -78,16 +132,6 @@ malt_js_stop (JSContext *cx,
   return malt_js_begin (cx, argc, vp, begin_stop);
 }
 
-static GVariant *
-finish_open_channel (MaltJsPending  *self,
-                     GObject        *source,
-                     GAsyncResult   *result,
-                     GError        **error)
-{
-  self->object = reinterpret_cast<GObject *> (malt_worker_open_channel_finish (MALT_WORKER (source), result, error));
-  return nullptr;
-}
-
 static bool
 begin_open_channel (JSContext           *cx,
                     GObject             *object,
@@ -100,10 +144,10 @@ begin_open_channel (JSContext           *cx,
 
   if (expression != nullptr && !args.get (2).isNullOrUndefined ())
     module = malt_js_dup_text (cx, args[2], "the name of the module");
-  if (JS_IsExceptionPending (cx))
+  if (JS_IsExceptionPending (cx) || !malt_js_check_type (cx, object, MALT_TYPE_WORKER))
     return false;
 
-  pending->finish = finish_open_channel;
+  pending->finish = finish<malt_worker_open_channel_finish>;
   malt_worker_open_channel_async (MALT_WORKER (object), module, expression,
                                   malt_js_get_int (args.get (3), MALT_TIMEOUT_DEFAULT), cancellable,
                                   malt_js_pending_done, pending);
@@ -121,16 +165,6 @@ malt_js_open_channel (JSContext *cx,
 
 /* Channels */
 
-static GVariant *
-finish_put (MaltJsPending  *self,
-            GObject        *source,
-            GAsyncResult   *result,
-            GError        **error)
-{
-  malt_channel_put_finish (MALT_CHANNEL (source), result, error);
-  return nullptr;
-}
-
 static bool
 begin_put (JSContext           *cx,
            GObject             *object,
@@ -139,14 +173,18 @@ begin_put (JSContext           *cx,
 {
   g_autoptr (GCancellable) cancellable = malt_js_take_cancellable (args.get (2));
   GError *error = nullptr;
-  GVariant *value = malt_gjs_to_variant (cx, args.get (1), FALSE, &error);
+  GVariant *value;
 
+  if (!malt_js_check_type (cx, object, MALT_TYPE_CHANNEL))
+    return false;
+
+  value = malt_gjs_to_variant (cx, args.get (1), FALSE, &error);
   if (error != nullptr)
     malt_js_throw (cx, error);
   if (value == nullptr)
     return false;
 
-  pending->finish = finish_put;
+  pending->finish = finish<malt_channel_put_finish>;
   malt_channel_put_async (MALT_CHANNEL (object), value, cancellable, malt_js_pending_done, pending);
   return true;
 }
@@ -160,58 +198,13 @@ malt_js_put (JSContext *cx,
   return malt_js_begin (cx, argc, vp, begin_put);
 }
 
-static GVariant *
-finish_take (MaltJsPending  *self,
-             GObject        *source,
-             GAsyncResult   *result,
-             GError        **error)
-{
-  return malt_channel_take_finish (MALT_CHANNEL (source), result, error);
-}
-
-static bool
-begin_take (JSContext           *cx,
-            GObject             *object,
-            const JS::CallArgs  &args,
-            MaltJsPending       *pending)
-{
-  g_autoptr (GCancellable) cancellable = malt_js_take_cancellable (args.get (1));
-
-  pending->finish = finish_take;
-  malt_channel_take_async (MALT_CHANNEL (object), cancellable, malt_js_pending_done, pending);
-  return true;
-}
-
 /* take(handle, has cancellable): a promise of a value */
 bool
 malt_js_take (JSContext *cx,
               unsigned   argc,
               JS::Value *vp)
 {
-  return malt_js_begin (cx, argc, vp, begin_take);
-}
-
-static GVariant *
-finish_wait (MaltJsPending  *self,
-             GObject        *source,
-             GAsyncResult   *result,
-             GError        **error)
-{
-  malt_channel_wait_finish (MALT_CHANNEL (source), result, error);
-  return nullptr;
-}
-
-static bool
-begin_wait (JSContext           *cx,
-            GObject             *object,
-            const JS::CallArgs  &args,
-            MaltJsPending       *pending)
-{
-  g_autoptr (GCancellable) cancellable = malt_js_take_cancellable (args.get (1));
-
-  pending->finish = finish_wait;
-  malt_channel_wait_async (MALT_CHANNEL (object), cancellable, malt_js_pending_done, pending);
-  return true;
+  return malt_js_begin (cx, argc, vp, begin<malt_channel_get_type, malt_channel_take_async, malt_channel_take_finish>);
 }
 
 /* wait(handle, has cancellable): a promise */
@@ -220,33 +213,10 @@ malt_js_wait (JSContext *cx,
               unsigned   argc,
               JS::Value *vp)
 {
-  return malt_js_begin (cx, argc, vp, begin_wait);
+  return malt_js_begin (cx, argc, vp, begin<malt_channel_get_type, malt_channel_wait_async, malt_channel_wait_finish>);
 }
 
 /* Pools */
-
-static GVariant *
-finish_wait_room (MaltJsPending  *self,
-                  GObject        *source,
-                  GAsyncResult   *result,
-                  GError        **error)
-{
-  malt_pool_wait_room_finish (MALT_POOL (source), result, error);
-  return nullptr;
-}
-
-static bool
-begin_wait_room (JSContext           *cx,
-                 GObject             *object,
-                 const JS::CallArgs  &args,
-                 MaltJsPending       *pending)
-{
-  g_autoptr (GCancellable) cancellable = malt_js_take_cancellable (args.get (1));
-
-  pending->finish = finish_wait_room;
-  malt_pool_wait_room_async (MALT_POOL (object), cancellable, malt_js_pending_done, pending);
-  return true;
-}
 
 /* waitRoom(handle, has cancellable): a promise */
 bool
@@ -254,17 +224,7 @@ malt_js_wait_room (JSContext *cx,
                    unsigned   argc,
                    JS::Value *vp)
 {
-  return malt_js_begin (cx, argc, vp, begin_wait_room);
-}
-
-static GVariant *
-finish_shut_down (MaltJsPending  *self,
-                  GObject        *source,
-                  GAsyncResult   *result,
-                  GError        **error)
-{
-  malt_pool_shutdown_finish (MALT_POOL (source), result, error);
-  return nullptr;
+  return malt_js_begin (cx, argc, vp, begin<malt_pool_get_type, malt_pool_wait_room_async, malt_pool_wait_room_finish>);
 }
 
 static bool
@@ -275,7 +235,10 @@ begin_shut_down (JSContext           *cx,
 {
   g_autoptr (GCancellable) cancellable = malt_js_take_cancellable (args.get (2));
 
-  pending->finish = finish_shut_down;
+  if (!malt_js_check_type (cx, object, MALT_TYPE_POOL))
+    return false;
+
+  pending->finish = finish<malt_pool_shutdown_finish>;
   malt_pool_shutdown_async (MALT_POOL (object), static_cast<MaltPoolShutdownFlags> (malt_js_get_int (args.get (1), 0)),
                             cancellable, malt_js_pending_done, pending);
   return true;

@@ -142,6 +142,16 @@ malt_js_get_handle (JSContext              *cx,
   return !handle.isUndefined () || JS::Call (cx, hooks, "handleOf", JS::HandleValueArray (object), handle);
 }
 
+/* False with an exception pending if it is none of that type, so that no method is of use to it. */
+bool
+malt_js_check_type (JSContext *cx,
+                    GObject   *object,
+                    GType      type)
+{
+  return g_type_is_a (G_OBJECT_TYPE (object), type) ||
+         malt_js_throw_type_error (cx, "this is no %s but a %s", g_type_name (type), G_OBJECT_TYPE_NAME (object));
+}
+
 /* handle(): of the object that was given. */
 static bool
 new_handle (JSContext *cx,
