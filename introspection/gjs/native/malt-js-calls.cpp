@@ -309,13 +309,8 @@ begin_worker_call (JSContext           *cx,
   g_autofree char *function = malt_js_dup_text (cx, args.get (0), "the name of the function");
   g_autoptr (GVariant) arguments = nullptr;
 
-  if (function == nullptr)
+  if (function == nullptr || !malt_js_check_type (cx, object, MALT_TYPE_WORKER))
     return false;
-  if (!MALT_IS_WORKER (object))
-    {
-      JS_ReportErrorUTF8 (cx, "call() is a method of workers, and was called of a %s", G_OBJECT_TYPE_NAME (object));
-      return false;
-    }
 
   if (args.length () > 1)
     {
