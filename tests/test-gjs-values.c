@@ -105,6 +105,9 @@ static const struct
   { "new malt.Channel(1)", "*cannot convert an object of the class 'Channel'" },
   { "imports.gi.Gio.File.new_for_path('/')", "*cannot convert an object of the class *" },
   { "new Array(4294967295)", "*cannot convert an array of 4294967295 elements" },
+  { "new Array(5e6)", "*cannot convert more than 4194304 values" },
+  { "const part = new Array(2e6).fill(null); ({a: [part, [part, part]]})",
+    "*key 'a', item 1, item 1, item *: cannot convert more than 4194304 values" },
   { "let deep = 1; for (let i = 0; i < 50; i++) deep = [deep]; deep", "*cannot convert more than 32 containers*" },
 };
 
@@ -237,13 +240,23 @@ test_large (void)
   g_assert_cmpmem (back, n, data, size);
 }
 
+/* There and back. */
 static void
 test_many_keys (void)
 {
   g_autoptr (GVariant) value = test_runtime_eval (NULL, "const keys = {}; for (let i = 0; i < 1e6; i++) keys['k' + i] = i; keys");
+  g_autoptr (GError) error = NULL;
+  GVariant *sum;
 
   g_assert_cmpstr (g_variant_get_type_string (value), ==, "a{sv}");
   g_assert_cmpuint (g_variant_n_children (value), ==, 1000000);
+
+  test_runtime_assert_eval ("function sum(keys) { let all = 0; for (const key in keys) all += keys[key]; return all; }",
+                            "@mv nothing");
+  sum = malt_worker_remote_call_fetch (test_runtime_worker, "sum", g_variant_new ("(@a{sv})", value), NULL,
+                                       MALT_TIMEOUT_NONE, NULL, &error);
+  g_assert_no_error (error);
+  test_assert_value (sum, "int64 499999500000");
 }
 
 int

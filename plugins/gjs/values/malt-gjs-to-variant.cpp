@@ -30,8 +30,12 @@
 /* An array that is longer is none that anybody means. */
 #define MAX_LENGTH (1u << 28)
 
-/* So many elements are converted between two looks for an interrupt. */
-#define ELEMENTS_IN_A_ROW (1u << 16)
+/* A value with more parts cannot cross, not counting numbers and truth values of arrays.  Here
+ * it is also what keeps objects that are referred to many times from becoming as many. */
+#define MAX_VALUES (1u << 22)
+
+/* So many are converted between two looks for an interrupt. */
+#define VALUES_IN_A_ROW (1u << 16)
 
 namespace
 {
@@ -41,9 +45,10 @@ struct Conversion
   JSContext            *cx;
   GError              **error;
   JS::RootedObjectVector ancestors; /* what the value is inside of */
+  gsize                 n_values;   /* so far */
 
   Conversion (JSContext *cx_, GError **error_)
-    : cx (cx_), error (error_), ancestors (cx_)
+    : cx (cx_), error (error_), ancestors (cx_), n_values (0)
   {
   }
 };
@@ -53,6 +58,24 @@ struct Conversion
 static GVariant *convert (Conversion         *self,
                           JS::HandleValue     value,
                           const MaltGjsPlace *place);
+
+/* Counts values that are about to be converted.  FALSE if there are too many. */
+static bool
+count_values (Conversion         *self,
+              gsize               n,
+              const MaltGjsPlace *place)
+{
+  gsize before = self->n_values;
+
+  self->n_values += n;
+  if (self->n_values > MAX_VALUES)
+    {
+      malt_gjs_place_fail (place, self->error, "cannot convert more than %u values", MAX_VALUES);
+      return false;
+    }
+
+  return before / VALUES_IN_A_ROW == self->n_values / VALUES_IN_A_ROW || JS_CheckForInterrupt (self->cx);
+}
 
 /* Single values. */
 
@@ -186,7 +209,24 @@ enum
   ALL_WHOLE    = 1 << 2, /* numbers, and BigInts of 64 bits with sign */
   ALL_NUMBERS  = 1 << 3,
   ALL_UNSIGNED = 1 << 4, /* BigInts that need 64 bits without sign */
+  ALL_FIXED    = ALL_BOOLEANS | ALL_WHOLE | ALL_NUMBERS | ALL_UNSIGNED,
 };
+
+namespace
+{
+
+struct List
+{
+  JS::RootedValueVector elements;
+  guint                 all;
+
+  explicit List (JSContext *cx)
+    : elements (cx), all (~0u)
+  {
+  }
+};
+
+}
 
 static guint
 classify (JS::HandleValue value)
@@ -208,15 +248,48 @@ classify (JS::HandleValue value)
   return 0;
 }
 
+/* Adds an element.  FALSE if there are too many. */
+static bool
+list_add (Conversion         *self,
+          List               *list,
+          JS::HandleValue     element,
+          const MaltGjsPlace *place)
+{
+  gsize n = list->elements.length ();
+
+  list->all &= classify (element);
+  if (n >= MAX_VALUES && (list->all & ALL_FIXED) == 0)
+    {
+      malt_gjs_place_fail (place, self->error, "cannot convert more than %u values", MAX_VALUES);
+      return false;
+    }
+  if (n % VALUES_IN_A_ROW == VALUES_IN_A_ROW - 1 && !JS_CheckForInterrupt (self->cx))
+    return false;
+
+  if (!list->elements.append (element))
+    {
+      JS_ReportOutOfMemory (self->cx);
+      return false;
+    }
+  return true;
+}
+
 template <typename T, typename F>
 static GVariant *
-new_fixed (const char                  *type,
+new_fixed (Conversion                  *self,
+           const char                  *type,
            const JS::RootedValueVector &elements,
            F                            get)
 {
   gsize n = elements.length ();
-  T *data = g_new (T, n);
+  T *data = g_try_new (T, n);
   gsize i;
+
+  if (data == NULL)
+    {
+      JS_ReportOutOfMemory (self->cx);
+      return NULL;
+    }
 
   for (i = 0; i < n; i++)
     data[i] = get (elements[i]);
@@ -237,6 +310,9 @@ convert_texts (Conversion                  *self,
 {
   GVariantBuilder builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_STRING_ARRAY);
   gsize i;
+
+  if (!count_values (self, elements.length (), place))
+    return NULL;
 
   for (i = 0; i < elements.length (); i++)
     {
@@ -292,24 +368,21 @@ convert_mixture (Conversion                  *self,
 }
 
 static GVariant *
-convert_elements (Conversion                  *self,
-                  const JS::RootedValueVector &elements,
-                  const MaltGjsPlace          *place)
+convert_list (Conversion         *self,
+              const List         &list,
+              const MaltGjsPlace *place)
 {
-  guint all = elements.length () > 0 ? ~0u : 0;
-  gsize i;
-
-  for (i = 0; i < elements.length () && all != 0; i++)
-    all &= classify (elements[i]);
+  const JS::RootedValueVector &elements = list.elements;
+  guint all = elements.length () > 0 ? list.all : 0;
 
   if ((all & ALL_WHOLE) != 0)
-    return new_fixed<gint64> ("ax", elements, get_whole);
+    return new_fixed<gint64> (self, "ax", elements, get_whole);
   if ((all & ALL_NUMBERS) != 0)
-    return new_fixed<double> ("ad", elements, [] (const JS::Value &value) { return value.toNumber (); });
+    return new_fixed<double> (self, "ad", elements, [] (const JS::Value &value) { return value.toNumber (); });
   if ((all & ALL_BOOLEANS) != 0)
-    return new_fixed<guint8> ("ab", elements, [] (const JS::Value &value) { return (guint8) value.toBoolean (); });
+    return new_fixed<guint8> (self, "ab", elements, [] (const JS::Value &value) { return (guint8) value.toBoolean (); });
   if ((all & ALL_UNSIGNED) != 0)
-    return new_fixed<guint64> ("at", elements,
+    return new_fixed<guint64> (self, "at", elements,
                                [] (const JS::Value &value) { return (guint64) JS::ToBigUint64 (value.toBigInt ()); });
   if ((all & ALL_STRINGS) != 0)
     return convert_texts (self, elements, place);
@@ -322,7 +395,8 @@ convert_array (Conversion         *self,
                JS::HandleObject    object,
                const MaltGjsPlace *place)
 {
-  JS::RootedValueVector elements (self->cx);
+  List list (self->cx);
+  JS::RootedValue element (self->cx);
   uint32_t length, i;
 
   if (!JS::GetArrayLength (self->cx, object, &length))
@@ -332,28 +406,23 @@ convert_array (Conversion         *self,
       malt_gjs_place_fail (place, self->error, "cannot convert an array of %u elements", length);
       return NULL;
     }
-  if (!elements.resize (length))
-    {
-      JS_ReportOutOfMemory (self->cx);
-      return NULL;
-    }
 
   for (i = 0; i < length; i++)
-    if ((i % ELEMENTS_IN_A_ROW == ELEMENTS_IN_A_ROW - 1 && !JS_CheckForInterrupt (self->cx)) ||
-        !JS_GetElement (self->cx, object, i, elements[i]))
+    if (!JS_GetElement (self->cx, object, i, &element) || !list_add (self, &list, element, place))
       return NULL;
 
-  return convert_elements (self, elements, place);
+  return convert_list (self, list, place);
 }
 
 /* What can be iterated over, as a list. */
 static bool
-collect (JSContext             *cx,
-         JS::HandleValue        iterable,
-         JS::RootedValueVector &elements)
+collect (Conversion         *self,
+         JS::HandleValue     iterable,
+         List               *list,
+         const MaltGjsPlace *place)
 {
-  JS::ForOfIterator iterator (cx);
-  JS::RootedValue element (cx);
+  JS::ForOfIterator iterator (self->cx);
+  JS::RootedValue element (self->cx);
   bool is_done = false;
 
   if (!iterator.init (iterable))
@@ -365,11 +434,8 @@ collect (JSContext             *cx,
         return false;
       if (is_done)
         return true;
-      if (!elements.append (element))
-        {
-          JS_ReportOutOfMemory (cx);
-          return false;
-        }
+      if (!list_add (self, list, element, place))
+        return false;
     }
 }
 
@@ -378,13 +444,13 @@ convert_set (Conversion         *self,
              JS::HandleObject    object,
              const MaltGjsPlace *place)
 {
-  JS::RootedValueVector elements (self->cx);
+  List list (self->cx);
   JS::RootedValue values (self->cx);
 
-  if (!JS::SetValues (self->cx, object, &values) || !collect (self->cx, values, elements))
+  if (!JS::SetValues (self->cx, object, &values) || !collect (self, values, &list, place))
     return NULL;
 
-  return convert_elements (self, elements, place);
+  return convert_list (self, list, place);
 }
 
 /* Dictionaries. */
@@ -438,14 +504,15 @@ convert_map (Conversion         *self,
              JS::HandleObject    object,
              const MaltGjsPlace *place)
 {
-  JS::RootedValueVector pairs (self->cx);
+  List list (self->cx);
+  const JS::RootedValueVector &pairs = list.elements;
   JS::RootedValue entries (self->cx), key (self->cx);
   JS::RootedObject pair (self->cx);
   GVariantBuilder builder;
   guint all = ALL_STRINGS | ALL_WHOLE;
   gsize i;
 
-  if (!JS::MapEntries (self->cx, object, &entries) || !collect (self->cx, entries, pairs))
+  if (!JS::MapEntries (self->cx, object, &entries) || !collect (self, entries, &list, place))
     return NULL;
 
   for (i = 0; i < pairs.length (); i++)
@@ -496,8 +563,7 @@ convert_properties (Conversion         *self,
       gsize size;
 
       id = ids[i];
-      is_sound = (i % ELEMENTS_IN_A_ROW != ELEMENTS_IN_A_ROW - 1 || JS_CheckForInterrupt (self->cx)) &&
-                 JS_IdToValue (self->cx, id, &key) && (string = JS::ToString (self->cx, key)) &&
+      is_sound = JS_IdToValue (self->cx, id, &key) && (string = JS::ToString (self->cx, key)) &&
                  (name = text_of (self, string, "a key", &size, place)) != NULL &&
                  JS_GetPropertyById (self->cx, object, id, &value) &&
                  add_entry (self, &builder, g_variant_new_string (name), name, value, place);
@@ -734,6 +800,9 @@ convert (Conversion         *self,
          const MaltGjsPlace *place)
 {
   JS::RootedObject object (self->cx);
+
+  if (!count_values (self, 1, place))
+    return NULL;
 
   if (value.isNullOrUndefined ())
     return new_nothing ();
