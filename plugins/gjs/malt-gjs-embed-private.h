@@ -5,5 +5,4 @@
 #include "malt-gjs.h"
 
 void malt_gjs_run_request (MaltGjs     *gjs,
-                           MaltRequest *request,
-                           gboolean     hit);
+                           MaltRequest *request);

@@ -60,11 +60,10 @@ malt_gjs_start (MaltGjs   *self,
 /* Runs a request, until it ends or waits.  On the engine's thread. */
 void
 malt_gjs_run_request (MaltGjs     *self,
-                      MaltRequest *request,
-                      gboolean     hit)
+                      MaltRequest *request)
 {
   MaltGjsEngine *engine = self->engine;
-  MaltGjsRun run = { self, request, NULL, FALSE, 0 };
+  MaltGjsRun run = { self, request, NULL, 0, FALSE, 0 };
   MaltGjsAnswer answer = {};
 
   if (!engine->is_ready && !malt_gjs_engine_prepare (engine, &answer.error))
@@ -75,10 +74,9 @@ malt_gjs_run_request (MaltGjs     *self,
 
   JSAutoRealm realm (engine->cx, engine->global);
 
-  malt_gjs_run_enter (&run);
   /* Whoever interrupts this request first marks it, then looks what runs: so at least one
    * of us sees the other. */
-  if (hit || malt_request_is_interrupted (request))
+  if (malt_gjs_run_enter (&run) || malt_request_is_interrupted (request))
     answer.error = malt_remote_error_new (MALT_ERROR_INTERRUPTED, "InterruptedError", "interrupted before it began", NULL);
   else
     malt_gjs_answer_execute (&answer, &run);
@@ -106,7 +104,7 @@ malt_gjs_handle (MaltGjs     *self,
   if (!self->own_process || is_held)
     malt_gjs_engine_post (self, request);
   else
-    malt_gjs_run_request (self, request, FALSE);
+    malt_gjs_run_request (self, request);
 
   /* What has begun goes on although there always is a next request. */
   if (self->own_process && (is_held || ++self->engine->n_in_a_row >= REQUESTS_IN_A_ROW))

@@ -114,6 +114,8 @@ take_posted (MaltGjsEngine *self)
     {
       posted = (MaltGjsPosted *) link->data;
       posted->gjs->n_posted--;
+      self->beginning = posted->gjs;
+      self->beginning_hit = posted->hit;
       g_queue_delete_link (&self->posted, link);
     }
   g_mutex_unlock (&self->lock);
@@ -130,7 +132,9 @@ run_posted (MaltGjsEngine *self)
   for (i = 0; i < REQUESTS_IN_A_ROW && (posted = take_posted (self)) != NULL; i++)
     {
       if (!malt_request_is_done (posted->request))
-        malt_gjs_run_request (posted->gjs, posted->request, posted->hit);
+        malt_gjs_run_request (posted->gjs, posted->request);
+      else
+        self->beginning = NULL;
       posted_free (posted);
     }
 }
@@ -226,6 +230,12 @@ gboolean
 malt_gjs_engine_hit_posted_locked (MaltGjs *gjs)
 {
   GList *link;
+
+  if (gjs->engine->beginning == gjs && !gjs->engine->beginning_hit)
+    {
+      gjs->engine->beginning_hit = TRUE;
+      return TRUE;
+    }
 
   for (link = gjs->engine->posted.head; link != NULL; link = link->next)
     {

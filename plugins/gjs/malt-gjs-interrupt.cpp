@@ -34,20 +34,23 @@ static MaltGjsEngine *the_engine;
 static gboolean
 take_hit (MaltGjsEngine *self)
 {
+  gboolean is_called_back = FALSE;
   gboolean hit;
 
   g_mutex_lock (&self->lock);
   if (self->running != NULL)
     {
+      /* An exception of a callback ends in the loop that has called it: so that is left, too. */
+      is_called_back = g_main_depth () > self->running->depth;
       hit = self->running->hit;
-      self->running->hit = FALSE;
+      self->running->hit = hit && is_called_back;
     }
   else
     {
       hit = self->background_hit;
       self->background_hit = FALSE;
     }
-  if (hit)
+  if (hit && !is_called_back)
     self->break_due = FALSE;
   g_mutex_unlock (&self->lock);
 
@@ -181,16 +184,22 @@ malt_gjs_interrupt_leave_loop (MaltGjsEngine *self)
   JS_RequestInterruptCallback (self->cx);
 }
 
-/* Code runs for a request from now on. */
-void
+/* Code runs for a request from now on.  TRUE if that was interrupted on its way here. */
+gboolean
 malt_gjs_run_enter (MaltGjsRun *run)
 {
   MaltGjsEngine *self = run->gjs->engine;
+  gboolean is_hit;
 
+  run->depth = g_main_depth ();
   g_mutex_lock (&self->lock);
+  is_hit = self->beginning == run->gjs && self->beginning_hit;
+  self->beginning = NULL;
   run->outer = self->running;
   self->running = run;
   g_mutex_unlock (&self->lock);
+
+  return is_hit;
 }
 
 /* The request is about to be answered, and what promises have made due may still run.  An
@@ -250,17 +259,19 @@ hit_run_locked (MaltGjsEngine *self,
 {
   run->hit = TRUE;
   self->break_due = TRUE;
+  /* Before the wait ends, so that whoever has waited finds it. */
+  JS_RequestInterruptCallback (self->cx);
   if (self->waiting != NULL)
     g_cancellable_cancel (self->waiting);
 }
 
-/* What belongs to no request and has run for long. */
+/* What belongs to no request and has run for long, where all code is that of workers. */
 static void
 hit_background_locked (MaltGjsEngine *self)
 {
   gint64 since = self->running != NULL ? self->running->answered : self->busy_since;
 
-  if (!self->own_process || since <= 0 || g_get_monotonic_time () - since <= HOG_USEC)
+  if (self->is_adopted || since <= 0 || g_get_monotonic_time () - since <= HOG_USEC)
     return;
 
   if (self->running != NULL)
@@ -306,10 +317,11 @@ interrupt (MaltGjs     *gjs,
   run = find_run_locked (gjs, request);
   if (run != NULL)
     hit_run_locked (self, run);
-  /* One that is posted and named is marked already. */
-  else if (request != NULL || gjs->n_loading > 0 || !malt_gjs_engine_hit_posted_locked (gjs))
+  else
     {
-      malt_gjs_task_ask_locked (gjs, request, TRUE);
+      /* One that is posted and named is marked already. */
+      if (request != NULL || gjs->n_loading > 0 || !malt_gjs_engine_hit_posted_locked (gjs))
+        malt_gjs_task_ask_locked (gjs, request, TRUE);
       hit_background_locked (self);
     }
   g_mutex_unlock (&self->lock);

@@ -9,7 +9,7 @@ void     malt_gjs_interrupt_end        (MaltGjsEngine *engine);
 void     malt_gjs_interrupt_settle     (MaltGjsEngine *engine);
 void     malt_gjs_interrupt_leave_loop (MaltGjsEngine *engine);
 
-void     malt_gjs_run_enter            (MaltGjsRun    *run);
+gboolean malt_gjs_run_enter            (MaltGjsRun    *run);
 void     malt_gjs_run_answered         (MaltGjsRun    *run);
 gboolean malt_gjs_run_leave            (MaltGjsRun    *run);
 

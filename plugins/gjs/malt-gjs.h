@@ -39,6 +39,7 @@ struct _MaltGjsRun
   MaltGjs     *gjs;
   MaltRequest *request;     /* the holder of the run keeps it alive */
   MaltGjsRun  *outer;       /* within which it runs, if any; changed under the lock */
+  int          depth;       /* of main contexts, when it began */
 
   /* Guarded by the engine's lock. */
   gboolean     hit;         /* an interrupt is to be raised */
@@ -89,6 +90,8 @@ struct _MaltGjsEngine
   /* Guarded by lock. */
   MaltGjsRun           *running;      /* what runs now, or %NULL */
   GQueue                posted;       /* of MaltGjsPosted: requests of other threads */
+  MaltGjs              *beginning;    /* whose request is about to run, that was posted; or %NULL */
+  gboolean              beginning_hit; /* it was interrupted */
   GHashTable           *tasks;        /* number → MaltGjsTask (owned): requests that wait for a promise */
   GQueue                order;        /* the same, in the order in which they began */
   GQueue                asked;        /* those that are to be ended by the engine's thread */
