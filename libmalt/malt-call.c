@@ -17,6 +17,9 @@
  * have references of their own: the ladder, and what ends all calls of a worker, which finds
  * them in its list.
  *
+ * A thread may come to wait for a call that is to be delivered in a context.  It then reads the
+ * reply itself, as one that blocks does, and delivers the call itself if that ends meanwhile.
+ *
  * The common call takes calls_lock twice, to begin and when it is done.  A thread that has
  * finished its own call, because it has read the reply itself, looks at it without. */
 
@@ -94,6 +97,7 @@ malt_call_finish_and_unlock (MaltCall *self,
   MaltWorkerPrivate *priv = malt_worker_get_private (self->worker);
   GMainContext *context = self->context;
   gboolean owns_itself = self->owns_itself;
+  gboolean is_joined = self->is_joined;
   MaltWorker *left = NULL;
   GMainContext *blocked;
 
@@ -120,7 +124,7 @@ malt_call_finish_and_unlock (MaltCall *self,
       g_main_context_unref (blocked);
     }
 
-  if (context != NULL) /* the delivery takes over the call */
+  if (context != NULL && !is_joined) /* the delivery takes over the call */
     malt_deliver (&self->delivery, context);
   else if (owns_itself)
     malt_call_unref (self);
@@ -337,6 +341,73 @@ malt_call_wait (MaltCall *self)
         }
     }
   g_mutex_unlock (&priv->calls_lock);
+}
+
+/* Waits for a call that is delivered in a context, until it is done and was delivered on this
+ * thread; or until the deadline, a monotonic time or -1, has passed, or @is_wanted was set and
+ * malt_call_wake() called.  FALSE if somebody else waits for it, or its backend reads for
+ * itself; then its delivery brings it sooner or later.  With a reference. */
+gboolean
+malt_call_join (MaltCall   *self,
+                gint64      deadline,
+                const gint *is_wanted)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_private (self->worker);
+  MaltWorkerClass *klass = MALT_WORKER_GET_CLASS (self->worker);
+  MaltRequest *request = NULL;
+  const gint *outer;
+  gboolean is_over;
+
+  if (klass->wait == NULL)
+    return FALSE;
+
+  g_mutex_lock (&priv->calls_lock);
+  if (self->request != NULL && !self->is_joined)
+    {
+      self->is_joined = TRUE;
+      request = g_object_ref (self->request);
+    }
+  g_mutex_unlock (&priv->calls_lock);
+  if (request == NULL)
+    return FALSE;
+
+  outer = malt_errands_set_wanted (is_wanted);
+  klass->wait (self->worker, request, deadline);
+  malt_errands_set_wanted (outer);
+
+  g_mutex_lock (&priv->calls_lock);
+  /* Somebody else may just be telling of it. */
+  while (malt_request_is_done (request) && !g_atomic_int_get (&self->done))
+    {
+      self->is_awaited = TRUE;
+      g_cond_wait (&self->done_cond, &priv->calls_lock);
+    }
+  is_over = g_atomic_int_get (&self->done);
+  self->is_joined = FALSE;
+  g_mutex_unlock (&priv->calls_lock);
+
+  malt_request_release (request);
+  if (is_over)
+    self->delivery.func (&self->delivery);
+
+  return TRUE;
+}
+
+/* Has a thread look whether it is wanted that has joined the call.  On any thread, with a
+ * reference. */
+void
+malt_call_wake (MaltCall *self)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_private (self->worker);
+  g_autoptr (MaltRequest) request = NULL;
+
+  g_mutex_lock (&priv->calls_lock);
+  if (self->is_joined)
+    g_set_object (&request, self->request);
+  g_mutex_unlock (&priv->calls_lock);
+
+  if (request != NULL)
+    malt_worker_wake (self->worker, request);
 }
 
 /* Hands out how the call ended.  Once it is done. */

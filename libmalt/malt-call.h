@@ -42,8 +42,9 @@ struct _MaltCall
   gpointer         tag;            /* of an asynchronous call, for its result, which is made when */
   GAsyncReadyCallback callback;    /* the callback is called: the many calls that can be under */
   gpointer         user_data;      /* way have none */
-  gpointer         owner;          /* of one that a pool has begun, and then: */
+  gpointer         owner;          /* of one that a pool or a binding has begun, and then: */
   void          (* owner_func) (MaltCall *self); /* takes it when it is done */
+  gboolean         may_be_taken_back; /* the pool begins it again */
   guint64          request_id;     /* that it had on its way; the same, when it is done */
   gboolean         is_withdrawn;   /* it had not begun; the same */
   GMainContext    *context;        /* owned, in which it is delivered; NULL if a thread or nobody
@@ -58,6 +59,7 @@ struct _MaltCall
   GCond            done_cond;
   gboolean         is_awaited;
   gboolean         is_free;        /* its thread blocks, and runs errands meanwhile */
+  gboolean         is_joined;      /* a thread has come to wait for it, and delivers it */
   GVariant        *value;          /* until it is done, and then the caller's */
   MaltChannel     *channel;        /* owned; the same */
   GError          *error;
@@ -85,6 +87,10 @@ gboolean   malt_call_begin            (MaltCall      *self,
                                        MaltRequest   *request,
                                        GError       **error);
 void       malt_call_wait             (MaltCall      *self);
+gboolean   malt_call_join             (MaltCall      *self,
+                                       gint64         deadline,
+                                       const gint    *is_wanted);
+void       malt_call_wake             (MaltCall      *self);
 MaltCall  *malt_call_ref              (MaltCall      *self);
 void       malt_call_unref            (MaltCall      *self);
 void       malt_call_abandon          (MaltCall      *self,
@@ -98,6 +104,7 @@ GError    *malt_call_explain          (MaltWorker    *worker,
 
 /* The ladder. */
 void       malt_ladder_enter          (MaltCall      *call);
+void       malt_ladder_cancel         (MaltCall      *call);
 void       malt_ladder_leave          (MaltCall      *call);
 void       malt_ladder_leave_deadline (MaltCall      *call);
 void       malt_ladder_forget         (MaltCall      *call);

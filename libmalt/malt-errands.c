@@ -30,6 +30,7 @@ typedef struct
 
 static __thread char here;
 static __thread MaltCall *blocking_call;
+static __thread const gint *wanted; /* atomic; %NULL if the thread runs errands */
 
 gpointer
 malt_errands_here (void)
@@ -43,6 +44,15 @@ malt_errands_set_call (MaltCall *call)
   MaltCall *outer = blocking_call;
 
   blocking_call = call;
+  return outer;
+}
+
+const gint *
+malt_errands_set_wanted (const gint *is_wanted)
+{
+  const gint *outer = wanted;
+
+  wanted = is_wanted;
   return outer;
 }
 
@@ -329,8 +339,8 @@ malt_errands_clear (MaltWorker *worker)
  * @self: a worker
  *
  * Whether a thread that blocks in [vfunc@Malt.Worker.wait] is wanted elsewhere: the worker's
- * code has called a function of the program's, or there is something to be told.  The backend's
- * function then returns, though the request is not done, and is called again.  For backends; on
+ * code has called a function of the program's, there is something to be told, or the wait was
+ * broken off.  The backend's function then returns, though the request is not done, and is called again.  For backends; on
  * the thread that blocks.
  *
  * Returns: whether it should return
@@ -341,8 +351,12 @@ gboolean
 malt_worker_has_errands (MaltWorker *self)
 {
   MaltWorkerPrivate *priv = malt_worker_get_private (self);
-  gint due = g_atomic_int_get (&priv->errands.due);
+  gint due;
 
+  if (wanted != NULL)
+    return g_atomic_int_get (wanted);
+
+  due = g_atomic_int_get (&priv->errands.due);
   return G_UNLIKELY (due != 0) &&
          ((due & 1 << MALT_ERRAND_CALL) != 0 || priv->home == malt_errands_here ());
 }

@@ -44,6 +44,9 @@ typedef struct
 
 /* Tells threads from each other. */
 gpointer   malt_errands_here         (void);
+/* Notes what tells whether this thread, which waits and runs no errands, is wanted; and gives
+ * what did before. */
+const gint *malt_errands_set_wanted  (const gint     *is_wanted);
 /* Notes on which call this thread blocks, and gives the one before. */
 MaltCall  *malt_errands_set_call     (MaltCall       *call);
 

@@ -122,18 +122,25 @@ cancelled_on_library_cb (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-/* In whatever thread cancels; it may not do more than pass that on. */
-static void
-cancelled_cb (GCancellable *cancellable,
-              gpointer      user_data)
+/* Has the call climb as if its cancellable were cancelled.  On any thread, with a reference. */
+void
+malt_ladder_cancel (MaltCall *call)
 {
   g_autoptr (GSource) source = g_idle_source_new ();
 
   g_source_set_static_name (source, "[malt] cancelled");
   g_source_set_priority (source, G_PRIORITY_DEFAULT);
-  g_source_set_callback (source, cancelled_on_library_cb, malt_call_ref (user_data),
+  g_source_set_callback (source, cancelled_on_library_cb, malt_call_ref (call),
                          (GDestroyNotify) malt_call_unref);
   g_source_attach (source, malt_get_library_context ());
+}
+
+/* In whatever thread cancels; it may not do more than pass that on. */
+static void
+cancelled_cb (GCancellable *cancellable,
+              gpointer      user_data)
+{
+  malt_ladder_cancel (user_data);
 }
 
 static gboolean

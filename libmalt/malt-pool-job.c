@@ -9,7 +9,8 @@
 /* A call to a pool for which no thread waits.
  *
  * It waits in the queue until it is given a worker, begins on whatever thread that happens,
- * and ends on the pools' thread, which reads its reply.  Where its worker was lost it goes
+ * and ends on the pools' thread, which reads its reply; or on a thread that has come to wait for
+ * it, if it is a joinable one.  Where its worker was lost it goes
  * back to the head of the queue, if it may.  Its function is told once what came of it, on
  * any thread, without the lock.
  *
@@ -30,11 +31,17 @@ struct _MaltPoolJob
   gulong           cancelled_id;
   GCancellable    *own;            /* of the call to the worker */
   gboolean         is_bounded;
+  gboolean         is_joinable;
   MaltPoolJobFunc  func;
   gpointer         user_data;
+  GMainContext    *context;        /* owned, in which a joinable one with the caller's cancellable
+                                      is told, else NULL */
 
   /* Guarded by the core's lock. */
   MaltPoolEntry    entry;
+  MaltCall        *made;           /* owned: of a joinable one, as long as it is under way */
+
+  gint             is_cancelled;   /* atomic, changed under the core's lock */
 
   /* Owned by whoever begins or finishes it. */
   MaltPoolMember  *member;         /* that it was given */
@@ -68,10 +75,17 @@ malt_pool_job_unref (MaltPoolJob *self)
   g_clear_pointer (&self->call.keywords, g_variant_unref);
   g_clear_object (&self->cancellable);
   g_clear_object (&self->own);
+  g_clear_pointer (&self->context, g_main_context_unref);
   g_clear_error (&self->error);
   g_assert (self->value == NULL && self->result == NULL);
   malt_pool_core_unref (self->core);
   g_free (self);
+}
+
+static gboolean
+is_cancelled (MaltPoolJob *self)
+{
+  return g_atomic_int_get (&self->is_cancelled) || g_cancellable_is_cancelled (self->cancellable);
 }
 
 gboolean
@@ -87,6 +101,17 @@ malt_pool_job_is_timed (MaltPoolJob *self)
   return self->deadline != 0;
 }
 
+/* It is told in a context, where what it has of the caller can be let go. */
+static void
+tell_there (MaltDelivery *delivery)
+{
+  MaltPoolJob *self = (MaltPoolJob *) ((char *) delivery - G_STRUCT_OFFSET (MaltPoolJob, delivery));
+
+  if (self->cancelled_id != 0)
+    g_cancellable_disconnect (self->cancellable, self->cancelled_id);
+  self->func (self, g_steal_pointer (&self->value), g_steal_pointer (&self->error), self->user_data);
+}
+
 /* Tells what came of it.  Takes the job. */
 void
 malt_pool_job_finish (MaltPoolJob *self,
@@ -96,7 +121,16 @@ malt_pool_job_finish (MaltPoolJob *self,
   if (value == NULL && error == NULL)
     error = g_steal_pointer (&self->error);
 
-  self->func (self, value, error, self->user_data);
+  if (G_LIKELY (self->context == NULL))
+    {
+      self->func (self, value, error, self->user_data);
+      return;
+    }
+
+  self->value = value;
+  self->error = error;
+  self->delivery.func = tell_there;
+  malt_deliver (&self->delivery, self->context);
 }
 
 /* It is to be finished with the error, which is taken. */
@@ -134,14 +168,18 @@ malt_pool_job_expire_locked (MaltPoolJob     *self,
   return -1;
 }
 
-static gboolean
-cancelled_on_pool_cb (gpointer user_data)
+/* Takes it out of the queue, or has its call climb the ladder.  On any thread, without locks. */
+void
+malt_pool_job_cancel (MaltPoolJob *self)
 {
-  MaltPoolJob *self = user_data;
-  MaltPoolCore *core = self->core;
+  g_autoptr (MaltPoolCore) core = malt_pool_core_ref (self->core);
   MaltPoolActions actions = MALT_POOL_ACTIONS_INIT;
+  g_autoptr (MaltCall) made = NULL;
 
   g_mutex_lock (&core->lock);
+  g_atomic_int_set (&self->is_cancelled, TRUE);
+  if (self->made != NULL)
+    made = malt_call_ref (self->made);
   if (self->entry.is_queued)
     {
       leave_queue_locked (self, malt_pool_call_new_cancelled (core), &actions);
@@ -150,6 +188,16 @@ cancelled_on_pool_cb (gpointer user_data)
   g_mutex_unlock (&core->lock);
 
   malt_pool_core_act (core, &actions);
+  if (made != NULL)
+    malt_ladder_cancel (made);
+}
+
+static gboolean
+cancelled_on_pool_cb (gpointer user_data)
+{
+  MaltPoolJob *self = user_data;
+
+  malt_pool_job_cancel (self);
   g_cancellable_cancel (self->own);
   return G_SOURCE_REMOVE;
 }
@@ -213,7 +261,7 @@ give_back_locked (MaltPoolJob        *self,
   *member = g_steal_pointer (&self->member);
   malt_pool_member_free_locked (*member, attempt, actions);
 
-  again = again && core->state < MALT_POOL_STOPPING && !g_cancellable_is_cancelled (self->cancellable);
+  again = again && core->state < MALT_POOL_STOPPING && !is_cancelled (self);
   if (again)
     {
       malt_pool_core_enqueue_locked (core, &self->entry, TRUE);
@@ -286,7 +334,7 @@ malt_pool_job_settle_locked (MaltPoolJob     *self,
       again = TRUE;
     }
 
-  if (again && core->state < MALT_POOL_STOPPING && !g_cancellable_is_cancelled (self->cancellable))
+  if (again && core->state < MALT_POOL_STOPPING && !is_cancelled (self))
     {
       g_clear_error (&self->error);
       malt_pool_core_enqueue_locked (core, &self->entry, TRUE);
@@ -299,7 +347,32 @@ malt_pool_job_settle_locked (MaltPoolJob     *self,
   malt_pool_job_fail_locked (self, g_steal_pointer (&self->error), actions);
 }
 
-/* Its call has ended, on the pools' thread.  Takes the call. */
+/* The call of a joinable one that is under way, if there is one. */
+MaltCall *
+malt_pool_job_ref_call (MaltPoolJob *self)
+{
+  MaltCall *call;
+
+  g_mutex_lock (&self->core->lock);
+  call = self->made != NULL ? malt_call_ref (self->made) : NULL;
+  g_mutex_unlock (&self->core->lock);
+
+  return call;
+}
+
+static void
+forget_call (MaltPoolJob *self)
+{
+  MaltCall *call;
+
+  g_mutex_lock (&self->core->lock);
+  call = g_steal_pointer (&self->made);
+  g_mutex_unlock (&self->core->lock);
+
+  malt_call_unref (call);
+}
+
+/* Its call has ended, on the pools' thread or one that has joined it.  Takes the call. */
 static void
 ended_cb (MaltCall *call)
 {
@@ -318,6 +391,8 @@ ended_cb (MaltCall *call)
   self->lost_id = call->request_id;
   value = malt_call_propagate (call, &error);
   malt_call_unref (call);
+  if (self->is_joinable)
+    forget_call (self);
 
   if (core->options.calls_ahead > 0 && is_lost (&attempt, error))
     {
@@ -339,8 +414,7 @@ ended_cb (MaltCall *call)
   if (attempt.is_withdrawn && !again)
     {
       g_error_free (error);
-      error = g_cancellable_is_cancelled (self->cancellable) ? malt_pool_call_new_cancelled (core)
-                                                             : malt_pool_core_new_closed_error (core);
+      error = is_cancelled (self) ? malt_pool_call_new_cancelled (core) : malt_pool_core_new_closed_error (core);
     }
 
   /* The next one is on its way before this one is told. */
@@ -359,7 +433,7 @@ find_obstacle (MaltPoolJob *self,
   gint64 left;
 
   *waited_msec = 0;
-  if (g_cancellable_is_cancelled (self->cancellable))
+  if (is_cancelled (self))
     return malt_pool_call_new_cancelled (self->core);
   if (self->deadline == 0)
     return NULL;
@@ -367,6 +441,37 @@ find_obstacle (MaltPoolJob *self,
   left = (self->deadline - g_get_monotonic_time () + 999) / 1000;
   *waited_msec = self->timeout_msec - (int) CLAMP (left, 0, self->timeout_msec);
   return left <= 0 && self->timeout_msec > 0 ? malt_pool_call_new_timeout (self->core, self->timeout_msec) : NULL;
+}
+
+/* FALSE if its worker does not take it.  Takes the request. */
+static gboolean
+make_call (MaltPoolJob *self,
+           MaltRequest *request,
+           int          waited_msec)
+{
+  MaltCall *call = malt_worker_new_owned_call (malt_pool_member_get_worker (self->member), request, self->timeout_msec,
+                                               self->own, malt_pool_get_context (), ended_cb, self);
+  g_autoptr (MaltCall) kept = NULL;
+  gboolean begun, cancelled;
+
+  call->waited_msec = waited_msec;
+  call->may_be_taken_back = TRUE;
+  if (!self->is_joinable)
+    return malt_worker_begin_owned_call (call, request, NULL);
+
+  /* It may end right away, and be no more. */
+  kept = malt_call_ref (call);
+  g_mutex_lock (&self->core->lock);
+  self->made = malt_call_ref (call);
+  cancelled = self->is_cancelled;
+  g_mutex_unlock (&self->core->lock);
+
+  begun = malt_worker_begin_owned_call (call, request, NULL);
+  if (!begun)
+    forget_call (self);
+  else if (cancelled)
+    malt_ladder_cancel (kept);
+  return begun;
 }
 
 /* Begins it with the worker that it was given. */
@@ -384,10 +489,7 @@ malt_pool_job_begin (MaltPoolJob     *self,
   error = find_obstacle (self, &attempt.waited_msec);
   if (error == NULL)
     request = malt_pool_call_new_request (&self->call, &error);
-  if (request != NULL &&
-      malt_worker_attempt_async (malt_pool_member_get_worker (self->member), request, self->timeout_msec,
-                                 attempt.waited_msec, self->own, malt_pool_get_context (),
-                                 ended_cb, self))
+  if (request != NULL && make_call (self, request, attempt.waited_msec))
     return;
 
   /* Another worker may take what this one has refused. */
@@ -400,8 +502,7 @@ malt_pool_job_begin (MaltPoolJob     *self,
     return;
 
   if (error == NULL)
-    error = g_cancellable_is_cancelled (self->cancellable) ? malt_pool_call_new_cancelled (core)
-                                                           : malt_pool_core_new_closed_error (core);
+    error = is_cancelled (self) ? malt_pool_call_new_cancelled (core) : malt_pool_core_new_closed_error (core);
   malt_pool_job_finish (self, NULL, error);
 }
 
@@ -415,7 +516,7 @@ find_refusal_locked (MaltPoolJob *self)
   if (core->state != MALT_POOL_OPEN)
     return malt_pool_core_new_closed_error (core);
   /* Who cancels has said so before the handler looks for it in the queue. */
-  if (g_cancellable_is_cancelled (self->cancellable))
+  if (is_cancelled (self))
     return malt_pool_call_new_cancelled (core);
   if (!self->is_bounded || core->n_jobs_queued < core->options.queue_length || core->ready.length > 0)
     return NULL;
@@ -484,6 +585,16 @@ enter_queue (MaltPoolJob *self)
   return refusal;
 }
 
+/* Takes the job. */
+static void
+submit (MaltPoolJob *self)
+{
+  GError *refusal = enter_queue (self);
+
+  if (refusal != NULL)
+    malt_pool_job_finish (self, NULL, refusal);
+}
+
 /* Has a call made, which is copied, and @func told what came of it; perhaps before this
  * returns.  It is one of many: who submits them sees to malt_pool_job_cancel_all() when the
  * cancellable is cancelled. */
@@ -496,11 +607,7 @@ malt_pool_job_submit (MaltPoolCore       *core,
                       MaltPoolJobFunc     func,
                       gpointer            user_data)
 {
-  MaltPoolJob *self = job_new (core, call, timeout_msec, cancellable, own, FALSE, func, user_data);
-  GError *refusal = enter_queue (self);
-
-  if (refusal != NULL)
-    malt_pool_job_finish (self, NULL, refusal);
+  submit (job_new (core, call, timeout_msec, cancellable, own, FALSE, func, user_data));
 }
 
 /* The same for a call that nobody awaits.  FALSE if it was not taken; then nothing is told,
@@ -550,6 +657,15 @@ tell_result (MaltPoolJob *self,
   malt_deliver (&self->delivery, malt_result_get_context (self->result));
 }
 
+/* The handler keeps the job until that was told. */
+static void
+watch_cancellable (MaltPoolJob *self)
+{
+  if (self->cancellable != NULL && !g_cancellable_is_cancelled (self->cancellable))
+    self->cancelled_id = g_cancellable_connect (self->cancellable, G_CALLBACK (cancelled_cb), malt_pool_job_ref (self),
+                                                (GDestroyNotify) malt_pool_job_unref);
+}
+
 /* The same for a result, which is taken, and returned in its context; what the job was given
  * is dropped there too. */
 void
@@ -561,14 +677,38 @@ malt_pool_job_submit_for (MaltPoolCore       *core,
 {
   g_autoptr (GCancellable) own = cancellable != NULL ? g_cancellable_new () : NULL;
   MaltPoolJob *self = job_new (core, call, timeout_msec, cancellable, own, TRUE, tell_result, NULL);
-  GError *refusal;
 
   self->result = result;
-  if (cancellable != NULL && !g_cancellable_is_cancelled (cancellable))
-    self->cancelled_id = g_cancellable_connect (cancellable, G_CALLBACK (cancelled_cb), malt_pool_job_ref (self),
-                                                (GDestroyNotify) malt_pool_job_unref);
+  watch_cancellable (self);
+  submit (self);
+}
 
-  refusal = enter_queue (self);
-  if (refusal != NULL)
-    malt_pool_job_finish (self, NULL, refusal);
+/* A call for which a thread may come to wait, which is told where it is known what came of it;
+ * with a cancellable in the context, because there it is let go.  The data is destroyed by the
+ * function. */
+MaltPoolJob *
+malt_pool_job_new_joinable (MaltPoolCore       *core,
+                            const MaltPoolCall *call,
+                            int                 timeout_msec,
+                            GCancellable       *cancellable,
+                            GMainContext       *context,
+                            MaltPoolJobFunc     func,
+                            gpointer            user_data)
+{
+  g_autoptr (GCancellable) own = cancellable != NULL ? g_cancellable_new () : NULL;
+  MaltPoolJob *self = job_new (core, call, timeout_msec, cancellable, own, TRUE, func, user_data);
+
+  self->is_joinable = TRUE;
+  if (cancellable != NULL)
+    self->context = g_main_context_ref (context);
+
+  return self;
+}
+
+/* Perhaps it ends before this returns. */
+void
+malt_pool_job_begin_joinable (MaltPoolJob *self)
+{
+  watch_cancellable (self);
+  submit (malt_pool_job_ref (self));
 }

@@ -216,6 +216,17 @@ void            malt_pool_job_submit_for        (MaltPoolCore      *core,
                                                  int                timeout_msec,
                                                  GCancellable      *cancellable,
                                                  MaltResult        *result);
+MaltPoolJob    *malt_pool_job_new_joinable      (MaltPoolCore      *core,
+                                                 const MaltPoolCall
+                                                                   *call,
+                                                 int                timeout_msec,
+                                                 GCancellable      *cancellable,
+                                                 GMainContext      *context,
+                                                 MaltPoolJobFunc    func,
+                                                 gpointer           user_data);
+void            malt_pool_job_begin_joinable    (MaltPoolJob       *self);
+MaltCall       *malt_pool_job_ref_call          (MaltPoolJob       *self);
+void            malt_pool_job_cancel            (MaltPoolJob       *self);
 void            malt_pool_job_cancel_all        (MaltPoolCore      *core,
                                                  GCancellable      *own);
 gboolean        malt_pool_job_try               (MaltPoolCore      *core,

@@ -48,7 +48,8 @@ void         malt_request_set_allocator (MaltRequest           *self,
                                          MaltRequestAllocator   allocator,
                                          gpointer               user_data);
 void         malt_request_set_context   (MaltRequest           *self,
-                                         GMainContext          *context);
+                                         GMainContext          *context,
+                                         gboolean               is_attended);
 void         malt_request_set_runtime   (MaltRequest           *self,
                                          MaltRuntime           *runtime);
 MaltRuntime *malt_request_get_owner     (MaltRequest           *self);

@@ -47,6 +47,7 @@ struct _MaltRequest
   GVariant             *arguments; /* NULL if there are none */
   GVariant             *keywords;
   GMainContext         *context;
+  gboolean              is_attended; /* the context is run always */
   MaltRequestResponder  responder;
   gpointer              responder_data;
   MaltRequestAllocator  allocator;
@@ -184,6 +185,7 @@ malt_request_clear (MaltRequest *self)
   g_clear_pointer (&self->arguments, g_variant_unref);
   g_clear_pointer (&self->keywords, g_variant_unref);
   g_clear_pointer (&self->context, g_main_context_unref);
+  self->is_attended = FALSE;
   g_clear_object (&self->owner);
 }
 
@@ -418,10 +420,12 @@ malt_request_set_allocator (MaltRequest          *self,
 
 void
 malt_request_set_context (MaltRequest  *self,
-                          GMainContext *context)
+                          GMainContext *context,
+                          gboolean      is_attended)
 {
   g_assert (self->context == NULL);
   self->context = g_main_context_ref (context);
+  self->is_attended = is_attended;
 }
 
 void
@@ -712,6 +716,24 @@ malt_request_get_context (MaltRequest *self)
   g_return_val_if_fail (is_request (self), NULL);
 
   return self->context;
+}
+
+/**
+ * malt_request_is_attended: (skip)
+ * @self: a request
+ *
+ * Whether [method@Malt.Request.get_context] is run always, by a thread that does nothing else.
+ *
+ * Returns: whether it is
+ *
+ * Since: 1.0
+ */
+gboolean
+malt_request_is_attended (MaltRequest *self)
+{
+  g_return_val_if_fail (is_request (self), FALSE);
+
+  return self->is_attended;
 }
 
 /**

@@ -50,6 +50,8 @@ MALT_AVAILABLE_IN_1_0
 GCancellable     *malt_request_get_cancellable  (MaltRequest      *self);
 MALT_AVAILABLE_IN_1_0
 GMainContext     *malt_request_get_context      (MaltRequest      *self);
+MALT_AVAILABLE_IN_1_0
+gboolean          malt_request_is_attended      (MaltRequest      *self);
 
 MALT_AVAILABLE_IN_1_0
 guint64           malt_request_get_id           (MaltRequest      *self);

@@ -67,11 +67,11 @@ run_blocking (MaltWorker    *self,
       malt_worker_invoke_request (self, request);
       if (waits)
         {
-          klass->wait (self, request);
+          klass->wait (self, request, -1);
           while (G_UNLIKELY (!malt_request_is_done (request)))
             {
               malt_errands_run (call);
-              klass->wait (self, request);
+              klass->wait (self, request, -1);
             }
         }
 
@@ -153,7 +153,7 @@ malt_worker_run_async (MaltWorker          *self,
       call->callback = callback;
       call->user_data = user_data;
       call->delivery.func = deliver_result;
-      malt_request_set_context (request, call->context);
+      malt_request_set_context (request, call->context, FALSE);
       malt_worker_await_in (self, call->context);
 
       if (malt_call_begin (call, request, &error))
@@ -317,33 +317,40 @@ malt_worker_attempt (MaltWorker    *self,
   return run_blocking (self, request, timeout_msec, NULL, cancellable, attempt, error);
 }
 
-/* The same without blocking: the call is handed to @func in @context, which somebody always
- * runs.  Takes the request.  FALSE if the worker has ended or is stopping; then @func is not
- * called. */
-gboolean
-malt_worker_attempt_async (MaltWorker        *self,
-                           MaltRequest       *request,
-                           int                timeout_msec,
-                           int                waited_msec,
-                           GCancellable      *cancellable,
-                           GMainContext      *context,
-                           void            (* func) (MaltCall *call),
-                           gpointer           owner)
+/* The same without blocking, for an owner who is told: the call is handed to @func in @context,
+ * which a thread runs that does nothing else, or on a thread that has joined it. */
+MaltCall *
+malt_worker_new_owned_call (MaltWorker        *self,
+                            MaltRequest       *request,
+                            int                timeout_msec,
+                            GCancellable      *cancellable,
+                            GMainContext      *context,
+                            void            (* func) (MaltCall *call),
+                            gpointer           owner)
 {
   MaltCall *call = malt_call_new (self, request, timeout_msec, cancellable, g_main_context_ref (context));
-  g_autoptr (MaltWorker) worker G_GNUC_UNUSED = g_object_ref (self); /* or the pool drops it as soon as the call ends */
-  gboolean begun;
 
   call->keeps_request = TRUE;
-  call->waited_msec = waited_msec;
   call->owner = owner;
   call->owner_func = func;
   call->delivery.func = deliver_to_owner;
-  malt_request_set_context (request, context);
+  malt_request_set_context (request, context, TRUE);
 
-  begun = malt_call_begin (call, request, NULL);
+  return call;
+}
+
+/* Takes both.  FALSE if the worker has ended or is stopping; then the owner's function is not
+ * called. */
+gboolean
+malt_worker_begin_owned_call (MaltCall     *call,
+                              MaltRequest  *request,
+                              GError      **error)
+{
+  g_autoptr (MaltWorker) worker = g_object_ref (call->worker); /* or the owner drops it as soon as the call ends */
+  gboolean begun = malt_call_begin (call, request, error);
+
   if (begun)
-    malt_worker_invoke_request (self, request);
+    malt_worker_invoke_request (worker, request);
   else
     malt_call_unref (call);
 
@@ -375,7 +382,7 @@ malt_worker_take_back (MaltWorker *self)
     {
       MaltCall *call = link->data;
 
-      if (call->owner != NULL && call->request != NULL && call->fate == MALT_CALL_GOES_ON)
+      if (call->may_be_taken_back && call->request != NULL && call->fate == MALT_CALL_GOES_ON)
         g_ptr_array_add (requests, g_object_ref (call->request));
     }
   g_mutex_unlock (&priv->calls_lock);

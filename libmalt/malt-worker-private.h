@@ -139,14 +139,16 @@ GVariant          *malt_worker_attempt             (MaltWorker           *self,
                                                     GError              **error);
 gboolean           malt_worker_can_take_back       (MaltWorker           *self);
 void               malt_worker_take_back           (MaltWorker           *self);
-gboolean           malt_worker_attempt_async       (MaltWorker           *self,
+MaltCall          *malt_worker_new_owned_call      (MaltWorker           *self,
                                                     MaltRequest          *request,
                                                     int                   timeout_msec,
-                                                    int                   waited_msec,
                                                     GCancellable         *cancellable,
                                                     GMainContext         *context,
                                                     void               (* func) (MaltCall *call),
                                                     gpointer              owner);
+gboolean           malt_worker_begin_owned_call    (MaltCall             *call,
+                                                    MaltRequest          *request,
+                                                    GError              **error);
 GVariant          *malt_worker_run_blocking        (MaltWorker           *self,
                                                     MaltRequest          *request,
                                                     int                   timeout_msec,

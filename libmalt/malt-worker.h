@@ -80,9 +80,10 @@ typedef void (* MaltHostFunction) (MaltRequest *request,
  *   otherwise, the backend calls [method@Malt.Worker.report_terminated].
  * @any_thread: whether the functions of this class may be called on any thread; if
  *   not, they are called in the main context in which the worker was made.
- * @wait: (skip): blocks the calling thread until a request is done or
- *   `malt_worker_has_errands()` says that the thread is wanted elsewhere, reading replies
- *   itself; %NULL to be waited for by the library.  Only with @any_thread.
+ * @wait: (skip): blocks the calling thread until a request is done,
+ *   `malt_worker_has_errands()` says that the thread is wanted elsewhere, or a monotonic time
+ *   has come, unless that is -1; reads replies itself meanwhile.  %NULL to be waited for by the
+ *   library.  Only with @any_thread.
  * @wake: (skip): makes @wait look again whether its request is done.
  * @post: (skip): takes on its way a call of which nobody is to hear, and gives whether it
  *   could; %NULL to get such calls through @submit, as requests with
@@ -130,7 +131,8 @@ struct _MaltWorkerClass
   gboolean    any_thread;
 
   void     (* wait)      (MaltWorker  *self,
-                          MaltRequest *request);
+                          MaltRequest *request,
+                          gint64       deadline);
   void     (* wake)      (MaltWorker  *self,
                           MaltRequest *request);
   gboolean (* post)      (MaltWorker  *self,

@@ -14,6 +14,7 @@
 #include "malt-function.h"
 #include "malt-launcher.h"
 #include "malt-module.h"
+#include "malt-pending.h"
 #include "malt-pool.h"
 #include "malt-request.h"
 #include "malt-runtime.h"

@@ -59,7 +59,7 @@ test_clean (void)
       MaltRequest *eval;
 
       assert_new (self);
-      malt_request_set_context (self, g_main_context_default ());
+      malt_request_set_context (self, g_main_context_default (), FALSE);
       malt_request_set_id (self, 7);
       malt_request_interrupt (self);
       malt_request_return_withdrawn (self);
@@ -243,7 +243,7 @@ new_request_cb (gpointer data)
 
   *made = new_request (&n_answers);
   assert_new (*made);
-  malt_request_set_context (*made, g_main_context_default ());
+  malt_request_set_context (*made, g_main_context_default (), FALSE);
 }
 
 static void
@@ -259,7 +259,7 @@ test_nested_request (void)
   malt_request_release (self);
 
   self = malt_request_new_call ("module:other", g_variant_new_tuple (&argument, 1), NULL, MALT_REQUEST_FLAGS_NONE);
-  malt_request_set_context (self, g_main_context_default ());
+  malt_request_set_context (self, g_main_context_default (), FALSE);
   malt_request_abandon (self);
   malt_request_release (self);
   g_assert_nonnull (made);

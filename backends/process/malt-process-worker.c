@@ -66,9 +66,11 @@ malt_process_worker_new_buffer (MaltWorker *worker,
 
 static void
 malt_process_worker_wait (MaltWorker  *worker,
-                          MaltRequest *request)
+                          MaltRequest *request,
+                          gint64       deadline)
 {
-  malt_connection_wait (malt_process_get_connection (MALT_PROCESS_WORKER (worker)->process), worker, request);
+  malt_connection_wait (malt_process_get_connection (MALT_PROCESS_WORKER (worker)->process), worker, request,
+                        deadline);
 }
 
 static void

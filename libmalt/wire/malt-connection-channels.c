@@ -171,7 +171,7 @@ connection_link_await (MaltChannelLink *link,
   MaltConnection *connection = ((ConnectionLink *) link)->connection;
 
   g_mutex_lock (&connection->lock);
-  malt_connection_await_locked (connection, context);
+  malt_connection_await_locked (connection, context, FALSE);
   g_mutex_unlock (&connection->lock);
 }
 

@@ -77,6 +77,7 @@ struct _MaltConnection
   GPtrArray          *reply_sources;  /* of MaltReplySource */
   GSource            *poller;         /* the one of them that polls, not owned; none once the
                                          connection is lost and closed */
+  guint               n_awaited;      /* in all of them together */
   GHashTable         *channels;       /* id → the link of a channel, owned; NULL before there is one */
   guint32             last_channel;   /* the greatest id of one so far */
   guint               n_opening;      /* requests for channels that were sent and not answered */
@@ -114,7 +115,8 @@ gboolean  malt_connection_take_reply            (MaltConnection   *self,
 void      malt_connection_await_reply_locked    (MaltConnection   *self,
                                                  MaltRequest      *request);
 void      malt_connection_await_locked          (MaltConnection   *self,
-                                                 GMainContext     *context);
+                                                 GMainContext     *context,
+                                                 gboolean          is_attended);
 void      malt_connection_forget_locked         (MaltConnection   *self,
                                                  GMainContext     *context);
 gboolean  malt_connection_wait_for              (MaltConnection   *self,

@@ -31,6 +31,12 @@ typedef struct
  * when it wakes, because nobody knows what its context does then, and wakes another one
  * that sleeps to take its place.
  *
+ * Where calls are mostly waited for by threads that have come to do so, their replies are read
+ * by these, and the context sleeps through.  To wake it for each call, only because something is
+ * awaited there again, would cost more than the call: so a context that is sure to be run stays
+ * the poller meanwhile.  The transport need not tell it of anything until there is something to
+ * await.
+ *
  * It reads when it is prepared, where a reply is there already or soon, and when it is
  * checked; it is never dispatched.  A context that wakes does not check what is of lower
  * priority than a source that is ready, so a source of the usual priority could miss that
@@ -48,6 +54,9 @@ typedef struct
   /* Guarded by the connection's lock. */
   guint           n_awaited;
   gboolean        is_asleep;          /* or will be soon */
+  gboolean        is_attended;        /* its context is run always */
+  gboolean        stays;              /* it polls also while nothing is awaited, as something was
+                                         since it woke last */
 } MaltReplySource;
 
 static MaltReplySource *
@@ -75,7 +84,10 @@ malt_connection_forget_locked (MaltConnection *self,
   MaltReplySource *source = context != NULL ? find_reply_source_locked (self, context) : NULL;
 
   if (source != NULL && source->n_awaited > 0)
-    source->n_awaited--;
+    {
+      source->n_awaited--;
+      self->n_awaited--;
+    }
 }
 
 /* Once the request is done: whoever waits for it looks whether it is after having said that
@@ -176,13 +188,13 @@ malt_connection_listen_locked (MaltConnection *self)
 {
   MaltReplySource *poller = (MaltReplySource *) self->poller;
 
-  if (self->reading || self->lost || (poller == NULL && self->stopping_source == NULL))
+  if (self->reading || self->lost || ((poller == NULL || self->n_awaited == 0) && self->stopping_source == NULL))
     return;
   if (!malt_transport_arm (self->transport))
     return;
 
   g_atomic_int_set (&self->has_more, TRUE);
-  if (poller != NULL && poller->n_awaited > 0) /* else its context may be gone */
+  if (poller != NULL && (poller->n_awaited > 0 || poller->is_attended)) /* else its context may be gone */
     g_main_context_wakeup (poller->context);
   if (self->stopping_source != NULL)
     g_source_set_ready_time (self->stopping_source, 0);
@@ -574,22 +586,36 @@ await_role_locked (MaltConnection *self,
   g_queue_unlink (&self->waiters, link);
 }
 
-/* Blocks until the request is done or the worker has an errand for this thread, reading
- * replies for everybody meanwhile.  Once the connection is lost, the wait goes on until
- * somebody ends the request. */
+/* Milliseconds to a deadline, for poll(). */
+static int
+time_left (gint64 deadline)
+{
+  gint64 left;
+
+  if (deadline < 0)
+    return -1;
+
+  left = MAX (0, deadline - g_get_monotonic_time ());
+  return (int) MIN ((left + 999) / 1000, G_MAXINT);
+}
+
+/* Blocks until the request is done, this thread is wanted elsewhere or the deadline, a monotonic
+ * time or -1, has passed, reading replies for everybody meanwhile.  Once the connection is lost,
+ * the wait goes on until somebody ends the request. */
 void
 malt_connection_wait (MaltConnection *self,
                       MaltWorker     *worker,
-                      MaltRequest    *request)
+                      MaltRequest    *request,
+                      gint64          deadline)
 {
   Waiter waiter = { .request = request };
   GList link = { .data = &waiter };
-  gboolean has_waited = FALSE;
+  gboolean has_waited = FALSE, in_time = TRUE;
 
   g_cond_init (&waiter.cond);
   g_mutex_lock (&self->lock);
 
-  while (!malt_request_is_done (request) && !malt_worker_has_errands (worker))
+  while (!malt_request_is_done (request) && !malt_worker_has_errands (worker) && in_time)
     {
       g_autoptr (GError) error = NULL;
       MaltIo io;
@@ -597,7 +623,8 @@ malt_connection_wait (MaltConnection *self,
       if (!take_role_locked (self, FALSE))
         {
           has_waited = TRUE;
-          await_role_locked (self, &link, -1);
+          await_role_locked (self, &link, deadline);
+          in_time = time_left (deadline) != 0;
           continue;
         }
       g_mutex_unlock (&self->lock);
@@ -605,11 +632,12 @@ malt_connection_wait (MaltConnection *self,
       do
         {
           io = read_replies (self, request, &error);
-          if (io == MALT_IO_AGAIN && !malt_request_is_done (request) && !malt_worker_has_errands (worker) &&
-              !malt_transport_spin (self->transport))
-            poll_data (self, -1);
+          in_time = time_left (deadline) != 0;
+          if (io == MALT_IO_AGAIN && in_time && !malt_request_is_done (request) &&
+              !malt_worker_has_errands (worker) && !malt_transport_spin (self->transport))
+            poll_data (self, time_left (deadline));
         }
-      while ((io == MALT_IO_DONE || io == MALT_IO_AGAIN) && !malt_request_is_done (request) &&
+      while ((io == MALT_IO_DONE || io == MALT_IO_AGAIN) && in_time && !malt_request_is_done (request) &&
              !malt_worker_has_errands (worker));
 
       finish_read (self, io, error);
@@ -622,19 +650,6 @@ malt_connection_wait (MaltConnection *self,
 
   g_mutex_unlock (&self->lock);
   g_cond_clear (&waiter.cond);
-}
-
-/* Milliseconds to a deadline, for poll(). */
-static int
-time_left (gint64 deadline)
-{
-  gint64 left;
-
-  if (deadline < 0)
-    return -1;
-
-  left = MAX (0, deadline - g_get_monotonic_time ());
-  return (int) MIN ((left + 999) / 1000, G_MAXINT);
 }
 
 static gboolean
@@ -792,7 +807,7 @@ spin_in_context (MaltReplySource *self)
   return FALSE;
 }
 
-/* Becomes the poller, if nobody is. */
+/* Becomes the poller, if nobody is, and sees to it that he is told. */
 static void
 poll_locked (MaltReplySource *self)
 {
@@ -801,7 +816,7 @@ poll_locked (MaltReplySource *self)
 
   if (connection->poller == NULL || g_source_is_destroyed (connection->poller))
     connection->poller = source;
-  if (connection->poller == source && malt_transport_arm (connection->transport))
+  if (is_waiting_locked (self) && malt_transport_arm (connection->transport))
     g_atomic_int_set (&connection->has_more, TRUE);
 }
 
@@ -823,11 +838,13 @@ reply_source_prepare (GSource *source,
     }
 
   /* What was read is delivered in this turn of the context, which does not sleep. */
-  if (!has_read && is_waiting_locked (self))
+  if (!has_read && (is_waiting_locked (self) || (self->stays && !connection->lost)))
     poll_locked (self);
   *timeout = has_read || (self->n_awaited > 0 && g_atomic_int_get (&connection->has_more)) ? 0 : -1;
   self->poll_fd.events = connection->poller == source ? G_IO_IN : 0;
   self->is_asleep = !has_read;
+  if (self->n_awaited == 0)
+    self->stays = FALSE;
   g_mutex_unlock (&connection->lock);
 
   return FALSE;
@@ -913,7 +930,8 @@ add_reply_source_locked (MaltConnection *self,
 /* Sees to it that the main context, in which one more thing is awaited, reads. */
 void
 malt_connection_await_locked (MaltConnection *self,
-                              GMainContext   *context)
+                              GMainContext   *context,
+                              gboolean        is_attended)
 {
   MaltReplySource *source;
 
@@ -924,8 +942,16 @@ malt_connection_await_locked (MaltConnection *self,
   if (source == NULL)
     source = add_reply_source_locked (self, context);
 
+  self->n_awaited++;
+  source->is_attended |= is_attended;
+  source->stays |= is_attended && self->transport->klass->arm != NULL; /* else it is told always */
+  if (source->n_awaited++ > 0)
+    return;
+
   /* A context that runs in another thread may be asleep without our descriptor. */
-  if (source->n_awaited++ == 0 && !g_main_context_is_owner (context))
+  if (source->is_asleep && self->poller == &source->source)
+    malt_connection_listen_locked (self);
+  else if (!g_main_context_is_owner (context))
     g_main_context_wakeup (context);
 }
 
@@ -943,6 +969,7 @@ malt_connection_listen (MaltConnection *self,
       if (source == NULL)
         source = add_reply_source_locked (self, context);
       source->n_awaited++;
+      self->n_awaited++;
       self->listener = source;
       if (!g_main_context_is_owner (context))
         g_main_context_wakeup (context);
@@ -959,7 +986,10 @@ malt_connection_unlisten (MaltConnection *self)
   g_mutex_lock (&self->lock);
   source = g_steal_pointer (&self->listener);
   if (source != NULL)
-    source->n_awaited--;
+    {
+      source->n_awaited--;
+      self->n_awaited--;
+    }
   g_mutex_unlock (&self->lock);
 }
 
@@ -967,5 +997,5 @@ void
 malt_connection_await_reply_locked (MaltConnection *self,
                                     MaltRequest    *request)
 {
-  malt_connection_await_locked (self, malt_request_get_context (request));
+  malt_connection_await_locked (self, malt_request_get_context (request), malt_request_is_attended (request));
 }

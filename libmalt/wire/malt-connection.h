@@ -43,7 +43,8 @@ GBytes         *malt_connection_new_buffer (MaltConnection     *self,
                                            gpointer            *data);
 void            malt_connection_wait      (MaltConnection      *self,
                                            MaltWorker          *worker,
-                                           MaltRequest         *request);
+                                           MaltRequest         *request,
+                                           gint64               deadline);
 void            malt_connection_listen    (MaltConnection      *self,
                                            GMainContext        *context);
 void            malt_connection_unlisten  (MaltConnection      *self);
