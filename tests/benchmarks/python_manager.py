@@ -123,6 +123,7 @@ def main():
         bench_spawn(peer, start, Malt.Worker.stop, 8)
         worker, _ = start()
         bench(peer, 'noop_sync_us', lambda: worker.call('py_work.inc', 1), k=50)
+        bench(peer, 'future_us', lambda: worker.submit('py_work.inc', 1).result(), k=50)
         bench(peer, 'eval_sync_us', lambda: worker.eval('1 + 1'), k=50)
         bench_rate(peer, 'pipelined_calls_per_s', lambda: in_flight(worker), N)
         bench_rate(peer, 'fire_and_forget_per_s', lambda: forget(worker), MANY)

@@ -33,6 +33,7 @@ ROWS = {row.name: row for row in [
     Row('noop_after_idle_us', 'blocking call, after 2 ms of idleness', ('raw-shm-adaptive', 'noop_after_idle_us')),
     Row('call_sync_us', 'blocking call of a Python function', SPINNING),
     Row('eval_sync_us', 'blocking evaluation of x + 1', SPINNING),
+    Row('future_us', 'future, waited for at once', SPINNING),
     Row('async_single_us', 'asynchronous call, one at a time', SLEEPING),
     Row('pipelined_calls_per_s', 'calls in flight, with results', ('raw-shm-adaptive', 'pipelined_calls_per_s')),
     Row('map_per_s', 'items of Executor.map(), one by one'),
@@ -156,6 +157,8 @@ AIMS = {
         times_peers(max, 5, 'pipelined_calls_per_s', 'py-executor', 'py-execnet'),
     ('malt-python-manager', 'numpy_50MB_ms'):
         times_peers(min, 0.2, 'numpy_50MB_ms', 'py-pipe-spawn', 'py-executor', 'py-execnet'),
+    ('malt-python-manager', 'future_us'): Value(15),
+    ('malt-executor', 'noop_sync_us'): Strictest(min, Value(15), times_peers(min, 0.2, 'noop_sync_us', 'py-executor')),
     ('malt-executor', 'pipelined_calls_per_s'): times_peers(max, 5, 'pipelined_calls_per_s', 'py-executor'),
     ('malt-executor', 'map_per_s'): times_peers(max, 1, 'map_per_s', 'py-executor'),
     ('malt-executor', 'map_100_per_s'): times_peers(max, 1, 'map_100_per_s', 'py-executor'),

@@ -44,6 +44,16 @@ print(worker.call('abs', -2))
                 self.assertRegex(done.stdout, r'^RuntimeError process \d+ was forked from the one that uses libmalt.*'
                                  r'\n2\n$')
 
+    def test_futures_from_before(self):
+        done = run_python(PRELUDE + '''
+future = worker.submit('time.sleep', 600)
+in_copy(lambda: future.result())
+in_copy(lambda: future.exception(5))
+in_copy(lambda: future.cancel())
+print(future.cancel(), worker.call('abs', -2))
+''')
+        self.assertRegex(done.stdout, r'^(RuntimeError process \d+ was forked .*\n){2}nothing\nTrue 2\n$')
+
     def test_the_copy_ends_nothing(self):
         done = run_python(PRELUDE + '''
 def drop():

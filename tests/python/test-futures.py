@@ -6,9 +6,13 @@ import asyncio
 import concurrent.futures
 import gc
 import os
+import queue
+import signal
 import sys
 import threading
+import time
 import unittest
+import weakref
 
 from gi.repository import Gio, GLib
 
@@ -69,6 +73,118 @@ class Futures(WorkerTest):
         event = threading.Event()
         self.worker.submit('abs', 1).add_done_callback(lambda future: event.set())
         self.assertTrue(event.wait(PATIENCE))
+
+    def test_callbacks_of_one_that_is_waited_for(self):
+        for _ in range(50):
+            calls = []
+            ended = queue.SimpleQueue()
+            future = self.worker.submit('abs', -1)
+            future.add_done_callback(lambda future: calls.append(future.result()))
+            future.add_done_callback(ended.put)
+            self.assertEqual(future.result(PATIENCE), 1)
+            self.assertEqual(ended.get(timeout=PATIENCE), future)
+            self.assertEqual(calls, [1])
+
+    def test_waiting_in_a_callback(self):
+        values = queue.SimpleQueue()
+        later = [self.worker.submit('abs', -i) for i in range(1, 20)]
+        first = self.worker.submit('abs', 0)
+        first.add_done_callback(lambda future: values.put([each.result(PATIENCE) for each in later]))
+        first.add_done_callback(lambda future: values.put(self.worker.submit('abs', -20).result(PATIENCE)))
+        self.assertEqual(first.result(PATIENCE), 0)
+        self.assertEqual(values.get(timeout=PATIENCE), list(range(1, 20)))
+        self.assertEqual(values.get(timeout=PATIENCE), 20)
+
+    def test_many_threads_wait(self):
+        for function, arguments in (('time.sleep', (0.1,)), ('int', ('x',))):
+            with concurrent.futures.ThreadPoolExecutor(8) as threads:
+                for _ in range(5):
+                    future = self.worker.submit(function, *arguments)
+                    found = list(threads.map(lambda _: future.exception(PATIENCE), range(8)))
+                    self.assertEqual({type(each) for each in found},
+                                     {Malt.RemoteException if function == 'int' else type(None)})
+
+    def test_each_thread_waits_for_its_own(self):
+        def use(n):
+            return [self.worker.submit('abs', -i).result(PATIENCE) for i in range(n, n + 200)]
+
+        with concurrent.futures.ThreadPoolExecutor(4) as threads:
+            for n, values in zip(range(0, 800, 100), threads.map(use, range(0, 800, 100))):
+                self.assertEqual(values, list(range(n, n + 200)))
+
+    def test_a_wait_that_is_too_short(self):
+        self.worker.eval('import asyncio, threading; gate = threading.Event()')
+        future = self.worker.submit_eval('await asyncio.to_thread(gate.wait); 5')
+        for timeout in 0, -1, 0.01, 1e-9, 0.05:
+            with self.assertRaises(concurrent.futures.TimeoutError):
+                future.result(timeout)
+            with self.assertRaises(concurrent.futures.TimeoutError):
+                future.exception(timeout)
+        with self.assertRaises(TypeError):
+            future.result('x')
+        # What others wait for is read meanwhile.
+        self.assertEqual(self.worker.submit('abs', -2).result(PATIENCE), 2)
+        self.worker.submit('gate.set')
+        self.assertEqual(future.result(PATIENCE), 5)
+
+    @interrupts_python
+    def test_cancelled_while_a_thread_waits(self):
+        future = self.worker.submit('time.sleep', 600)
+        raised = queue.SimpleQueue()
+
+        def wait():
+            try:
+                future.result()
+            except concurrent.futures.CancelledError as error:
+                raised.put(error)
+
+        threads = [threading.Thread(target=wait) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.05)
+        self.assertTrue(future.cancel())
+        for _ in threads:
+            raised.get(timeout=PATIENCE)
+        for thread in threads:
+            thread.join()
+        self.assertEqual(self.worker.submit('abs', -1).result(PATIENCE), 1)
+
+    def test_handlers_of_signals_run_meanwhile(self):
+        times = []
+        self.worker.eval('import asyncio, threading; bell = threading.Event()')
+
+        def ring(*unused):
+            times.append(time.monotonic())
+            if len(times) == 3:
+                self.worker.submit('bell.set')
+
+        future = self.worker.submit_eval('await asyncio.to_thread(bell.wait)')
+        before = signal.signal(signal.SIGALRM, ring)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+            self.assertTrue(future.result(PATIENCE))
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        self.assertGreaterEqual(len(times), 3)
+
+    def test_a_handler_that_raises(self):
+        def fail(*unused):
+            raise ZeroDivisionError
+
+        self.worker.eval('import asyncio, threading; end = threading.Event()')
+        future = self.worker.submit_eval('await asyncio.to_thread(end.wait)')
+        before = signal.signal(signal.SIGALRM, fail)
+        try:
+            with self.assertRaises(ZeroDivisionError):
+                signal.setitimer(signal.ITIMER_REAL, 0.05)
+                future.result(PATIENCE)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        self.assertFalse(future.done())
+        self.worker.call('end.set')
+        self.assertTrue(future.result(PATIENCE))
 
     def test_order(self):
         self.worker.eval('order = []')
@@ -149,11 +265,17 @@ class Futures(WorkerTest):
         def use():
             for future in [self.worker.submit('len', argument) for _ in range(100)]:
                 future.result(PATIENCE)
+            cancelled = []
             for _ in range(20):
                 self.worker.submit('int', 'x').exception(PATIENCE)
-                self.worker.submit('abs', 1).cancel()
-            # The thread drops what it has had before it puts the next result.
-            self.worker.submit('abs', 1).result(PATIENCE)
+                future = self.worker.submit('abs', 1)
+                future.cancel()
+                cancelled.append(weakref.ref(future))
+            del future
+            # Until their calls have ended.
+            deadline = time.monotonic() + PATIENCE
+            while any(reference() is not None for reference in cancelled) and time.monotonic() < deadline:
+                time.sleep(0.001)
 
         use()
         gc.collect()

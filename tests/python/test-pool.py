@@ -218,6 +218,31 @@ class Workers(unittest.TestCase):
             self.assertEqual(len(list(pool.map(task_functions.crash_once, paths, retry=True))), 3)
             self.assertGreaterEqual(pool.n_restarts, 1)
 
+    def test_waiting_for_futures(self):
+        with make_pool(1) as pool:
+            # The worker is not there yet; then the second waits for the first.
+            first, second = pool.submit(task_functions.nap, 0.05, 1), pool.submit('abs', -2)
+            with self.assertRaises(concurrent.futures.TimeoutError):
+                second.result(0.001)
+            self.assertEqual((second.result(PATIENCE), first.result(PATIENCE)), (2, 1))
+            for i in range(100):
+                self.assertEqual(pool.submit('abs', -i).result(PATIENCE), i)
+            self.assertEqual(pool.n_done, 102)
+            runs, waits = pool.submit('time.sleep', 600), pool.submit('abs', 1)
+            self.assertTrue(waits.cancel())
+            self.assertTrue(runs.cancel())
+            self.assertEqual(pool.submit('abs', -5).result(PATIENCE), 5)
+
+    def test_waiting_for_a_future_that_is_made_again(self):
+        with tempfile.TemporaryDirectory() as folder, make_pool(1) as pool:
+            pool.call('abs', 1)
+            future = pool.options(retry=True).submit(task_functions.crash_once, os.path.join(folder, 'once'))
+            self.assertIsInstance(future.result(PATIENCE), int)
+            self.assertEqual(pool.n_restarts, 1)
+            self.assertIsInstance(pool.submit(task_functions.crash).exception(PATIENCE),
+                                  Malt.TerminatedWorkerException)
+            self.assertEqual(pool.submit('abs', -1).result(PATIENCE), 1)
+
     def test_initializer(self):
         with make_pool(initializer=task_functions.remember, initargs=('a', {1, 2})) as pool:
             self.assertEqual(pool.call(task_functions.recall, 'a'), {1, 2})

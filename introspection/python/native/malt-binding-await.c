@@ -60,7 +60,6 @@ malt_binding_await (MaltBindingAwait *self,
     }
   self->callback = Py_NewRef (callback);
 
-  malt_binding_submit_flush ();
   Py_BEGIN_ALLOW_THREADS
   if (self->loop != NULL)
     g_main_context_push_thread_default (malt_binding_loop_get_context (self->loop));

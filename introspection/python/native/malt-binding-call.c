@@ -15,9 +15,6 @@ run (MaltBindingJob *job,
   PyObject *result = NULL;
   gboolean interrupted = TRUE;
 
-  /* What was submitted before is to begin before. */
-  malt_binding_submit_flush ();
-
   /* Which of its workers is to be interrupted only the pool knows. */
   if (job->pool != NULL && job->cancellable == NULL)
     job->cancellable = g_cancellable_new ();
@@ -181,7 +178,6 @@ malt_binding_do (PyObject *module,
 
   if (malt_binding_job_parse (&job, args, MALT_PYTHON_VALUES_PLAIN))
     {
-      malt_binding_submit_flush ();
       Py_BEGIN_ALLOW_THREADS
       done = malt_binding_job_do (&job, &error);
       Py_END_ALLOW_THREADS

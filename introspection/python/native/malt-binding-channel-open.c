@@ -52,7 +52,6 @@ malt_binding_channel_open (PyObject *module,
 
   if (!parse_opening (&job, args))
     goto out;
-  malt_binding_submit_flush ();
   if (!malt_binding_wait_begin (&wait, job.worker, NULL))
     goto out;
   channel = malt_worker_open_channel (job.worker, job.module, job.source, job.timeout_msec, job.cancellable, &error);

@@ -175,8 +175,6 @@ run (MaltChannel  *channel,
 
   own = g_object_ref (channel);
   cancellable = given != NULL ? g_object_ref (given) : g_cancellable_new ();
-  /* What was submitted may be what it waits for. */
-  malt_binding_submit_flush ();
   if (!malt_binding_wait_begin (&wait, NULL, cancellable))
     return FALSE;
   done = run_once (channel, what, value, timeout_msec, cancellable, &error);

@@ -408,6 +408,34 @@ malt_binding_job_run (MaltBindingJob  *self,
   return NULL;
 }
 
+/* Begins it, for @func to be told what came of it, as malt_worker_remote_call_begin() says.  With
+ * the GIL or without. */
+MaltPending *
+malt_binding_job_begin (MaltBindingJob  *self,
+                        GMainContext    *context,
+                        MaltPendingFunc  func,
+                        gpointer         user_data)
+{
+  MaltRequestFlags flags = self->no_value ? MALT_REQUEST_FLAGS_NO_VALUE : MALT_REQUEST_FLAGS_NONE;
+  MaltPending *pending;
+
+  if (self->pool != NULL)
+    return self->function != NULL
+             ? malt_pool_remote_call_begin (self->pool, self->function, self->arguments, self->keywords, self->flags,
+                                            self->timeout_msec, self->cancellable, context, func, user_data)
+             : malt_pool_remote_eval_begin (self->pool, self->module, self->source, self->flags,
+                                            self->timeout_msec, self->cancellable, context, func, user_data);
+
+  pending = self->function != NULL
+              ? malt_worker_remote_call_begin (self->worker, self->function, self->arguments, self->keywords, flags,
+                                               self->timeout_msec, self->cancellable, context, func, user_data)
+              : malt_worker_remote_eval_begin (self->worker, self->module, self->source, flags, self->timeout_msec,
+                                               self->cancellable, context, func, user_data);
+  if (self->progress != NULL)
+    malt_binding_progress_begun (self->progress);
+  return pending;
+}
+
 /* Does not block.  With the GIL or without. */
 void
 malt_binding_job_start (MaltBindingJob      *self,

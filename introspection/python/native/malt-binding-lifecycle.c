@@ -123,9 +123,6 @@ malt_binding_shut_down (PyObject *module,
   if (cancellable == NULL)
     return NULL;
 
-  /* What was submitted before is to be in the pool before. */
-  malt_binding_submit_flush ();
-
   if (!malt_binding_wait_begin (&wait, NULL, cancellable))
     return NULL;
   if (!waits)

@@ -176,7 +176,8 @@ PyInit__native (void)
   g_autoptr (PyObject) pygobject = pygobject_init (3, 42, 0);
   PyObject *module;
 
-  if (pygobject == NULL || PyType_Ready (&malt_binding_context_type) < 0)
+  if (pygobject == NULL || PyType_Ready (&malt_binding_context_type) < 0 ||
+      PyType_Ready (&malt_binding_submission_type) < 0)
     return NULL;
 
   module = PyModule_Create (&definition);

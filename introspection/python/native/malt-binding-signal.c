@@ -66,7 +66,8 @@ is_to_break_off (void)
   return result;
 }
 
-/* Reads what signals came; gives how many of them were SIGINT. */
+/* Reads what signals came; gives how many of them were SIGINT.  A wait that all of them end is
+ * over. */
 static guint
 read_signals_locked (void)
 {
@@ -76,6 +77,8 @@ read_signals_locked (void)
   while (read (pipe_fds[0], &number, 1) == 1)
     {
       n += number == SIGINT;
+      if (waiting != NULL && waiting->pending != NULL)
+        g_atomic_int_set (&waiting->is_wanted, TRUE);
       if (n_seen < sizeof seen)
         seen[n_seen++] = number;
     }
@@ -94,7 +97,12 @@ signalled_cb (int          fd,
 
   g_mutex_lock (&wait_lock);
   n = read_signals_locked ();
-  if (waiting != NULL && n > 0)
+  if (waiting != NULL && waiting->pending != NULL)
+    {
+      if (g_atomic_int_get (&waiting->is_wanted))
+        malt_pending_wake (waiting->pending);
+    }
+  else if (waiting != NULL && n > 0)
     serial = waiting->serial;
   else if (n > 0)
     is_missed = TRUE;
@@ -338,14 +346,15 @@ malt_binding_is_waiting (PyObject *module,
   return PyBool_FromLong (n_waits > 0);
 }
 
-/* Before a thread waits for the worker; or for something else that the cancellable breaks
- * off.  Gives the GIL away; or FALSE, with the GIL and the exception of a signal's handler,
+/* Before a thread waits.  Gives the GIL away; or FALSE, with the GIL and the exception of a signal's handler,
  * and then there is no wait that has to be ended. */
-gboolean
-malt_binding_wait_begin (MaltBindingWait *self,
-                         MaltWorker      *worker,
-                         GCancellable    *cancellable)
+static gboolean
+wait_begin (MaltBindingWait *self,
+            MaltWorker      *worker,
+            GCancellable    *cancellable,
+            MaltPending     *pending)
 {
+  self->is_wanted = FALSE;
   self->active = pipe_fds[0] >= 0 && PyThread_get_thread_ident () == main_thread;
   n_waits++;
   if (!self->active)
@@ -356,6 +365,7 @@ malt_binding_wait_begin (MaltBindingWait *self,
 
   self->worker = worker;
   self->cancellable = cancellable;
+  self->pending = pending;
   self->n_presses = 0;
   self->outer_fd = take_fd ();
   if (look_and_enter (self))
@@ -368,6 +378,25 @@ malt_binding_wait_begin (MaltBindingWait *self,
       pass_signals_on (self->outer_fd);
     }
   return FALSE;
+}
+
+/* The wait is for the worker, whose code a Ctrl-C interrupts; or for something else that the
+ * cancellable breaks off. */
+gboolean
+malt_binding_wait_begin (MaltBindingWait *self,
+                         MaltWorker      *worker,
+                         GCancellable    *cancellable)
+{
+  return wait_begin (self, worker, cancellable, NULL);
+}
+
+/* The wait is for a call that goes on: a signal ends the wait, so that Python deals with it, and
+ * the caller waits again. */
+gboolean
+malt_binding_wait_begin_for (MaltBindingWait *self,
+                             MaltPending     *pending)
+{
+  return wait_begin (self, NULL, NULL, pending);
 }
 
 /* When the wait is over: takes the GIL back.  TRUE if there is an exception now, by which the
@@ -388,7 +417,7 @@ malt_binding_wait_end (MaltBindingWait *self,
   if (self->outer_fd >= 0)
     exchange_fd (self->outer_fd);
   raised = PyErr_CheckSignals () < 0;
-  if (raised || self->n_presses > 0 || self->outer_fd >= 0)
+  if (raised || self->n_presses > 0 || self->is_wanted || self->outer_fd >= 0)
     pass_signals_on (self->outer_fd);
 
   /* A handler that only makes a note, as that of a main loop does. */

@@ -95,6 +95,10 @@ GVariant *malt_binding_job_run       (MaltBindingJob  *self,
                                       GError         **error);
 gboolean  malt_binding_job_do        (MaltBindingJob  *self,
                                       GError         **error);
+MaltPending *malt_binding_job_begin  (MaltBindingJob      *self,
+                                      GMainContext        *context,
+                                      MaltPendingFunc      func,
+                                      gpointer             user_data);
 void      malt_binding_job_start     (MaltBindingJob      *self,
                                       GAsyncReadyCallback  callback,
                                       gpointer             user_data);
@@ -140,9 +144,12 @@ struct _MaltBindingWait
   /* Guarded by the lock of the waits, once it was entered. */
   MaltWorker      *worker;    /* (nullable): what runs there is interrupted; the caller keeps it */
   GCancellable    *cancellable; /* (nullable): is cancelled instead; the caller keeps it */
+  MaltPending     *pending;   /* (nullable): else, all signals end the wait; the caller keeps it */
   MaltBindingWait *outer;     /* the wait in which this one takes place */
   guint64          serial;
   guint            n_presses; /* how often Ctrl-C was pressed */
+
+  gint             is_wanted; /* atomic: of one that signals end, that there was one */
 };
 
 gboolean malt_binding_signals_init   (void);
@@ -153,6 +160,8 @@ PyObject *malt_binding_is_waiting    (PyObject *module,
 gboolean malt_binding_wait_begin     (MaltBindingWait *self,
                                       MaltWorker      *worker,
                                       GCancellable    *cancellable);
+gboolean malt_binding_wait_begin_for (MaltBindingWait *self,
+                                      MaltPending     *pending);
 gboolean malt_binding_wait_end       (MaltBindingWait *self,
                                       gboolean         failed);
 
@@ -165,9 +174,15 @@ PyObject *malt_binding_worker_submit (PyObject        *self,
                                       PyObject *const *args,
                                       Py_ssize_t       n_args,
                                       PyObject        *keyword_names);
+
+/* malt-binding-future.c */
+extern PyTypeObject malt_binding_submission_type;
+gboolean  malt_binding_submit_job    (MaltBindingJob *job,
+                                      PyObject       *future,
+                                      PyObject       *worker,
+                                      PyObject       *tasks);
 PyObject *malt_binding_submit_end    (PyObject *module,
                                       PyObject *unused);
-void      malt_binding_submit_flush  (void);
 
 /* malt-binding-context.c */
 typedef struct _MaltBindingLoop MaltBindingLoop;

@@ -22,7 +22,7 @@ class Future(concurrent.futures.Future):
     _state = PENDING
     _result = None
     _exception = None
-    _malt_cancel = None  # what cancels it, while it is under way
+    _malt_call = None  # what _native has of it, to wait for it and to cancel it
 
     def __init__(self):
         pass
@@ -41,22 +41,28 @@ class Future(concurrent.futures.Future):
             if self._state == CANCELLED:
                 # So that wait() and as_completed() know.
                 self.set_running_or_notify_cancel()
-            capsule, self._malt_cancel = self._malt_cancel, None
-        if capsule is not None:
-            _native.cancel(capsule)
+            call, self._malt_call = self._malt_call, None
+        if call is not None:
+            call.cancel()
         return True
 
     def running(self):
         """Whether it was handed to its worker and is not done."""
-        return self._malt_cancel is not None and not self.done()
+        return self._malt_call is not None and not self.done()
 
     def done(self):
         return self._state != PENDING
 
+    # A thread that waits reads the answer itself, if nobody else does. What is left then is to
+    # wait for somebody else, or for the call to begin.
+
     def result(self, timeout=None):
-        if self._state == FINISHED and self._exception is None:
-            return self._result
+        call = self._malt_call
         try:
+            if self._state == PENDING and call is not None:
+                timeout = call.wait(timeout)
+            if self._state == FINISHED and self._exception is None:
+                return self._result
             return super().result(timeout)
         except KeyboardInterrupt:
             # Ctrl-C while waiting; one that the worker raised is a Malt.InterruptedError.
@@ -64,7 +70,10 @@ class Future(concurrent.futures.Future):
             raise
 
     def exception(self, timeout=None):
+        call = self._malt_call
         try:
+            if self._state == PENDING and call is not None:
+                timeout = call.wait(timeout)
             return super().exception(timeout)
         except KeyboardInterrupt:
             self.cancel()
