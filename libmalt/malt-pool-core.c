@@ -345,8 +345,8 @@ malt_pool_core_act (MaltPoolCore    *self,
     {
       gpointer item;
 
-      if ((item = g_queue_pop_head_link (&actions->begin)) != NULL)
-        malt_pool_job_begin (((MaltPoolEntry *) ((GList *) item)->data)->job, actions);
+      if ((item = pop (&actions->begin)) != NULL)
+        malt_pool_member_begin (item, actions);
       else if ((item = g_queue_pop_head_link (&actions->fail)) != NULL)
         malt_pool_job_finish (((MaltPoolEntry *) ((GList *) item)->data)->job, NULL, NULL);
       else if ((item = pop (&actions->start)) != NULL)
@@ -369,6 +369,7 @@ malt_pool_core_act (MaltPoolCore    *self,
         break;
     }
 
+  g_clear_pointer (&actions->begin, g_ptr_array_unref);
   g_clear_pointer (&actions->start, g_ptr_array_unref);
   g_clear_pointer (&actions->stop, g_ptr_array_unref);
   g_clear_pointer (&actions->cancel, g_ptr_array_unref);

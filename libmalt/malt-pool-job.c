@@ -243,7 +243,7 @@ malt_pool_job_give_locked (MaltPoolJob     *self,
 {
   g_assert (self->member == NULL);
   self->member = malt_pool_member_ref (member);
-  g_queue_push_tail_link (&actions->begin, &self->entry.link);
+  malt_pool_member_give_locked (member, &self->entry.link, actions);
 }
 
 /* Gives its worker back, and puts it into the queue again, if it may, or says that it is

@@ -32,6 +32,7 @@ malt_pool_member_new_locked (MaltPoolCore *core)
   self->link.data = self->ready_link.data = self;
   self->usual_usec = -1;
   g_queue_init (&self->lost);
+  g_queue_init (&self->given);
 
   g_queue_push_tail_link (&core->members, &self->link);
   core->n_starting++;
@@ -61,6 +62,7 @@ malt_pool_member_unref (MaltPoolMember *self)
 
   g_assert (self->state == MALT_POOL_MEMBER_GONE);
   g_assert (self->lost.length == 0);
+  g_assert (self->given.length == 0);
   g_clear_object (&self->started);
   g_clear_object (&self->worker);
   g_clear_object (&self->start_cancellable);
@@ -256,6 +258,47 @@ malt_pool_member_take_locked (MaltPoolMember *self)
   unlist_locked (self);
   if (malt_pool_member_has_room_locked (self))
     malt_pool_member_list_locked (self);
+}
+
+/* Threads that give it jobs at the same time, those that submit them and those that see others
+ * end, must not change their order.  So what it has been given it is told of by one of them at a
+ * time. */
+void
+malt_pool_member_give_locked (MaltPoolMember  *self,
+                              GList           *link,
+                              MaltPoolActions *actions)
+{
+  g_queue_push_tail_link (&self->given, link);
+  if (self->is_told)
+    return;
+
+  self->is_told = TRUE;
+  if (actions->begin == NULL)
+    actions->begin = g_ptr_array_new ();
+  g_ptr_array_add (actions->begin, malt_pool_member_ref (self));
+}
+
+/* Begins what it was given.  Takes the reference. */
+void
+malt_pool_member_begin (MaltPoolMember  *self,
+                        MaltPoolActions *actions)
+{
+  MaltPoolCore *core = self->core;
+  GList *link;
+
+  for (;;)
+    {
+      g_mutex_lock (&core->lock);
+      link = g_queue_pop_head_link (&self->given);
+      self->is_told = link != NULL;
+      g_mutex_unlock (&core->lock);
+      if (link == NULL)
+        break;
+
+      malt_pool_job_begin (((MaltPoolEntry *) link->data)->job, actions);
+    }
+
+  malt_pool_member_unref (self);
 }
 
 /* Ending. */

@@ -38,6 +38,8 @@ struct _MaltPoolMember
   gboolean            is_announced;    /* by a signal */
   guint               n_running;
   guint               n_calls;
+  GQueue              given;           /* of MaltPoolJob, not owned, which it has not been told of */
+  gboolean            is_told;         /* a thread is just telling it of them */
   gint64              idle_since;
 
   /* The same; of one that can be given calls ahead. */

@@ -113,7 +113,7 @@ struct _MaltPoolCore
 /* What is to be done once the lock is given up: see malt_pool_core_act(). */
 typedef struct
 {
-  GQueue     begin;                    /* of MaltPoolJob, which have been given a worker */
+  GPtrArray *begin;                    /* of MaltPoolMember, owned, which have been given jobs */
   GQueue     fail;                     /* of MaltPoolJob, with their errors */
   GPtrArray *start;                    /* of MaltPoolMember, owned */
   GPtrArray *stop;                     /* the same */
@@ -122,7 +122,7 @@ typedef struct
   GQueue     tell;                     /* of MaltPoolWaiter, owned */
 } MaltPoolActions;
 
-#define MALT_POOL_ACTIONS_INIT { G_QUEUE_INIT, G_QUEUE_INIT, NULL, NULL, NULL, NULL, G_QUEUE_INIT }
+#define MALT_POOL_ACTIONS_INIT { NULL, G_QUEUE_INIT, NULL, NULL, NULL, NULL, G_QUEUE_INIT }
 
 /* The core. */
 MaltPoolCore   *malt_pool_core_new              (MaltPool          *pool);
@@ -173,6 +173,11 @@ gboolean        malt_pool_member_is_idle_locked (MaltPoolMember    *self);
 void            malt_pool_member_take_locked    (MaltPoolMember    *self);
 MaltPoolMember *malt_pool_member_find_ahead_locked
                                                 (MaltPoolCore      *core);
+void            malt_pool_member_give_locked    (MaltPoolMember    *self,
+                                                 GList             *link,
+                                                 MaltPoolActions   *actions);
+void            malt_pool_member_begin          (MaltPoolMember    *self,
+                                                 MaltPoolActions   *actions);
 gint64          malt_pool_member_look_locked    (MaltPoolMember    *self,
                                                  gint64             now,
                                                  MaltPoolActions   *actions);

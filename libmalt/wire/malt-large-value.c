@@ -6,6 +6,7 @@
 
 #include <gio/gio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "malt-error.h"
 #include "malt-value-scan.h"
@@ -144,6 +145,52 @@ check_value (GVariant       *value,
   return FALSE;
 }
 
+/* Whether the value has no bytes yet but consists of others: then it gives these themselves.  It
+ * only matters to what it costs. */
+static gboolean
+is_in_parts (GVariant *value)
+{
+  g_autoptr (GVariant) first = NULL;
+  g_autoptr (GVariant) again = NULL;
+
+  if (!g_variant_is_container (value) || g_variant_n_children (value) == 0)
+    return FALSE;
+
+  first = g_variant_get_child_value (value, 0);
+  again = g_variant_get_child_value (value, 0);
+  return first == again;
+}
+
+/* Copies a value that is in parts, checks it and copies it to where others may write.  GLib would
+ * do the first with memory of small pages, whose first use takes several times as long as to copy
+ * into them. */
+static gboolean
+copy_parts (GVariant  *whole,
+            GVariant  *value,
+            gsize      size,
+            gpointer   room,
+            GError   **error)
+{
+  gpointer scratch = mmap (NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  gboolean is_good;
+
+  if (scratch == MAP_FAILED)
+    {
+      g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION,
+                   "the value cannot cross: there is no memory for its %" G_GSIZE_FORMAT " bytes", size);
+      return FALSE;
+    }
+
+  madvise (scratch, size, MADV_HUGEPAGE); /* advice only */
+  g_variant_store (value, scratch);
+  is_good = check_value (whole, scratch, size, error);
+  if (is_good)
+    memcpy (room, scratch, size);
+  munmap (scratch, size);
+
+  return is_good;
+}
+
 /* Copies @value, which has the bytes of @whole, into the arena.  What its bytes have to be
  * checked for is checked where nobody else can write.  FALSE without an error if there is no
  * room. */
@@ -158,10 +205,13 @@ copy_in (MaltLargeValue  *self,
          GError         **error)
 {
   gsize size = g_variant_get_size (value);
+  gboolean is_checked_before = needs_check && peer == MALT_PEER_WORKER;
+  gboolean in_parts = is_checked_before && is_in_parts (value);
   gconstpointer data = NULL;
+  gboolean is_good;
   gpointer room;
 
-  if (needs_check && peer == MALT_PEER_WORKER)
+  if (is_checked_before && !in_parts)
     {
       data = g_variant_get_data (value);
       if (!check_value (whole, data, size, error))
@@ -175,15 +225,21 @@ copy_in (MaltLargeValue  *self,
   self->arena = arena;
   *offset = malt_arena_offset (arena, room);
   if (data != NULL)
-    memcpy (room, data, size);
+    {
+      memcpy (room, data, size);
+      return TRUE;
+    }
+
+  if (in_parts)
+    is_good = copy_parts (whole, value, size, room, error);
   else
-    g_variant_store (value, room);
-
-  if (data != NULL || check_value (whole, room, size, error))
-    return TRUE;
-
-  malt_large_value_clear (self);
-  return FALSE;
+    {
+      g_variant_store (value, room);
+      is_good = check_value (whole, room, size, error);
+    }
+  if (!is_good)
+    malt_large_value_clear (self);
+  return is_good;
 }
 
 static GBytes *

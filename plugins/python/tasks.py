@@ -106,9 +106,26 @@ class Unpickler(pickle.Unpickler):
         return make(*identity)
 
 
+def to_bytearray(buffer):
+    return buffer.obj.tobytearray() if type(buffer) is memoryview else bytearray(buffer)
+
+
+def to_bytes(buffer):
+    return buffer.obj.tobytes() if type(buffer) is memoryview else buffer
+
+
+# What is done to a buffer that can be written, one that cannot, and one that is to be bytes.
+COPY = to_bytearray, lambda buffer: buffer, to_bytes
+
+
 def load(data, buffers):
     """Of the program, which is to be trusted."""
-    buffers = map(bytearray, buffers)
+    if data[:1] == b'=':
+        n = len(buffers) + 1
+        buffers = [COPY[kind](buffer) for kind, buffer in zip(data[1:n], buffers)]
+        data = data[n:]
+    else:
+        buffers = map(to_bytearray, buffers)
     if data[:1] == b'-':
         return Unpickler(io.BytesIO(data[1:]), buffers=buffers).load()
     return pickle.loads(data, buffers=buffers)

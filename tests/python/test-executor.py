@@ -84,6 +84,41 @@ class Tasks(unittest.TestCase):
         self.assertTrue((got == -numbers).all())
         got[0] = 5  # it can be written
 
+    def test_large_bytes(self):
+        for size in 100, 70_000, 5_000_000:
+            data = b'ab' + bytes(size)
+            array = bytearray(data)
+            what = 'bytes', size + 2, b'ab', b'\0\0'
+            self.assertEqual(self.run_task(task_functions.describe, data), ([what], False))
+            self.assertEqual(self.run_task(task_functions.describe, data, data, key=data), ([what] * 3, True))
+            self.assertEqual(self.run_task(lambda *values: task_functions.describe(*values), data), ([what], False))
+            self.assertEqual(self.run_task(task_functions.describe, array), ([('bytearray', *what[1:])], False))
+            got = self.run_task(task_functions.describe, pickle.PickleBuffer(memoryview(data)[1:]))
+            self.assertEqual(got[0][0][1:], (size + 1, b'b\0', b'\0\0'))
+            self.assertEqual(list(self.executor.map(task_functions.describe, [data] * 5, [data] * 5, chunksize=2)),
+                             [([what] * 2, True)] * 5)
+            self.assertEqual(list(self.executor.map(task_functions.describe, [b'x', data], chunksize=2)),
+                             [([('bytes', 1, b'x', b'x')], False), ([what], False)])
+            self.assertEqual(self.run_task(bytes, data), data)
+            # What is changed afterwards is not what is sent.
+            future = self.executor.submit(task_functions.describe, pickle.PickleBuffer(array))
+            array[:2] = b'zz'
+            self.assertEqual(future.result(PATIENCE)[0][0][2], b'ab')
+
+    def test_large_bytes_are_let_go(self):
+        data = bytes(1_000_000)
+        self.run_task(len, data)
+        before = sys.getrefcount(data)
+        for _ in range(20):
+            self.run_task(len, data)
+        self.executor.submit(time.sleep, 0.01)
+        self.executor.submit(len, data).cancel()
+        self.run_task(len, data)
+        deadline = time.monotonic() + PATIENCE
+        while sys.getrefcount(data) > before and time.monotonic() < deadline:
+            time.sleep(0.001)
+        self.assertLessEqual(sys.getrefcount(data), before)
+
     def test_functions(self):
         def inner(x, y=2):
             return x * FACTOR + y
@@ -255,8 +290,10 @@ class Tasks(unittest.TestCase):
 
     def test_in_order_of_submission(self):
         with make_executor(1) as executor:
-            state = [executor.submit(append_name(), i) for i in range(300)]
-            self.assertEqual([future.result(PATIENCE) for future in state], list(range(1, 301)))
+            append = append_name()
+            for n in range(0, 6000, 300):
+                state = [executor.submit(append, i) for i in range(300)]
+                self.assertEqual([future.result(PATIENCE) for future in state], list(range(n + 1, n + 301)))
 
     def test_under_asyncio(self):
         async def main():

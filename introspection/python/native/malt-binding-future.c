@@ -50,6 +50,7 @@ typedef struct
 static GMutex lock;
 /* Guarded by lock. */
 static GQueue done = G_QUEUE_INIT;   /* of Submission (owned) */
+static GSList *dropped;              /* of PyObject (owned) */
 static gboolean ending;
 
 /* Set once, with the GIL, and then immutable. */
@@ -233,6 +234,30 @@ take_next (void)
 }
 
 static void
+drop_all (void)
+{
+  GSList *list;
+
+  g_mutex_lock (&lock);
+  list = g_steal_pointer (&dropped);
+  g_mutex_unlock (&lock);
+
+  g_slist_free_full (list, (GDestroyNotify) Py_DecRef);
+}
+
+/* Drops a reference soon.  On any thread, with the GIL or without, and also after the interpreter's
+ * end, when nobody drops it: what the library still has then it may let go at any time. */
+void
+malt_binding_drop_later (gpointer object)
+{
+  g_mutex_lock (&lock);
+  dropped = g_slist_prepend (dropped, object);
+  g_mutex_unlock (&lock);
+
+  g_main_context_wakeup (context);
+}
+
+static void
 resolve_all (void)
 {
   PyGILState_STATE gil_state = PyGILState_Ensure ();
@@ -240,6 +265,7 @@ resolve_all (void)
 
   while ((self = take_next ()) != NULL)
     resolve (self);
+  drop_all ();
 
   PyGILState_Release (gil_state);
 }
@@ -251,7 +277,7 @@ look (gboolean *any)
   gboolean go_on;
 
   g_mutex_lock (&lock);
-  *any = done.length > 0;
+  *any = done.length > 0 || dropped != NULL;
   go_on = !ending;
   g_mutex_unlock (&lock);
 

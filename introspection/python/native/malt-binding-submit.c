@@ -44,17 +44,34 @@ malt_binding_submit (PyObject *module,
   return begun ? Py_NewRef (Py_None) : NULL;
 }
 
-/* A copy of a buffer, floating; %NULL with an exception set. */
+/* Less than that is copied. */
+#define MIN_SHARED (64 * 1024)
+
+/* Whose bytes it has, if they can never be written; or %NULL. */
+static PyObject *
+find_bytes (PyObject *object)
+{
+  if (PyMemoryView_Check (object))
+    object = PyMemoryView_GET_BUFFER (object)->obj;
+
+  return object != NULL && PyBytes_Check (object) ? object : NULL;
+}
+
+/* What is in a buffer now, floating; %NULL with an exception set. */
 static GVariant *
 pack_buffer (PyObject *object)
 {
+  PyObject *owner = find_bytes (object);
   g_autoptr (GBytes) bytes = NULL;
   Py_buffer view;
 
   if (PyObject_GetBuffer (object, &view, PyBUF_SIMPLE) < 0)
     return NULL;
 
-  bytes = malt_python_copy_new (view.buf, (gsize) view.len);
+  if (owner != NULL && view.len >= MIN_SHARED)
+    bytes = g_bytes_new_with_free_func (view.buf, (gsize) view.len, malt_binding_drop_later, Py_NewRef (owner));
+  else
+    bytes = malt_python_copy_new (view.buf, (gsize) view.len);
   PyBuffer_Release (&view);
 
   return bytes != NULL ? g_variant_new_from_bytes (G_VARIANT_TYPE_BYTESTRING, bytes, TRUE) : NULL;

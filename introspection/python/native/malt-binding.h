@@ -181,6 +181,7 @@ gboolean  malt_binding_submit_job    (MaltBindingJob *job,
                                       PyObject       *future,
                                       PyObject       *worker,
                                       PyObject       *tasks);
+void      malt_binding_drop_later    (gpointer        object);
 PyObject *malt_binding_submit_end    (PyObject *module,
                                       PyObject *unused);
 

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "malt-python-object.h"
+
 /* Arrays of numbers as they were received, without a copy.
  *
  * What Python code gets is a memoryview, which it knows how to use.  The object here is
@@ -54,6 +56,32 @@ static PyBufferProcs view_buffer_procs = {
   .bf_getbuffer = view_get_buffer,
 };
 
+/* Copies, in memory that is quick to get. */
+
+static PyObject *
+view_to_bytes (PyObject *object,
+               PyObject *unused)
+{
+  View *self = (View *) object;
+
+  return malt_python_bytes_new (self->data, (gsize) (self->n * self->size));
+}
+
+static PyObject *
+view_to_bytearray (PyObject *object,
+                   PyObject *unused)
+{
+  View *self = (View *) object;
+
+  return malt_python_bytearray_new (self->data, (gsize) (self->n * self->size));
+}
+
+static PyMethodDef view_methods[] = {
+  { "tobytes", view_to_bytes, METH_NOARGS, NULL },
+  { "tobytearray", view_to_bytearray, METH_NOARGS, NULL },
+  { NULL, NULL, 0, NULL }
+};
+
 static PyTypeObject view_type = {
   PyVarObject_HEAD_INIT (NULL, 0)
   .tp_name = "malt.Buffer",
@@ -61,6 +89,7 @@ static PyTypeObject view_type = {
   .tp_dealloc = view_dealloc,
   .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
   .tp_as_buffer = &view_buffer_procs,
+  .tp_methods = view_methods,
 };
 
 static PyObject *

@@ -81,10 +81,12 @@ class _Tasks(set):
         if not self.is_pickling:
             return self._begin(lambda future: _native.submit(
                 future, self, self.pool, function, args, kwargs, None, None, timeout, None, pools.TIME_RUN))
-        return self._submit_packed('malt.tasks.run', (function, args, kwargs), packing.names_of_task, timeout)
+        return self._submit_packed('malt.tasks.run', packing.set_apart_task(function, args, kwargs),
+                                   packing.names_of_task, timeout)
 
     def submit_chunk(self, function, columns, timeout):
-        return self._submit_packed('malt.tasks.run_chunk', (function, columns), packing.names_of_chunk, timeout)
+        return self._submit_packed('malt.tasks.run_chunk', packing.set_apart_chunk(function, columns),
+                                   packing.names_of_chunk, timeout)
 
     def _submit_packed(self, name, what, names, timeout):
         try:

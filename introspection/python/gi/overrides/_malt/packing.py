@@ -7,10 +7,60 @@ itself, another pickler is asked, which sends functions as source.
 """
 
 import io
+import operator
 import pickle
 import types
 
 from . import functions, taskerrors
+
+# From how many bytes on they are sent beside the pickle, which would copy them.
+_LARGE = 1 << 16
+
+
+class _Large:
+    """Stands for bytes, which a worker makes of the buffer before it unpickles."""
+
+    __slots__ = ('value',)
+
+    def __init__(self, value):
+        self.value = value
+
+    def __reduce_ex__(self, protocol):
+        return operator.getitem, ((pickle.PickleBuffer(self.value),), 0)
+
+
+# What a worker does with a buffer: see malt.tasks.
+_WRITABLE, _FIXED, _BYTES = range(3)
+
+
+def _kind_of(buffer):
+    if not buffer.readonly:
+        return _WRITABLE
+    return _BYTES if type(buffer.obj) is bytes else _FIXED
+
+
+def _is_large(value):
+    return type(value) is bytes and len(value) >= _LARGE
+
+
+def _set_apart(values, made):
+    """The same values, with others in the place of large ones; each is still one."""
+    return [made.setdefault(id(value), _Large(value)) if _is_large(value) else value for value in values]
+
+
+def set_apart_task(function, args, kwargs):
+    made = {}
+    if any(map(_is_large, args)):
+        args = tuple(_set_apart(args, made))
+    if kwargs and any(map(_is_large, kwargs.values())):
+        kwargs = dict(zip(kwargs, _set_apart(kwargs.values(), made)))
+    return function, args, kwargs
+
+
+def set_apart_chunk(function, columns):
+    """One look at each column, whose items are mostly of one kind."""
+    made = {}
+    return function, [_set_apart(column, made) if column and _is_large(column[0]) else column for column in columns]
 
 
 class _Pickler(pickle.Pickler):
@@ -26,7 +76,8 @@ class _Pickler(pickle.Pickler):
 
 
 def _dump(value):
-    """(bytes, buffers); those with functions as source begin with a mark."""
+    """(bytes, buffers); those with functions as source begin with a mark, and before that those
+    with buffers of different kinds with another one and the kinds."""
     buffers = []
     try:
         data = pickle.dumps(value, 5, buffer_callback=buffers.append)
@@ -38,7 +89,12 @@ def _dump(value):
         file.write(b'-')
         _Pickler(file, 5, buffer_callback=buffers.append).dump(value)
         data = file.getvalue()
-    return data, [buffer.raw() for buffer in buffers] if buffers else buffers
+    if buffers:
+        buffers = [buffer.raw() for buffer in buffers]
+        kinds = bytes(map(_kind_of, buffers))
+        if any(kinds):
+            data = b'=' + kinds + data
+    return data, buffers
 
 
 def pack(what, names):
