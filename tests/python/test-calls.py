@@ -4,6 +4,7 @@
 
 import gc
 import math
+import pathlib
 import pickle
 import sys
 import threading
@@ -37,7 +38,7 @@ class Workers(unittest.TestCase):
 
     def test_keywords(self):
         with Malt.Worker(backend='process', runtime='python', environment={'GREETING': 'hello'},
-                         search_path=['/nowhere'], stdout='discard', stderr=Malt.Output.DISCARD,
+                         search_path=[pathlib.Path('/nowhere')], stdout='discard', stderr=Malt.Output.DISCARD,
                          call_timeout=60000, runtime_options={'buffers': 'view'},
                          backend_options={'share-process-group': True}) as worker:
             launcher = worker.get_launcher()
@@ -49,7 +50,14 @@ class Workers(unittest.TestCase):
     def test_bad_keywords(self):
         for keywords, error, pattern in (
                 ({'colour': 'red'}, TypeError, "no option 'colour'"),
-                ({'stdout': 'nowhere'}, ValueError, "'nowhere' is none of"),
+                ({'stdout': 'nowhere'}, ValueError, "the option 'stdout': 'nowhere' is none of"),
+                ({'runtime': 5}, TypeError, "the option 'runtime': 5 is no text"),
+                ({'environment': 5}, TypeError, "the option 'environment': 5 is no list of texts"),
+                ({'search_path': '/tmp'}, TypeError, "the option 'search_path': '/tmp' is no list of texts"),
+                ({'search_path': [5]}, TypeError, "the option 'search_path': the item 5 is no text"),
+                ({'call_timeout': 'long'}, TypeError, "'call_timeout': 'long' is no whole number, of milliseconds"),
+                ({'start_timeout': 0.5}, TypeError, "'start_timeout': 0.5 is no whole number, of milliseconds"),
+                ({'start_timeout': -7}, ValueError, "'start_timeout': -7 is not between"),
                 ({'runtime_options': {'buffers': []}}, TypeError, "the option 'buffers' is a list"),
                 ({'runtime_options': {'objects': 'all'}}, GLib.Error, "'objects' .* is 'all', none of 'refuse'"),
                 ({'buffers': 'none'}, GLib.Error, "'buffers' .* is 'none', neither"),
@@ -207,9 +215,10 @@ class Calls(WorkerTest):
                 (lambda: self.worker.call(''), GLib.Error, 'empty'),
                 (lambda: self.worker.eval(b'1'), TypeError, "not 'bytes'"),
                 (lambda: self.worker.eval('1', module=1), TypeError, 'module'),
-                (lambda: self.worker.eval('1', timeout=-1), ValueError, 'not negative'),
-                (lambda: self.worker.eval('1', timeout=math.nan), ValueError, 'not negative'),
-                (lambda: self.worker.eval('1', timeout='1'), TypeError, 'real number'),
+                (lambda: self.worker.eval('1', timeout=-1), ValueError, 'not negative, not -1'),
+                (lambda: self.worker.eval('1', timeout=math.nan), ValueError, 'not negative, not nan'),
+                (lambda: self.worker.eval('1', timeout='1'), TypeError, "a number of seconds, not 'str'"),
+                (lambda: self.worker.options(timeout=[]).call('abs', 1), TypeError, "a number of seconds, not 'list'"),
                 (lambda: self.worker.eval('1', cancellable=1), TypeError, 'Gio.Cancellable'),
                 (lambda: self.worker.remote_call_fetch('f', 5), TypeError, "not 'int'"),
                 (lambda: self.worker.remote_call_fetch('f', (), 5), TypeError, "not 'int'"),

@@ -167,10 +167,15 @@ class Channels(WorkerTest):
                                            ('malt.Channel(0)', Malt.RemoteException, 'capacity'),
                                            ('', GLib.Error, 'empty'),
                                            ('a\0b', ValueError, 'NUL'),
-                                           (5, TypeError, 'str')):
+                                           (5, TypeError, "the expression has to be a str, not 'int'")):
             with self.subTest(expression=expression), self.assertRaises(error) as caught:
                 self.worker.channel(expression)
             self.assertIn(message, str(caught.exception))
+
+    def test_bad_capacities(self):
+        for capacity, error in (0, ValueError), (-1, ValueError), (1 << 40, ValueError), ('a', TypeError), (1.5, TypeError):
+            with self.subTest(capacity=capacity), self.assertRaisesRegex(error, 'the capacity of a channel is'):
+                Malt.Channel(capacity)
 
     def test_bad_arguments(self):
         channel = self.worker.channel('malt.Channel(5)')

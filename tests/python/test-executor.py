@@ -184,6 +184,20 @@ class Tasks(unittest.TestCase):
         self.assertRegex(str(self.error_of(task_functions.coroutine)), 'runs no coroutine functions')
         self.assertEqual(self.run_task(abs, -1), 1)
 
+    def test_what_is_shown_of_what_cannot_be_pickled(self):
+        class Stuck:
+            def __reduce__(self):
+                raise ValueError('stuck')
+
+        error = self.error_of(len, threading.Lock())
+        shown = ''.join(traceback.format_exception(error))
+        self.assertNotIn('_dump', shown)
+        self.assertNotIn('another exception', shown)
+        self.assertEqual(shown.count('Traceback'), 1, shown)
+        shown = ''.join(traceback.format_exception(self.error_of(len, [Stuck()])))
+        self.assertIn(', in __reduce__', shown)
+        self.assertNotIn('_dump', shown)
+
     def test_what_cannot_be_unpickled(self):
         for reason in ModuleNotFoundError('gone'), SystemExit(2):
             self.assertIs(type(self.error_of(copy.copy, task_functions.FailsThere(reason))), type(reason))
@@ -433,7 +447,8 @@ class Options(unittest.TestCase):
         for error, keywords in (ValueError, {'max_workers': 0}), (ValueError, {'max_workers': -1}), \
                 (TypeError, {'initializer': 5}), (ValueError, {'max_tasks_per_child': 0}), \
                 (TypeError, {'max_tasks_per_child': 1.5}), (TypeError, {'colour': 'red'}), \
-                (ValueError, {'exit_timeout': -1}), (TypeError, {'mp_context': None}):
+                (ValueError, {'exit_timeout': -1}), (TypeError, {'exit_timeout': 'x'}), \
+                (TypeError, {'launcher': 5}), (TypeError, {'mp_context': None}):
             with self.subTest(keywords=keywords), self.assertRaises(error):
                 Malt.Executor(**keywords)
         with self.assertRaises(TypeError):

@@ -260,6 +260,18 @@ except TypeError as error:
 worker.call('abs', 1)
 ''')
         self.assertEqual(done.stdout, "cannot send the function 'typed': its source, <string>, is not available\n")
+        done = subprocess.run([sys.executable, '-'], text=True, capture_output=True, timeout=PATIENCE, input='''
+import gi
+gi.require_version('Malt', '1')
+from gi.repository import Malt
+with Malt.Worker() as worker:
+    try:
+        worker.call(lambda: 1)
+    except TypeError as error:
+        print(error)
+''')
+        self.assertEqual(done.stdout, "cannot send the function '<lambda>': its source was typed at Python's prompt, "
+                         'which does not keep it; write it into a file\n', done.stderr)
 
     def test_functions_made_again_and_again(self):
         def count():

@@ -296,6 +296,12 @@ class Workers(unittest.TestCase):
         for keywords in {'colour': 'red'}, {'launcher': Malt.Launcher(), 'runtime': 'python'}, {'max_workers': 'many'}:
             with self.subTest(keywords=keywords), self.assertRaises(TypeError):
                 Malt.Pool(**keywords)
+        for keywords, error, pattern in (({'launcher': 4}, TypeError, 'has to be a Malt.Launcher, not 4; how many'),
+                                         ({'max_workers': -1}, ValueError, "'max_workers': -1 is not between 0 and"),
+                                         ({'max_workers': 1.5}, TypeError, "'max_workers': 1.5 is no whole number"),
+                                         ({'idle_timeout': 'x'}, TypeError, "'idle_timeout': 'x' is no whole number")):
+            with self.subTest(keywords=keywords), self.assertRaisesRegex(error, pattern):
+                Malt.Pool(**keywords)
         with Malt.Pool(runtime='none-such', max_workers=1) as pool:
             with self.assertRaises(Malt.NotFoundError):
                 pool.call('abs', 1)

@@ -247,7 +247,7 @@ class Values(WorkerTest):
         with self.assertRaisesRegex(Malt.SerializationError, "/malt/pickle: (Attribute|ModuleNotFound)Error: ") as caught:
             self.worker.call('echo', Only())
         self.assertIs(caught.exception.worker, self.worker)
-        with self.assertRaisesRegex(Malt.SerializationError, "/malt/pickle: .*'Elsewhere'"):
+        with self.assertRaisesRegex(Malt.SerializationError, "/malt/pickle: .*'Elsewhere'.*in a module that both ends"):
             self.worker.eval('class Elsewhere: pass\nElsewhere()')
         self.assertEqual(self.worker.call('echo', 1), 1)
 

@@ -35,8 +35,15 @@ parse_opening (MaltBindingJob *job,
   PyObject *worker, *module, *expression, *seconds, *cancellable;
 
   *job = (MaltBindingJob) { 0 };
-  return PyArg_ParseTuple (args, "OOOOO", &worker, &module, &expression, &seconds, &cancellable) &&
-         malt_binding_job_init_eval (job, worker, module, expression) &&
+  if (!PyArg_ParseTuple (args, "OOOOO", &worker, &module, &expression, &seconds, &cancellable))
+    return FALSE;
+  if (!PyUnicode_Check (expression))
+    {
+      PyErr_Format (PyExc_TypeError, "the expression has to be a str, not '%s'", Py_TYPE (expression)->tp_name);
+      return FALSE;
+    }
+
+  return malt_binding_job_init_eval (job, worker, module, expression) &&
          malt_binding_job_set_limits (job, seconds, cancellable);
 }
 

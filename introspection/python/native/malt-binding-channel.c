@@ -2,7 +2,6 @@
 
 #include "malt-binding.h"
 
-#include <math.h>
 
 #define NO_IMPORT_PYGOBJECT
 #include <pygobject.h>
@@ -195,24 +194,11 @@ static gboolean
 parse_timeout (PyObject *object,
                int      *timeout_msec)
 {
-  double seconds;
-
   *timeout_msec = MALT_TIMEOUT_NONE;
   if (object == NULL || object == Py_None)
     return TRUE;
 
-  seconds = PyFloat_AsDouble (object);
-  if (seconds == -1 && PyErr_Occurred ())
-    return FALSE;
-  if (isnan (seconds) || seconds < 0)
-    {
-      PyErr_SetString (PyExc_ValueError, "the timeout has to be a number of seconds that is not negative");
-      return FALSE;
-    }
-  if (seconds < MALT_TIMEOUT_NONE / 1000)
-    *timeout_msec = (int) ceil (seconds * 1000);
-
-  return TRUE;
+  return malt_binding_get_timeout (object, timeout_msec);
 }
 
 /* What a method is called with: (value, timeout=None, *, cancellable=None), the value only

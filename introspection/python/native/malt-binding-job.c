@@ -331,6 +331,29 @@ malt_binding_get_cancellable (PyObject      *object,
   return TRUE;
 }
 
+/* A number of seconds, as the library counts them.  FALSE with an exception set. */
+gboolean
+malt_binding_get_timeout (PyObject *object,
+                          int      *timeout_msec)
+{
+  double seconds = PyFloat_AsDouble (object);
+
+  if (seconds == -1 && PyErr_Occurred ())
+    {
+      if (PyErr_ExceptionMatches (PyExc_TypeError))
+        PyErr_Format (PyExc_TypeError, "the timeout has to be a number of seconds, not '%s'", Py_TYPE (object)->tp_name);
+      return FALSE;
+    }
+  if (isnan (seconds) || seconds < 0)
+    {
+      PyErr_Format (PyExc_ValueError, "the timeout has to be a number of seconds that is not negative, not %R", object);
+      return FALSE;
+    }
+
+  *timeout_msec = seconds < MALT_TIMEOUT_NONE / 1000 ? (int) ceil (seconds * 1000) : MALT_TIMEOUT_NONE;
+  return TRUE;
+}
+
 /* The deadline in seconds, None for the launcher's; and a Gio.Cancellable or None.  FALSE
  * with an exception set. */
 gboolean
@@ -338,20 +361,8 @@ malt_binding_job_set_limits (MaltBindingJob *self,
                              PyObject       *seconds,
                              PyObject       *cancellable)
 {
-  double number;
-
-  if (seconds != Py_None)
-    {
-      number = PyFloat_AsDouble (seconds);
-      if (number == -1 && PyErr_Occurred ())
-        return FALSE;
-      if (isnan (number) || number < 0)
-        {
-          PyErr_SetString (PyExc_ValueError, "the timeout has to be a number of seconds that is not negative");
-          return FALSE;
-        }
-      self->timeout_msec = number < MALT_TIMEOUT_NONE / 1000 ? (int) ceil (number * 1000) : MALT_TIMEOUT_NONE;
-    }
+  if (seconds != Py_None && !malt_binding_get_timeout (seconds, &self->timeout_msec))
+    return FALSE;
 
   return malt_binding_get_cancellable (cancellable, &self->cancellable);
 }

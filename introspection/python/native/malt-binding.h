@@ -85,6 +85,8 @@ gboolean  malt_binding_job_init_eval (MaltBindingJob *self,
 gboolean  malt_binding_job_parse     (MaltBindingJob   *self,
                                       PyObject         *args,
                                       MaltPythonValues  how);
+gboolean  malt_binding_get_timeout   (PyObject         *object,
+                                      int              *timeout_msec);
 gboolean  malt_binding_get_cancellable (PyObject      *object,
                                         GCancellable **cancellable);
 gboolean  malt_binding_job_set_limits (MaltBindingJob *self,

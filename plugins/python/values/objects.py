@@ -88,7 +88,10 @@ def encode_pickle(value):
 
 def decode_pickle(content):
     data, buffers = content
-    return pickle.loads(data, buffers=[bytearray(buffer) for buffer in buffers])
+    try:
+        return pickle.loads(data, buffers=[bytearray(buffer) for buffer in buffers])
+    except (AttributeError, ImportError) as error:
+        raise type(error)(f'{error}; what it is made of has to be in a module that both ends can import') from error
 
 
 ENCODE = {

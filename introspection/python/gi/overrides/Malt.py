@@ -386,6 +386,10 @@ class Channel(channels.ChannelMethods, _Malt.Channel):
     """
 
     def __init__(self, capacity):
+        if not isinstance(capacity, int):
+            raise TypeError(f'the capacity of a channel is a whole number, not {capacity!r}')
+        if not 1 <= capacity <= GLib.MAXINT:
+            raise ValueError(f'the capacity of a channel is 1 to {GLib.MAXINT}, not {capacity}')
         super().__init__(capacity=capacity)
 
 

@@ -212,6 +212,8 @@ class Executor(concurrent.futures.Executor):
                 raise TypeError('max_tasks_per_child must be an integer')
             if max_tasks_per_child <= 0:
                 raise ValueError('max_tasks_per_child must be >= 1')
+        if not isinstance(exit_timeout, (int, float)):
+            raise TypeError(f'exit_timeout must be a number of seconds, not {exit_timeout!r}')
         if math.isnan(exit_timeout) or exit_timeout < 0:
             raise ValueError('exit_timeout must be a number of seconds that is not negative')
         if launcher is None:

@@ -100,6 +100,8 @@ def _find_node(function):
     code = function.__code__
     text = ''.join(linecache.getlines(code.co_filename, function.__globals__))
     if not text:
+        if code.co_filename == '<stdin>':
+            _fail(function, "its source was typed at Python's prompt, which does not keep it; write it into a file")
         _fail(function, f'its source, {code.co_filename}, is not available')
     try:
         tree = _parse(text)

@@ -3,8 +3,9 @@
 """From keywords to a launcher, and what a worker is told of this program."""
 
 import contextlib
+import os
 
-from gi.repository import GLib, Malt
+from gi.repository import GLib, GObject, Malt
 
 
 def _to_output(value):
@@ -38,6 +39,55 @@ def _to_environment(value):
     return [f'{name}={text}' for name, text in value.items()] if isinstance(value, dict) else value
 
 
+_INTEGERS = GObject.TYPE_INT, GObject.TYPE_UINT, GObject.TYPE_INT64, GObject.TYPE_UINT64
+
+
+def _to_integer(specification, value):
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int):
+        if 'timeout' in specification.name:
+            raise TypeError(f'{value!r} is no whole number, of milliseconds')
+        raise TypeError(f'{value!r} is no whole number')
+    if not specification.minimum <= value <= specification.maximum:
+        raise ValueError(f'{value} is not between {specification.minimum} and {specification.maximum}')
+    return value
+
+
+def _to_path(value):
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _to_texts(value):
+    if isinstance(value, (str, bytes)) or not hasattr(value, '__iter__'):
+        raise TypeError(f'{value!r} is no list of texts')
+    texts = [_to_path(item) for item in value]
+    for item in texts:
+        if not isinstance(item, str):
+            raise TypeError(f'the item {item!r} is no text')
+    return texts
+
+
+def to_property(specification, name, value):
+    """What the property is set to for what was given under this name."""
+    try:
+        if name in _CONVERT:
+            value = _CONVERT[name](value)
+        if value is None:
+            return value
+        if specification.value_type in _INTEGERS:
+            return _to_integer(specification, value)
+        if specification.value_type == GObject.TYPE_STRV:
+            return _to_texts(value)
+        if specification.value_type == GObject.TYPE_STRING:
+            value = _to_path(value)
+            if not isinstance(value, str):
+                raise TypeError(f'{value!r} is no text')
+        return value
+    except (TypeError, ValueError) as error:
+        raise type(error)(f'the option {name!r}: {error}') from None
+
+
 _CONVERT = {
     'stdout': _to_output,
     'stderr': _to_output,
@@ -58,11 +108,14 @@ def make_launcher(keywords):
     if 'buffers' in keywords:
         options['buffers'] = keywords.pop('buffers')
     for name, value in keywords.items():
-        if launcher.find_property(name) is None:
+        specification = launcher.find_property(name)
+        if specification is None:
             raise TypeError(f'a worker has no option {name!r}; the options are the properties of Malt.Launcher')
-        if name in _CONVERT:
-            value = _CONVERT[name](value)
-        launcher.set_property(name, value)
+        value = to_property(specification, name, value)
+        try:
+            launcher.set_property(name, value)
+        except TypeError as error:
+            raise TypeError(f'the option {name!r}: {error}') from None
     if options:
         _add_options(launcher, options)
     return launcher

@@ -8,6 +8,7 @@ itself, another pickler is asked, which sends functions as source.
 
 import io
 import operator
+import os
 import pickle
 import types
 
@@ -102,16 +103,30 @@ def pack(what, names):
     try:
         return _dump(what)
     except Exception as error:
-        raise _find_culprit(what, names, error)
+        problem = error
+    # Not in the handler, as what it has handled would be shown as well.
+    raise _find_culprit(what, names, problem)
 
 
-def _find_culprit(what, names, error):
+def _find_culprit(what, names, problem):
     for name, part in names(what):
         try:
             _dump(part)
-        except Exception as problem:
-            return taskerrors.make_pickling_error(f'{name} cannot be pickled: {_describe(problem)}', problem)
-    return taskerrors.make_pickling_error(f'a task cannot be pickled: {_describe(error)}', error)
+        except Exception as error:
+            problem = error
+            break
+    else:
+        name = 'a task'
+    return taskerrors.make_pickling_error(f'{name} cannot be pickled: {_describe(problem)}', _without_own_frames(problem))
+
+
+def _without_own_frames(error):
+    """With the way to what has raised it, if that is not in here, and without what came before."""
+    trace = error.__traceback__
+    while trace is not None and os.path.dirname(trace.tb_frame.f_code.co_filename) == os.path.dirname(__file__):
+        trace = trace.tb_next
+    error.__suppress_context__ = error.__cause__ is None
+    return error.with_traceback(trace)
 
 
 def _describe(error):

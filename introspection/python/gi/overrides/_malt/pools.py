@@ -5,7 +5,7 @@
 import functools
 
 from gi.module import get_introspection_module
-from gi.repository import Gio, GLib
+from gi.repository import Gio, GLib, GObject
 
 from . import _native, aio, futures, launching, maps, packing
 
@@ -19,8 +19,15 @@ _OPTIONS = ('min_workers', 'queue_length', 'idle_timeout', 'max_calls_per_worker
             'retries', 'crash_limit', 'crash_window')
 
 
+_SPECIFICATIONS = {each.name.replace('-', '_'): each for each in GObject.list_properties(_Malt.Pool)}
+
+
+def _to_option(name, value):
+    return launching.to_property(_SPECIFICATIONS[name], name, value)
+
+
 def _take_options(keywords):
-    return {name: keywords.pop(name) for name in _OPTIONS if name in keywords}
+    return {name: _to_option(name, keywords.pop(name)) for name in _OPTIONS if name in keywords}
 
 
 def _to_initializer(launcher, initializer, initargs):
@@ -63,11 +70,14 @@ class Pool(_Malt.Pool):
         options = _take_options(keywords)
         if launcher is None:
             launcher = launching.make_launcher(keywords)
+        elif not isinstance(launcher, _Malt.Launcher):
+            raise TypeError(f'the launcher has to be a Malt.Launcher, not {launcher!r}; how many workers there may be '
+                            'is max_workers')
         elif keywords:
             raise TypeError(f'a pool with a launcher takes no {", ".join(sorted(keywords))}')
         with launching.prepared(launcher):
             options.update(_to_initializer(launcher, initializer, initargs))
-            super().__init__(launcher=launcher, max_workers=max_workers or 0, **options)
+            super().__init__(launcher=launcher, max_workers=_to_option('max_workers', max_workers or 0), **options)
         _native.note_pool(self)
 
     @classmethod
