@@ -309,6 +309,19 @@ malt_call_get_last_id (MaltWorker *worker)
   return last_worker == worker ? last_id : 0;
 }
 
+MaltCallLast
+malt_call_save_last (void)
+{
+  return (MaltCallLast) { last_worker, last_id };
+}
+
+void
+malt_call_restore_last (MaltCallLast last)
+{
+  last_worker = last.worker;
+  last_id = last.id;
+}
+
 /* Blocks until the call is done, and runs errands meanwhile. */
 void
 malt_call_wait (MaltCall *self)

@@ -98,6 +98,16 @@ void       malt_call_abandon          (MaltCall      *self,
 GVariant  *malt_call_propagate        (MaltCall      *self,
                                        GError       **error);
 guint64    malt_call_get_last_id      (MaltWorker    *worker);
+
+/* The last request of a thread, while its backends have requests of their own. */
+typedef struct
+{
+  MaltWorker *worker; /* not owned, and only compared */
+  guint64     id;
+} MaltCallLast;
+
+MaltCallLast malt_call_save_last       (void);
+void         malt_call_restore_last    (MaltCallLast   last);
 GError    *malt_call_explain          (MaltWorker    *worker,
                                        GError        *error,
                                        gboolean       stopping);

@@ -50,6 +50,7 @@ invoke_cb (gpointer user_data)
   Invoke *invoke = user_data;
   MaltWorkerClass *klass = MALT_WORKER_GET_CLASS (invoke->worker);
   MaltBackendContext *context = malt_worker_get_private (invoke->worker)->backend_context;
+  MaltCallLast last = malt_call_save_last ();
   gboolean is_inside;
 
   if (invoke->request != NULL && malt_request_is_done (invoke->request))
@@ -87,6 +88,7 @@ invoke_cb (gpointer user_data)
     }
   if (is_inside)
     malt_backend_context_leave (context);
+  malt_call_restore_last (last);
 
   return G_SOURCE_REMOVE;
 }
@@ -227,10 +229,12 @@ malt_worker_run_blocked (MaltWorker   *self,
                          GMainContext *blocked)
 {
   MaltWorkerClass *klass = MALT_WORKER_GET_CLASS (self);
+  MaltCallLast last = malt_call_save_last ();
 
   g_main_context_iteration (blocked, TRUE);
   if (klass->turned != NULL)
     klass->turned (self);
+  malt_call_restore_last (last);
 }
 
 void
