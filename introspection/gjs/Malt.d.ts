@@ -31,10 +31,12 @@ declare module 'gi://Malt?version=1' {
         interface EvalOptions extends TimeLimits {
             /** The module whose names are those of the source. */
             module?: string | null;
+            /** The value comes as a GLib.Variant. */
+            variant?: boolean;
         }
 
         interface CallOptionsInit extends EvalOptions {
-            keywords?: {[name: string]: unknown};
+            keywords?: {[name: string]: unknown} | GLib.Variant;
         }
 
         interface PoolCallOptionsInit extends CallOptionsInit {
@@ -97,7 +99,7 @@ declare module 'gi://Malt?version=1' {
             /** Starts a worker; runs GJS unless something else is said. */
             static spawn(options?: SpawnOptions): Promise<Worker>;
             /** Makes a subclass a backend, which a launcher finds by the name. */
-            static register(name: string, type: GObject.GType): boolean;
+            static register(name: string, type: GObject.GType | {$gtype: GObject.GType}): boolean;
 
             call<A extends unknown[], R>(func: (...args: A) => R, ...args: A): Promise<Awaited<R>>;
             call(func: string, ...args: unknown[]): Promise<any>;
@@ -125,6 +127,7 @@ declare module 'gi://Malt?version=1' {
             is_running(): boolean;
             dup_name(): string;
             get_pid(): number;
+            get_last_request_id(): number;
             get_launcher(): Launcher;
             get_exit_info(): ExitInfo | null;
             get_stdout_pipe(): Gio.InputStream | null;
@@ -135,12 +138,14 @@ declare module 'gi://Malt?version=1' {
             // For backends.
             report_terminated(exitInfo: ExitInfo): void;
             report_progress(request: Request, fraction: number, text: string): void;
+            report_output(request: Request | null, stream: number, bytes: Uint8Array | GLib.Bytes): void;
             set_pid(pid: number): void;
-            vfunc_start(request: Request): void;
-            vfunc_submit(request: Request): void;
+            set_pipes(stdout: Gio.InputStream | null, stderr: Gio.InputStream | null): void;
+            vfunc_start(request: Request): void | Promise<void>;
+            vfunc_submit(request: Request): void | Promise<void>;
             vfunc_cancel(request: Request): void;
             vfunc_interrupt(request: Request | null): void;
-            vfunc_stop(): void;
+            vfunc_stop(): void | Promise<void>;
             vfunc_kill(signum: number): void;
         }
 
@@ -212,6 +217,7 @@ declare module 'gi://Malt?version=1' {
             resolve(value: unknown): void;
             reject(error: unknown): void;
             get_kind(): RequestKind;
+            get_flags(): RequestFlags;
             get_function(): string | null;
             get_arguments(): GLib.Variant | null;
             get_keywords(): GLib.Variant | null;
@@ -337,6 +343,7 @@ declare module 'gi://Malt?version=1' {
         enum Output { FORWARD, PIPE, DISCARD, INHERIT, SIGNAL }
         enum Rung { NONE, WITHDRAWN, CANCELLED, INTERRUPTED, KILLED, ABANDONED }
         enum RequestKind { START, CALL, EVAL, CHANNEL }
+        enum RequestFlags { NONE, NO_VALUE, NO_REPLY }
         enum ExitKind {
             UNKNOWN, STOPPED, EXITED, SIGNALLED, OUT_OF_MEMORY, LIMIT, FORBIDDEN_SYSTEM_CALL, CONNECTION_LOST,
         }

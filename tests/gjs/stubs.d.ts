@@ -14,7 +14,11 @@ declare module 'gi://GLib?version=2.0' {
         class Variant {
             constructor(type: string, value: unknown);
             unpack(): any;
+            n_children(): number;
+            get_child_value(index: number): Variant;
         }
+        class Bytes {}
+        function path_get_basename(path: string): string;
     }
     export default GLib;
 }
@@ -52,6 +56,15 @@ declare module 'gi://Gio?version=2.0' {
         }
     }
     export default Gio;
+}
+
+declare module 'system' {
+    const System: {programPath: string | null};
+    export default System;
+}
+
+interface ImportMeta {
+    url: string;
 }
 
 declare function print(...values: any[]): void;

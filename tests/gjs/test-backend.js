@@ -7,7 +7,9 @@ import GLib from 'gi://GLib';
 import GObject from 'gi://GObject';
 import Malt from 'gi://Malt?version=1';
 
-import {equal, matches, ok, rejects, run, sleep, test, until} from './tap.js';
+import System from 'system';
+
+import {equal, matches, ok, rejects, run, sleep, test, throws, until} from './tap.js';
 
 const SIGTERM = 15;
 
@@ -180,6 +182,124 @@ test('its ends', async () => {
     const exited = await Malt.Worker.spawn(OWN);
     const error = await rejects(exited.call('exit'), Malt.TerminatedError);
     equal(error.exitInfo.get_exit_code(), 3);
+});
+
+/** What its functions throw, now or later. */
+const ThrowingWorker = GObject.registerClass(class ThrowingWorker extends Malt.Worker {
+    async vfunc_start() {
+        await sleep(1);
+        if (this.get_launcher().runtime === 'refused')
+            throw new RangeError('not today');
+        if (this.get_launcher().runtime === 'missing')
+            throw new Malt.NotFoundError('nowhere');
+        throw new Gio.IOErrorEnum({code: Gio.IOErrorEnum.INVALID_ARGUMENT, message: 'what?'});
+    }
+
+    vfunc_submit() {}
+
+    vfunc_kill() {}
+});
+
+test('what a start throws', async () => {
+    Malt.Worker.register('throwing', ThrowingWorker);
+    await rejects(Malt.Worker.spawn({backend: 'throwing', runtime: 'refused'}), Malt.StartError,
+        /RangeError: not today\n.*vfunc_start/);
+    await rejects(Malt.Worker.spawn({backend: 'throwing', runtime: 'missing'}), Malt.NotFoundError, /nowhere/);
+    await rejects(Malt.Worker.spawn({backend: 'throwing', runtime: 'other'}), Gio.IOErrorEnum, /what\?/);
+});
+
+/** Its functions go on after what they await. */
+const AsyncWorker = GObject.registerClass(class AsyncWorker extends Malt.Worker {
+    async vfunc_start(request) {
+        await null;
+        this.inner = await Malt.Worker.spawn({runtime: 'gjs'});
+        this.inner.connect('terminated', (inner, exitInfo) => this.report_terminated(exitInfo));
+        request.resolve(null);
+    }
+
+    async vfunc_submit(request) {
+        await null;
+        if (request.get_function() === 'throw')
+            throw new RangeError('too far');
+        if (request.get_function() === 'throw after')
+            request.resolve(1);
+        else
+            request.return_value(await this.inner.options({variant: true}).call(request.get_function(), ...request.args));
+        await null;
+    }
+
+    async vfunc_stop() {
+        await null;
+        throw new RangeError('not politely');
+    }
+
+    vfunc_kill(signum) {
+        this.inner.kill(signum);
+    }
+});
+
+/** Calls a function where nothing is awaited: in the main loop itself. */
+function inLoop(func) {
+    return new Promise((resolve, reject) => {
+        GLib.idle_add(GLib.PRIORITY_DEFAULT, () => {
+            try {
+                resolve(func());
+            } catch (error) {
+                reject(error);
+            }
+            return GLib.SOURCE_REMOVE;
+        });
+    });
+}
+
+function fetch(worker, name, ...args) {
+    return worker.remote_call_fetch(name, new GLib.Variant('(dd)', args), null, -1, null)?.unpack();
+}
+
+test('blocking calls of a backend that awaits', async () => {
+    Malt.Worker.register('async', AsyncWorker);
+    const launcher = Malt.Launcher.new('async', null);
+    const worker = await inLoop(() => launcher.spawn(null));
+    ok(worker instanceof AsyncWorker);
+    equal(await inLoop(() => [fetch(worker, 'Math.max', 1, 2), fetch(worker, 'Math.pow', 2, 5)]), [2, 32]);
+    await inLoop(() => throws(() => fetch(worker, 'throw', 0, 0), Malt.RemoteError, /RangeError: too far/));
+
+    // What was begun by one call is heard of in another, and in the main loop.
+    const [slow, quick] = await inLoop(() => [worker.call('imports.gi.GLib.usleep', 1000), fetch(worker, 'Math.min', 3, 4)]);
+    await slow;
+    equal(quick, 3);
+
+    // Asked politely it throws, and is ended otherwise.
+    GLib.test_expect_message('Gjs', GLib.LogLevelFlags.LEVEL_WARNING, '*not politely*');
+    equal(await worker.stop(), Malt.StopResult.WAS_RUNNING);
+    equal(worker.get_exit_info().signal, 15);
+});
+
+test('workers that are dropped', async () => {
+    const pids = [];
+    for (let i = 0; i < 5; i++) {
+        const worker = await Malt.Worker.spawn({backend: 'async'});
+        await worker.call('Math.max', 1, 2);
+        pids.push(worker.inner.get_pid());
+    }
+    // With its wrapper goes what it has.
+    await until(() => {
+        System.gc();
+        return pids.filter(pid => GLib.file_test(`/proc/${pid}`, GLib.FileTest.EXISTS)).length <= 1;
+    });
+});
+
+test('values that stay variants', async () => {
+    const worker = await Malt.Worker.spawn({runtime: 'native', searchPath: [GLib.getenv('G_TEST_BUILDDIR')]});
+    const call = worker.options({variant: true, keywords: new GLib.Variant('a{sv}', {})});
+    const value = await call.call('native-functions:echo', new GLib.Variant('y', 5));
+    ok(value instanceof GLib.Variant);
+    equal(value.print(true), 'byte 0x05');
+    await worker.stop();
+
+    const gjs = await Malt.Worker.spawn({runtime: 'gjs'});
+    equal((await gjs.eval('[1, 2]', {variant: true})).print(true), '[int64 1, 2]');
+    await gjs.stop();
 });
 
 await run();

@@ -43,6 +43,8 @@ struct MaltJsPending
                                        GError        **error) = nullptr;
   GObject                    *object = nullptr; /* (owned) */
   int                         number = -1;
+
+  bool                        keeps_variant = false; /* the value stays one */
 };
 
 /* Begins something with the object whose handle is the first argument.  False with an exception
@@ -75,6 +77,8 @@ bool           malt_js_has_whole_stacks (void);
 bool           malt_js_get_handle     (JSContext               *cx,
                                        JS::HandleValue          object,
                                        JS::MutableHandleValue   handle);
+bool           malt_js_is_thread      (void);
+void           malt_js_finish_sweeping (void);
 
 GObject       *malt_js_handle_ref     (JSContext               *cx,
                                        JS::HandleValue          value);

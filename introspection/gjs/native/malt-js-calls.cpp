@@ -242,6 +242,7 @@ begin_call (JSContext           *cx,
   if (arguments == nullptr || JS_IsExceptionPending (cx) || !is_worker_or_pool (cx, object))
     return false;
 
+  pending->keeps_variant = args.get (7).isTrue ();
   if (MALT_IS_WORKER (object))
     {
       pending->finish = finish_worker_call;
@@ -275,6 +276,7 @@ begin_eval (JSContext           *cx,
   if (source == nullptr || JS_IsExceptionPending (cx) || !is_worker_or_pool (cx, object))
     return false;
 
+  pending->keeps_variant = args.get (6).isTrue ();
   if (MALT_IS_WORKER (object))
     {
       pending->finish = finish_worker_eval;
@@ -290,7 +292,8 @@ begin_eval (JSContext           *cx,
   return true;
 }
 
-/* call(handle, function, arguments, keywords, timeout, flags, has cancellable): a promise */
+/* call(handle, function, arguments, keywords, timeout, flags, has cancellable, keeps variant): a
+ * promise */
 bool
 malt_js_call (JSContext *cx,
               unsigned   argc,
@@ -341,7 +344,7 @@ malt_js_worker_call (JSContext *cx,
   return malt_js_begin_method (cx, args, begin_worker_call);
 }
 
-/* evaluate(handle, source, module, timeout, flags, has cancellable): a promise */
+/* evaluate(handle, source, module, timeout, flags, has cancellable, keeps variant): a promise */
 bool
 malt_js_evaluate (JSContext *cx,
                   unsigned   argc,

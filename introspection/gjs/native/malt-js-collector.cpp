@@ -16,14 +16,15 @@
 /* Before what is dispatched next; GJS's own priority for what waits for promises is -1000. */
 #define PRIORITY (-2000)
 
-static bool is_due;
+static bool is_watched, is_due;
 
-static void
-finish (void)
+/* Not in the collector. */
+void
+malt_js_finish_sweeping (void)
 {
   JSContext *cx = malt_js_get_context ();
 
-  if (cx != nullptr && !JS::RuntimeHeapIsCollecting () && JS::IsIncrementalGCInProgress (cx))
+  if (is_watched && cx != nullptr && !JS::RuntimeHeapIsCollecting () && JS::IsIncrementalGCInProgress (cx))
     JS::FinishIncrementalGC (cx, JS::GCReason::API);
 }
 
@@ -31,7 +32,7 @@ static gboolean
 finish_cb (gpointer user_data)
 {
   is_due = false;
-  finish ();
+  malt_js_finish_sweeping ();
   return G_SOURCE_REMOVE;
 }
 
@@ -42,7 +43,7 @@ malt_js_run_jobs (JSContext *cx)
 {
   js::RunJobs (cx);
   if (is_due)
-    finish ();
+    malt_js_finish_sweeping ();
 }
 
 /* JSFinalizeCallback: within the collector, so that nothing but this can be done.  It may go on in
@@ -74,6 +75,7 @@ malt_js_watch_collector (JSContext *cx,
 {
   JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
 
+  is_watched = true;
   args.rval ().setUndefined ();
   return JS_AddFinalizeCallback (cx, sweeping_cb, nullptr);
 }
@@ -100,6 +102,6 @@ malt_js_guard (GObject *object)
   g_object_set_qdata (object, quark, GINT_TO_POINTER (TRUE));
   for (i = 0; i < G_N_ELEMENTS (names); i++)
     if (g_signal_lookup (names[i], G_OBJECT_TYPE (object)) != 0)
-      g_signal_connect_swapped (object, names[i], G_CALLBACK (finish), nullptr);
-  g_signal_connect_swapped (object, "notify", G_CALLBACK (finish), nullptr);
+      g_signal_connect_swapped (object, names[i], G_CALLBACK (malt_js_finish_sweeping), nullptr);
+  g_signal_connect_swapped (object, "notify", G_CALLBACK (malt_js_finish_sweeping), nullptr);
 }

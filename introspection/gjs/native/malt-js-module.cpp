@@ -24,6 +24,7 @@
 static struct
 {
   JSContext                  *cx;
+  GThread                    *thread;
   JS::PersistentRootedObject *hooks;   /* the functions of the other half that are called here */
   JS::PersistentRootedObject *handles; /* its WeakMap: object → handle */
   bool                        has_whole_stacks;
@@ -33,6 +34,13 @@ JSContext *
 malt_js_get_context (void)
 {
   return state.cx;
+}
+
+/* Whether it is the thread that runs JavaScript.  On any thread. */
+bool
+malt_js_is_thread (void)
+{
+  return state.thread == g_thread_self ();
 }
 
 JSObject *
@@ -304,8 +312,8 @@ from_variant (JSContext *cx,
   return value == nullptr || malt_gjs_from_variant (cx, value, args.rval ());
 }
 
-/* setHooks({makeError(stack, handle), takeObject(), answer(name), log(error), handleOf(object), callWorker(function,
- * …arguments)}, the map of handles) */
+/* setHooks({makeError(stack, handle), takeObject(), takeVariant(), answer(name), log(error), handleOf(object),
+ * callWorker(function, …arguments)}, the map of handles) */
 static bool
 set_hooks (JSContext *cx,
            unsigned   argc,
@@ -340,9 +348,9 @@ whole_stacks (JSContext *cx,
 
 static const JSFunctionSpec functions[] = {
   JS_FN ("handle", new_handle, 0, 0),
-  JS_FN ("call", malt_js_call, 7, 0),
+  JS_FN ("call", malt_js_call, 8, 0),
   JS_FN ("workerCall", malt_js_worker_call, 1, 0),
-  JS_FN ("evaluate", malt_js_evaluate, 6, 0),
+  JS_FN ("evaluate", malt_js_evaluate, 7, 0),
   JS_FN ("post", malt_js_post, 4, 0),
   JS_FN ("put", malt_js_put, 3, 0),
   JS_FN ("take", malt_js_take, 2, 0),
@@ -374,6 +382,7 @@ define (JSContext *cx)
     return false;
 
   state.cx = cx;
+  state.thread = g_thread_self ();
   state.hooks = new JS::PersistentRootedObject (cx, native);
   state.handles = new JS::PersistentRootedObject (cx, nullptr);
   return true;

@@ -141,6 +141,12 @@ convert_result (JSContext              *cx,
 {
   JS::RootedObject hooks (cx, malt_js_get_hooks ());
 
+  if (value != nullptr && self->keeps_variant)
+    {
+      malt_js_give_variant (value);
+      return JS::Call (cx, hooks, "takeVariant", JS::HandleValueArray::empty (), result);
+    }
+
   if (value != nullptr)
     return malt_gjs_from_variant (cx, value, result);
 

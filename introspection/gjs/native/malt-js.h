@@ -32,5 +32,7 @@ gboolean  malt_js_take_error   (GError   **error);
 
 MALT_JS_AVAILABLE
 void      malt_js_guard        (GObject   *object);
+MALT_JS_AVAILABLE
+void      malt_js_guard_class  (GType      type);
 
 G_END_DECLS

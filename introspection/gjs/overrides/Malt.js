@@ -7,8 +7,8 @@
 
 function _init() {
     const Malt = this;
-    const {calls, channels, errors, functions, host, launching, pools, requests, web} = imports.overrides._malt;
+    const {backends, calls, channels, errors, functions, host, launching, pools, requests, web} = imports.overrides._malt;
 
-    for (const part of [errors, launching, calls, functions, channels, requests, host, pools, web])
+    for (const part of [errors, launching, calls, functions, channels, requests, host, pools, web, backends])
         part.extend(Malt);
 }

@@ -10,13 +10,13 @@ const {callFunction} = imports.overrides._malt.functions;
 const {checkOptions, toTimeout, withCancellable} = imports.overrides._malt.limits;
 const {show} = imports.overrides._malt.properties;
 
-var CALL_OPTIONS = ['timeout', 'cancellable', 'signal', 'keywords', 'module'];
+var CALL_OPTIONS = ['timeout', 'cancellable', 'signal', 'keywords', 'module', 'variant'];
 
 /** Has a named function called, with limits. */
 function callNamed(object, name, args, options, flags = 0) {
     const timeout = toTimeout(options.timeout);
     return withCancellable(options, cancellable =>
-        native.call(handleOf(object), name, args, options.keywords, timeout, flags, give(cancellable)));
+        native.call(handleOf(object), name, args, options.keywords, timeout, flags, give(cancellable), options.variant));
 }
 
 function callWith(object, func, args, options, flags) {
@@ -28,11 +28,12 @@ function callWith(object, func, args, options, flags) {
 function evalWith(object, source, options, flags = 0) {
     const timeout = toTimeout(options.timeout);
     return withCancellable(options, cancellable =>
-        native.evaluate(handleOf(object), source, options.module ?? null, timeout, flags, give(cancellable)));
+        native.evaluate(handleOf(object), source, options.module ?? null, timeout, flags, give(cancellable),
+            options.variant));
 }
 
 async function evalOptions(object, source, options) {
-    checkOptions(options, ['timeout', 'cancellable', 'signal', 'module']);
+    checkOptions(options, ['timeout', 'cancellable', 'signal', 'module', 'variant']);
     return evalWith(object, source, options);
 }
 

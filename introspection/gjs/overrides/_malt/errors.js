@@ -121,7 +121,9 @@ function extend(namespace) {
         prototypes.set(Malt.Error[nick], Malt[name].prototype);
     }
 
-    Object.assign(hooks, {makeError, takeObject: () => MaltJs.take_object(), log: error => logError(error), handleOf});
+    Object.assign(hooks, {makeError, log: error => logError(error), handleOf});
+    hooks.takeObject = () => MaltJs.take_object();
+    hooks.takeVariant = () => MaltJs.take_variant();
     native.setHooks(hooks, handles);
 
     let wholeStacks = false;

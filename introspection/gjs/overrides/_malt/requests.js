@@ -4,7 +4,7 @@
 
 /* exported extend */
 
-const {GLib} = imports.gi;
+const {Gio, GLib} = imports.gi;
 const {fromVariant, toVariant} = imports.overrides._malt.native;
 const {addMethods} = imports.overrides._malt.handles;
 
@@ -16,6 +16,19 @@ function toText(value) {
     } catch {
         return 'something that cannot be shown';
     }
+}
+
+/** Whether it is an exception of a worker's code, or an interrupt of that. */
+function isException(error) {
+    return (error instanceof Malt.RemoteError || error instanceof Malt.InterruptedError) && error.remoteMessage !== null;
+}
+
+/** The error without the name of the worker, which another one's is put before. */
+function withoutWorker(error) {
+    const lead = `${error.workerName}: `;
+    if (!error.message.startsWith(lead))
+        return error;
+    return new Malt.Error({code: error.code, message: error.message.slice(lead.length)});
 }
 
 class RequestMethods {
@@ -41,11 +54,19 @@ class RequestMethods {
         this.return_value(variant);
     }
 
-    /** Finishes it with what was thrown: errors of the library as they are, others as exceptions. */
+    /**
+     * Finishes it with what was thrown: errors of the library and of GIO as they are, others as
+     * exceptions.
+     * What went wrong in another worker is told as if it had gone wrong in this one.
+     */
     reject(error) {
-        if (error instanceof Malt.RemoteError && error.remoteType)
+        if (isException(error)) {
+            if (error instanceof Malt.InterruptedError)
+                this.interrupt();
             this.return_exception(error.remoteType, error.remoteMessage, error.remoteStack);
-        else if (error instanceof Malt.Error)
+        } else if (error instanceof Malt.Error)
+            this.return_error(withoutWorker(error));
+        else if (error instanceof Gio.IOErrorEnum)
             this.return_error(error);
         else if (error instanceof Error || error instanceof GLib.Error)
             this.return_exception(toText(error.name ?? 'GLib.Error'), toText(error.message), toText(error.stack ?? ''));
