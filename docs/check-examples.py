@@ -24,7 +24,8 @@ SHOWN = {
     'pools.md': ['pool.c'],
     'protocol.md': ['protocol-worker.py'],
     'python-binding.md': ['python-asyncio.py', 'python-channels.py', 'python-executor.py'],
-    'writing-a-backend.md': ['command-backend.c', 'python-backend.py', 'python-thread-backend.py', 'gjs-backend.js'],
+    'writing-a-backend.md': ['command-backend.c', 'python-backend.py', 'python-thread-backend.py', 'gjs-backend.js',
+                             'gjs-proxy-backend.js'],
     'writing-a-runtime.md': ['rpn-runtime.c'],
 }
 
@@ -110,6 +111,11 @@ class Examples(unittest.TestCase):
     def test_gjs_backend(self):
         self.assertEqual(run('gjs', '-m', os.path.join(EXAMPLES, 'gjs-backend.js')),
                          '3\nat last\nTypeError\nwas stopped\n')
+
+    @needs_gjs
+    def test_gjs_proxy_backend(self):
+        self.assertEqual(run('gjs', '-m', os.path.join(EXAMPLES, 'gjs-proxy-backend.js')),
+                         '3 ab\nTypeError\n3\nwas stopped\n')
 
     def test_self_worker(self):
         compile_c(os.path.join(EXAMPLES, 'self-worker.c'), self.path('self-worker'))

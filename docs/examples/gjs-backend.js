@@ -22,19 +22,14 @@ const TableWorker = GObject.registerClass(class TableWorker extends Malt.Worker 
     /** @param {Malt.Request} request */
     async vfunc_submit(request) {
         const func = functions[request.get_function() ?? ''];
-        try {
-            if (request.get_kind() !== Malt.RequestKind.CALL)
-                throw new Malt.NotSupportedError('a table evaluates no source');
-            if (!func)
-                throw new Malt.NotFoundError(`there is no ${request.get_function()}`);
-            const value = await func(...request.args);
-            // It may have been broken off meanwhile.
-            if (!request.is_done())
-                request.resolve(value);
-        } catch (error) {
-            if (!request.is_done())
-                request.reject(error);
-        }
+        if (request.get_kind() !== Malt.RequestKind.CALL)
+            throw new Malt.NotSupportedError('a table evaluates no source');
+        if (!func)
+            throw new Malt.NotFoundError(`there is no ${request.get_function()}`);
+        const value = await func(...request.args);
+        // It may have been broken off meanwhile.
+        if (!request.is_done())
+            request.resolve(value);
     }
 
     /** @param {Malt.Request} request */
@@ -49,7 +44,7 @@ const TableWorker = GObject.registerClass(class TableWorker extends Malt.Worker 
     }
 });
 
-Malt.Worker.register('table', TableWorker.$gtype);
+Malt.Worker.register('table', TableWorker);
 
 const worker = await Malt.Worker.spawn({backend: 'table'});
 print(await worker.call('add', 1, 2));

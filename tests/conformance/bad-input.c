@@ -8,6 +8,7 @@
 #include "test-answer.h"
 #include "test-asserts.h"
 #include "test-case.h"
+#include "test-thread.h"
 
 /* What callers get wrong, and what goes wrong around them: each has its error, and
  * leaves worker and manager as they were. */
@@ -248,15 +249,15 @@ static void
 test_dies_while_written_blocking (TestCase *self)
 {
   g_autoptr (GError) error = NULL;
-  GThread *thread;
+  TestThread *thread;
 
   malt_worker_kill (self->worker, SIGSTOP);
-  thread = g_thread_new ("kills", kill_thread, self->worker);
+  thread = test_thread_new ("kills", kill_thread, self->worker);
   g_assert_null (malt_worker_remote_call_fetch (self->worker, test_case_function (self, "length"),
                                                 g_variant_new ("(@ay)", zeros (40 * 1024 * 1024)),
                                                 NULL, MALT_TIMEOUT_NONE, NULL, &error));
   test_assert_error (error, MALT_ERROR, MALT_ERROR_TERMINATED, "*signal 9*");
-  g_thread_join (thread);
+  test_thread_join (thread);
 }
 
 /* The rest happens in programs of their own, which are starved of something. */
@@ -309,8 +310,8 @@ main (int argc, char **argv)
   test_case_add ("handles", TEST_NEEDS_PROCESS, test_handles);
   test_case_add ("dies-while-written", TEST_NEEDS_PROCESS, test_dies_while_written);
   test_case_add ("dies-while-written-blocking", TEST_NEEDS_PROCESS, test_dies_while_written_blocking);
-  test_case_add_idle ("no-descriptors", TEST_NEEDS_RUNTIME, test_no_descriptors);
-  test_case_add_idle ("no-processes", TEST_NEEDS_RUNTIME, test_no_processes);
+  test_case_add_idle ("no-descriptors", TEST_NEEDS_RUNTIME | TEST_NEEDS_MODULE, test_no_descriptors);
+  test_case_add_idle ("no-processes", TEST_NEEDS_RUNTIME | TEST_NEEDS_MODULE, test_no_processes);
 
   return g_test_run ();
 }

@@ -6,6 +6,7 @@
 #include "test-asserts.h"
 #include "test-case.h"
 #include "test-mark.h"
+#include "test-thread.h"
 
 /* Cancelling a call at each stage of its life, and the rung that ended it. */
 
@@ -135,18 +136,18 @@ test_blocking (TestCase *self)
   g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   char *mark = test_mark_new ();
   GError *error = NULL;
-  GThread *thread;
+  TestThread *thread;
 
   test_case_spawn_to_interrupt (self);
 
   g_object_set_data_full (G_OBJECT (cancellable), "mark", mark, g_free);
-  thread = g_thread_new ("cancels", cancel_thread, cancellable);
+  thread = test_thread_new ("cancels", cancel_thread, cancellable);
   g_assert_null (malt_worker_remote_call_fetch (self->worker, test_case_function (self, "spin"),
                                                 g_variant_new ("(s)", mark), NULL,
                                                 MALT_TIMEOUT_NONE, cancellable, &error));
   assert_cancelled (error, !test_case_is (self, "native") ? MALT_RUNG_INTERRUPTED
                                                          : MALT_RUNG_CANCELLED);
-  g_thread_join (thread);
+  test_thread_join (thread);
   test_case_assert_usable (self);
 }
 

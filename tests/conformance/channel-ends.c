@@ -8,6 +8,7 @@
 #include "test-channel.h"
 #include "test-mark.h"
 #include "test-process.h"
+#include "test-thread.h"
 
 /* How channels end, and what goes wrong with them. */
 
@@ -110,6 +111,12 @@ await (GAsyncResult **result)
   return *result;
 }
 
+static gboolean
+has_ended (gpointer data)
+{
+  return malt_worker_get_exit_info (data) != NULL;
+}
+
 static void
 assert_terminated (TestCase *self,
                    GError   *error)
@@ -117,6 +124,7 @@ assert_terminated (TestCase *self,
   g_autoptr (GError) own = error;
   MaltExitInfo *exit_info = malt_remote_error_get_exit_info (own);
 
+  test_await (has_ended, self->worker);
   g_assert_true (exit_info == malt_worker_get_exit_info (self->worker));
   test_assert_error (own, MALT_ERROR, MALT_ERROR_TERMINATED, "*worker*");
 }
@@ -130,12 +138,12 @@ test_death (TestCase *self)
   g_autoptr (GAsyncResult) taken = NULL;
   g_autoptr (GAsyncResult) put = NULL;
   g_autoptr (GAsyncResult) waited = NULL;
-  GThread *threads[3];
+  TestThread *threads[3];
   GError *error = NULL;
   guint i;
 
   for (i = 0; i < G_N_ELEMENTS (threads); i++)
-    threads[i] = g_thread_new ("take", take_thread, a);
+    threads[i] = test_thread_new ("take", take_thread, a);
   malt_channel_take_async (a, NULL, finish_cb, &taken);
   malt_channel_wait_async (a, NULL, finish_cb, &waited);
   test_channel_put (b, 1);
@@ -144,7 +152,7 @@ test_death (TestCase *self)
 
   malt_worker_kill (self->worker, SIGKILL);
   for (i = 0; i < G_N_ELEMENTS (threads); i++)
-    assert_terminated (self, g_thread_join (threads[i]));
+    assert_terminated (self, test_thread_join (threads[i]));
   g_assert_null (malt_channel_take_finish (a, await (&taken), &error));
   assert_terminated (self, g_steal_pointer (&error));
   g_assert_false (malt_channel_wait_finish (a, await (&waited), &error));
@@ -192,13 +200,13 @@ test_stop (TestCase *self)
 {
   g_autoptr (MaltChannel) channel = test_channel_make (self, "a", 1);
   TestAnswer *answer = test_channel_start (self, "sum", g_variant_new ("(s)", "a"));
-  GThread *thread = g_thread_new ("take", take_thread, channel);
+  TestThread *thread = test_thread_new ("take", take_thread, channel);
   g_autoptr (GError) error = NULL;
 
   g_assert_cmpint (malt_worker_stop (self->worker, 20000, 20000, NULL, &error), ==, MALT_STOP_RESULT_WAS_RUNNING);
   g_assert_no_error (error);
   g_assert_cmpint (malt_exit_info_get_kind (malt_worker_get_exit_info (self->worker)), ==, MALT_EXIT_KIND_STOPPED);
-  assert_terminated (self, g_thread_join (thread));
+  assert_terminated (self, test_thread_join (thread));
   g_assert_null (test_answer_wait (answer, &error));
   test_assert_error (error, MALT_ERROR, MALT_ERROR_TERMINATED, "*");
 }
@@ -299,11 +307,11 @@ test_cancel_blocking (TestCase *self)
   for (i = 0; i < 50; i++)
     {
       g_autoptr (GCancellable) cancellable = g_cancellable_new ();
-      GThread *thread = g_thread_new ("cancel", cancel_thread, cancellable);
+      TestThread *thread = test_thread_new ("cancel", cancel_thread, cancellable);
 
       g_assert_null (malt_channel_take (channel, -1, cancellable, &error));
       test_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "*");
-      g_thread_join (thread);
+      test_thread_join (thread);
     }
 }
 

@@ -5,6 +5,7 @@
 #include "test-asserts.h"
 #include "test-case.h"
 #include "test-channel.h"
+#include "test-thread.h"
 
 /* Channels: what one end puts, the other takes, in its order and once. */
 
@@ -90,11 +91,11 @@ test_echo (TestCase *self)
 {
   g_autoptr (MaltChannel) a = test_channel_make (self, "a", 5);
   g_autoptr (MaltChannel) b = test_channel_make (self, "b", 3);
-  GThread *thread;
+  TestThread *thread;
   gint64 i;
 
   test_channel_do (self, "echo", g_variant_new ("(ss)", "a", "b"));
-  thread = g_thread_new ("put", put_thread, a);
+  thread = test_thread_new ("put", put_thread, a);
   for (i = 0; i < 2000; i++)
     {
       g_assert_cmpint (test_channel_take (b), ==, i);
@@ -103,7 +104,7 @@ test_echo (TestCase *self)
         test_case_assert_usable (self);
     }
   test_channel_assert_closed (b);
-  g_thread_join (thread);
+  test_thread_join (thread);
 }
 
 static void
@@ -240,7 +241,7 @@ static void
 test_threads (TestCase *self)
 {
   g_autoptr (MaltChannel) channel = test_channel_make (self, "a", 10);
-  GThread *threads[4];
+  TestThread *threads[4];
   Taker takers[4];
   gint64 sum = 0;
   guint i;
@@ -248,12 +249,12 @@ test_threads (TestCase *self)
   for (i = 0; i < G_N_ELEMENTS (threads); i++)
     {
       takers[i] = (Taker) { channel, 0 };
-      threads[i] = g_thread_new ("take", take_thread, &takers[i]);
+      threads[i] = test_thread_new ("take", take_thread, &takers[i]);
     }
   test_channel_do (self, "produce", g_variant_new ("(sxx)", "a", (gint64) 0, (gint64) 2000));
   for (i = 0; i < G_N_ELEMENTS (threads); i++)
     {
-      g_thread_join (threads[i]);
+      test_thread_join (threads[i]);
       sum += takers[i].sum;
     }
   g_assert_cmpint (sum, ==, 1999000);

@@ -5,6 +5,7 @@
 #include "test-answer.h"
 #include "test-asserts.h"
 #include "test-case.h"
+#include "test-thread.h"
 #include "test-watchdog.h"
 
 /* One worker, used by many threads at once. */
@@ -79,17 +80,17 @@ static void
 run_threads (TestCase    *self,
              GThreadFunc  func)
 {
-  GThread **threads = g_new (GThread *, N_THREADS);
+  TestThread **threads = g_new (TestThread *, N_THREADS);
   Caller *callers = g_new (Caller, N_THREADS);
   gsize i;
 
   for (i = 0; i < N_THREADS; i++)
     {
       callers[i] = (Caller) { self, (gint64) i };
-      threads[i] = g_thread_new ("calls", func, &callers[i]);
+      threads[i] = test_thread_new ("calls", func, &callers[i]);
     }
   for (i = 0; i < N_THREADS; i++)
-    g_thread_join (threads[i]);
+    test_thread_join (threads[i]);
 
   g_free (threads);
   g_free (callers);
@@ -186,7 +187,7 @@ doomed_thread (gpointer data)
 static void
 test_doomed (TestCase *self)
 {
-  GThread *threads[100];
+  TestThread *threads[100];
   Caller callers[G_N_ELEMENTS (threads)];
   g_autoptr (GError) error = NULL;
   gsize i;
@@ -194,7 +195,7 @@ test_doomed (TestCase *self)
   for (i = 0; i < G_N_ELEMENTS (threads); i++)
     {
       callers[i] = (Caller) { self, (gint64) i };
-      threads[i] = g_thread_new ("calls", doomed_thread, &callers[i]);
+      threads[i] = test_thread_new ("calls", doomed_thread, &callers[i]);
     }
 
   test_case_assert_usable (self);
@@ -202,7 +203,7 @@ test_doomed (TestCase *self)
   g_assert_no_error (error);
 
   for (i = 0; i < G_N_ELEMENTS (threads); i++)
-    g_thread_join (threads[i]);
+    test_thread_join (threads[i]);
 }
 
 int

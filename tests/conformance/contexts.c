@@ -5,6 +5,7 @@
 #include "test-answer.h"
 #include "test-asserts.h"
 #include "test-case.h"
+#include "test-thread.h"
 
 /* Answers arrive in the main context of whoever asked (that they come on the right
  * thread is asserted by TestAnswer). */
@@ -100,14 +101,14 @@ context_thread (gpointer data)
 static void
 test_threads (TestCase *self)
 {
-  GThread *threads[8];
+  TestThread *threads[8];
   gsize i;
 
   for (i = 0; i < G_N_ELEMENTS (threads); i++)
-    threads[i] = g_thread_new ("context", context_thread, self);
+    threads[i] = test_thread_new ("context", context_thread, self);
   context_thread (self);
   for (i = 0; i < G_N_ELEMENTS (threads); i++)
-    g_thread_join (threads[i]);
+    test_thread_join (threads[i]);
 }
 
 /* The context in which a worker was made may be gone while it is still used. */
@@ -124,10 +125,30 @@ make_thread (gpointer data)
   return NULL;
 }
 
+static gpointer
+refused_thread (gpointer data)
+{
+  TestCase *self = data;
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (malt_launcher_spawn (self->launcher, NULL, &error));
+  test_assert_error (error, MALT_ERROR, MALT_ERROR_NOT_SUPPORTED, "*thread*");
+  return NULL;
+}
+
 static void
 test_made_elsewhere (TestCase *self)
 {
-  g_thread_join (g_thread_new ("makes", make_thread, self));
+  const char *reason = test_variant_cannot (self->variant, TEST_NEEDS_ANYWHERE);
+
+  if (reason != NULL)
+    {
+      test_thread_join (test_thread_new ("refused", refused_thread, self));
+      g_test_skip (reason);
+      return;
+    }
+
+  test_thread_join (test_thread_new ("makes", make_thread, self));
   expect (ask (self, 6), 6);
   test_case_assert_usable (self);
 }

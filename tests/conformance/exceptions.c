@@ -267,7 +267,7 @@ main (int argc, char **argv)
   test_case_add ("large-text", TEST_NEEDS_EXCEPTIONS | TEST_NEEDS_PYTHON, test_large_text);
   test_case_add ("returned", TEST_NEEDS_CONVERSION | TEST_NEEDS_PYTHON, test_returned);
   test_case_add ("unconvertible", TEST_NEEDS_CONVERSION | TEST_NEEDS_PYTHON, test_unconvertible);
-  test_case_add ("unconvertible-unwanted", TEST_NEEDS_CONVERSION | TEST_NEEDS_PYTHON, test_unconvertible_unwanted);
+  test_case_add ("unconvertible-unwanted", TEST_NEEDS_CONVERSION | TEST_NEEDS_PYTHON | TEST_NEEDS_UNWANTED, test_unconvertible_unwanted);
   test_case_add ("during-conversion", TEST_NEEDS_CONVERSION | TEST_NEEDS_PYTHON, test_during_conversion);
 
   return g_test_run ();

@@ -6,6 +6,7 @@
 #include "test-asserts.h"
 #include "test-case.h"
 #include "test-mark.h"
+#include "test-thread.h"
 
 /* Breaking off what a worker does, without ending the worker. */
 
@@ -212,15 +213,15 @@ test_blocking_call (TestCase *self)
 {
   g_autoptr (GError) error = NULL;
   char *mark = test_mark_new ();
-  GThread *thread;
+  TestThread *thread;
 
   g_object_set_data_full (G_OBJECT (self->launcher), "mark", mark, g_free);
-  thread = g_thread_new ("interrupts", interrupt_thread, self);
+  thread = test_thread_new ("interrupts", interrupt_thread, self);
   g_assert_null (malt_worker_remote_call_fetch (self->worker, test_case_function (self, "spin"),
                                                 g_variant_new ("(s)", mark), NULL,
                                                 MALT_TIMEOUT_NONE, NULL, &error));
   assert_interrupted (error);
-  g_thread_join (thread);
+  test_thread_join (thread);
   test_case_assert_usable (self);
 }
 

@@ -238,7 +238,7 @@ main (int argc, char **argv)
   test_case_add_idle ("unattributed", TEST_NEEDS_PROCESS | TEST_NEEDS_EVAL | TEST_NEEDS_PYTHON, test_unattributed);
   test_case_add_idle ("one", TEST_NEEDS_PROCESS, test_one);
   test_case_add_idle ("much", TEST_NEEDS_PROCESS, test_much);
-  test_case_add_idle ("lost", TEST_NEEDS_PROCESS, test_lost);
+  test_case_add_idle ("lost", TEST_NEEDS_PROCESS | TEST_NEEDS_FREE, test_lost);
   test_case_add_idle ("unlistened", TEST_NEEDS_PROCESS, test_unlistened);
   test_case_add_idle ("refused", TEST_NEEDS_RUNTIME, test_refused);
 

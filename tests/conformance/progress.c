@@ -170,12 +170,12 @@ main (int argc, char **argv)
 {
   test_case_init (&argc, &argv, "progress");
 
-  test_case_add ("blocking", TEST_NEEDS_HOST, test_blocking);
-  test_case_add ("unheard", TEST_NEEDS_HOST, test_unheard);
-  test_case_add ("asynchronous", TEST_NEEDS_HOST, test_asynchronous);
-  test_case_add ("flood", TEST_NEEDS_HOST, test_flood);
-  test_case_add ("fractions", TEST_NEEDS_HOST, test_fractions);
-  test_case_add ("long-text", TEST_NEEDS_HOST, test_long_text);
+  test_case_add ("blocking", TEST_NEEDS_PROGRESS, test_blocking);
+  test_case_add ("unheard", TEST_NEEDS_PROGRESS, test_unheard);
+  test_case_add ("asynchronous", TEST_NEEDS_PROGRESS, test_asynchronous);
+  test_case_add ("flood", TEST_NEEDS_PROGRESS, test_flood);
+  test_case_add ("fractions", TEST_NEEDS_PROGRESS, test_fractions);
+  test_case_add ("long-text", TEST_NEEDS_PROGRESS, test_long_text);
 
   return g_test_run ();
 }

@@ -9,6 +9,7 @@
 #include "test-case.h"
 #include "test-mark.h"
 #include "test-process.h"
+#include "test-thread.h"
 
 /* The stages of stopping a worker: asked politely, SIGTERM, SIGKILL. */
 
@@ -156,16 +157,16 @@ stop_thread (gpointer data)
 static void
 test_from_threads (TestCase *self)
 {
-  GThread *threads[8];
+  TestThread *threads[8];
   gsize i;
   guint n_was_running = 0;
 
   for (i = 0; i < G_N_ELEMENTS (threads); i++)
-    threads[i] = g_thread_new ("stops", stop_thread, self->worker);
+    threads[i] = test_thread_new ("stops", stop_thread, self->worker);
 
   for (i = 0; i < G_N_ELEMENTS (threads); i++)
     {
-      MaltStopResult result = GPOINTER_TO_INT (g_thread_join (threads[i]));
+      MaltStopResult result = GPOINTER_TO_INT (test_thread_join (threads[i]));
 
       g_assert_cmpint (result, !=, MALT_STOP_RESULT_FAILED);
       if (result == MALT_STOP_RESULT_WAS_RUNNING)
@@ -198,7 +199,7 @@ static void
 test_call_while_stopping (TestCase *self)
 {
   g_autoptr (GError) error = NULL;
-  GThread *thread = g_thread_new ("stops", stop_thread, self->worker);
+  TestThread *thread = test_thread_new ("stops", stop_thread, self->worker);
   gboolean refused = FALSE;
 
   while (!refused)
@@ -216,7 +217,7 @@ test_call_while_stopping (TestCase *self)
         }
     }
 
-  g_thread_join (thread);
+  test_thread_join (thread);
 }
 
 /* Whatever moment of the worker's end a call meets, it is told how that was. */

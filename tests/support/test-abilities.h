@@ -29,6 +29,11 @@ typedef enum
   TEST_NEEDS_THREADS     = 1 << 16, /* its code can have threads */
   TEST_NEEDS_APART       = 1 << 17, /* code that never rests does not slow the program down */
   TEST_NEEDS_SEVERAL     = 1 << 18, /* code of one worker runs while that of another waits */
+  TEST_NEEDS_ANYWHERE    = 1 << 19, /* workers can be made on any thread */
+  TEST_NEEDS_UNWANTED    = 1 << 20, /* a value that nobody wants does not leave the worker */
+  TEST_NEEDS_MODULE      = 1 << 21, /* the backend is there in any program */
+  TEST_NEEDS_FREE        = 1 << 22, /* calls of other threads do not need the one of the test */
+  TEST_NEEDS_PROGRESS    = 1 << 23, /* its code can say how far it has got */
 } TestNeeds;
 
 typedef struct

@@ -6,6 +6,7 @@
 
 #include "mock-worker.h"
 #include "test-asserts.h"
+#include "test-gjs-backend.h"
 #include "test-home.h"
 #include "test-mark.h"
 #include "test-python-backend.h"
@@ -45,13 +46,17 @@ test_case_init (int          *argc,
   g_assert_no_error (error);
   if (g_strcmp0 (only_backend, TEST_PYTHON_BACKEND) == 0)
     test_python_backend_register ();
+  if (g_strcmp0 (only_backend, TEST_GJS_BACKEND) == 0)
+    test_gjs_backend_register ();
 }
 
+/* The backend in JavaScript has a process as well, inside. */
 gboolean
 test_case_is (TestCase   *self,
               const char *backend_or_runtime)
 {
   return g_strcmp0 (self->variant->backend, backend_or_runtime) == 0 ||
+         (g_str_equal (backend_or_runtime, "process") && g_str_equal (self->variant->backend, TEST_GJS_BACKEND)) ||
          g_strcmp0 (self->variant->runtime, backend_or_runtime) == 0;
 }
 
@@ -256,6 +261,13 @@ run (gconstpointer data)
   test_watchdog_stop ();
 }
 
+/* Backends that bring a language into the program are tested only where they are asked for. */
+static gboolean
+brings_language (const char *backend)
+{
+  return g_str_equal (backend, TEST_PYTHON_BACKEND) || g_str_equal (backend, TEST_GJS_BACKEND);
+}
+
 static void
 add (const char   *name,
      TestNeeds     needs,
@@ -269,9 +281,8 @@ add (const char   *name,
       g_autofree char *path = NULL;
       Registration *registration;
 
-      /* The one in Python only where it is asked for: it brings Python into the program. */
       if (!g_str_equal (only_backend != NULL ? only_backend : test_variants[i].backend, test_variants[i].backend) ||
-          (only_backend == NULL && g_str_equal (test_variants[i].backend, TEST_PYTHON_BACKEND)))
+          (only_backend == NULL && brings_language (test_variants[i].backend)))
         continue;
 
       registration = g_new (Registration, 1);

@@ -131,3 +131,34 @@ test_home_invoke (GSourceFunc func,
   g_mutex_clear (&invoke.lock);
   g_cond_clear (&invoke.cond);
 }
+
+/* The other way: workers that live in the default main context, on the thread of the tests. */
+static GThread *home_thread_here;
+static void (* home_turned) (void);
+
+/* Has them live here from now on; the function is called whenever a test waits. */
+void
+test_home_be (void (* turned) (void))
+{
+  home_thread_here = g_thread_self ();
+  home_turned = turned;
+}
+
+/* Whether they live on this thread. */
+gboolean
+test_home_is_here (void)
+{
+  return home_thread_here == g_thread_self ();
+}
+
+/* What the main loop of a program would do, for tests that wait without running one. */
+void
+test_home_turn (void)
+{
+  if (!test_home_is_here ())
+    return;
+
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  home_turned ();
+}

@@ -12,4 +12,8 @@ MaltWorker *test_home_spawn (MaltLauncher  *launcher,
 void        test_home_invoke (GSourceFunc    func,
                               gpointer       user_data);
 
+void        test_home_be     (void        (* turned) (void));
+gboolean    test_home_is_here (void);
+void        test_home_turn   (void);
+
 G_END_DECLS

@@ -9,6 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "test-home.h"
+
 static guint
 count_entries (const char *path)
 {
@@ -88,8 +90,11 @@ test_pidfd_await (int pidfd)
   int result;
 
   do
-    result = poll (&pollfd, 1, -1);
-  while (result < 0 && errno == EINTR);
+    {
+      test_home_turn ();
+      result = poll (&pollfd, 1, 10);
+    }
+  while (result == 0 || (result < 0 && errno == EINTR));
 
   g_assert_cmpint (result, ==, 1);
   close (pidfd);
@@ -101,5 +106,8 @@ test_await (TestCondition condition,
             gpointer      data)
 {
   while (!condition (data))
-    g_usleep (1000);
+    {
+      test_home_turn ();
+      g_usleep (1000);
+    }
 }
