@@ -231,9 +231,9 @@ malt_worker_run_blocked (MaltWorker   *self,
   MaltWorkerClass *klass = MALT_WORKER_GET_CLASS (self);
   MaltCallLast last = malt_call_save_last ();
 
-  g_main_context_iteration (blocked, TRUE);
   if (klass->turned != NULL)
     klass->turned (self);
+  g_main_context_iteration (blocked, TRUE);
   malt_call_restore_last (last);
 }
 

@@ -238,6 +238,17 @@ const AsyncWorker = GObject.registerClass(class AsyncWorker extends Malt.Worker 
     }
 });
 
+test('nothing else runs within a call', async () => {
+    const worker = await Malt.Worker.spawn(OWN);
+    let hasRun = false;
+    Promise.resolve().then(() => (hasRun = true));
+    const called = worker.call('echo', 1);
+    equal(hasRun, false);
+    await called;
+    equal(hasRun, true);
+    await worker.stop();
+});
+
 /** Calls a function where nothing is awaited: in the main loop itself. */
 function inLoop(func) {
     return new Promise((resolve, reject) => {

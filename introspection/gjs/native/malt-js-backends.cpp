@@ -3,6 +3,7 @@
 #include "malt-js-binding.h"
 
 #include <js/HeapAPI.h>
+#include <js/Stack.h>
 
 /* Backends that are written in JavaScript.  The library calls the functions of their class,
  * which GJS has put there, and which are not JavaScript's to run at any time: not when it has
@@ -36,9 +37,10 @@ can_run (void)
   return malt_js_get_context () != nullptr && malt_js_is_thread () && !JS::RuntimeHeapIsCollecting ();
 }
 
-/* Runs what waits for promises. */
+/* Runs what waits for promises.  Not within a function of JavaScript that does not wait, unless
+ * @is_within says so. */
 static void
-run_jobs (void)
+run_jobs (bool is_within)
 {
   JSContext *cx = malt_js_get_context ();
 
@@ -46,7 +48,12 @@ run_jobs (void)
     return;
 
   JSAutoRealm realm (cx, malt_js_get_hooks ());
-  js::RunJobs (cx);
+  JS::RootedObject caller (cx);
+
+  if (!is_within && !JS::CaptureCurrentStack (cx, &caller, JS::StackCapture (JS::MaxFrames (1))))
+    JS_ClearPendingException (cx);
+  else if (!caller)
+    js::RunJobs (cx);
 }
 
 template <typename... Arguments>
@@ -60,7 +67,7 @@ call (void (* MaltWorkerClass::*function) (MaltWorker *, Arguments...),
 
   malt_js_finish_sweeping ();
   (get_functions (G_OBJECT_TYPE (worker))->*function) (worker, arguments...);
-  run_jobs ();
+  run_jobs (false);
   return true;
 }
 
@@ -121,7 +128,7 @@ turned (MaltWorker *worker)
     return;
 
   malt_js_finish_sweeping ();
-  run_jobs ();
+  run_jobs (true);
 }
 
 /* Puts a function in the place of another one, which is kept; that of a parent may be there
