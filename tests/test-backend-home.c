@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+#include <malt.h>
+
+#include "mock-worker.h"
+#include "test-answer.h"
+#include "test-asserts.h"
+#include "test-watchdog.h"
+
+/* Backends that live in a main context: here in that of the main thread, which is also the one
+ * that calls, blocks, and is called for by other threads meanwhile. */
+
+static MaltWorker *worker;
+
+static void
+spawn (void)
+{
+  g_autoptr (MaltLauncher) launcher = malt_launcher_new ("mock", NULL);
+  g_autoptr (GError) error = NULL;
+
+  worker = malt_launcher_spawn (launcher, NULL, &error);
+  g_assert_no_error (error);
+}
+
+static void
+stop (void)
+{
+  g_autoptr (GError) error = NULL;
+
+  malt_worker_stop (worker, -1, -1, NULL, &error);
+  g_assert_no_error (error);
+  g_clear_object (&worker);
+}
+
+static GVariant *
+fetch (const char  *function,
+       GVariant    *arguments,
+       GError     **error)
+{
+  return malt_worker_remote_call_fetch (worker, function, arguments, NULL, MALT_TIMEOUT_NONE, NULL, error);
+}
+
+static TestAnswer *
+begin_later (gint64 msec,
+             gint64 value)
+{
+  return test_answer_call (worker, "later", g_variant_new ("(xx)", msec, value), MALT_TIMEOUT_NONE, NULL);
+}
+
+static void
+expect (TestAnswer *answer,
+        const char *value)
+{
+  g_autoptr (GError) error = NULL;
+
+  test_assert_value (test_answer_wait (answer, &error), value);
+  g_assert_no_error (error);
+}
+
+static void
+expect_fetched (gint64      msec,
+                gint64      number,
+                const char *value)
+{
+  g_autoptr (GError) error = NULL;
+
+  test_assert_value (fetch ("later", g_variant_new ("(xx)", msec, number), &error), value);
+  g_assert_no_error (error);
+}
+
+/* What a backend has begun while the thread ran its main loop is run while it blocks, and the
+ * other way round. */
+static void
+test_begun_elsewhere (void)
+{
+  TestAnswer *first, *second;
+
+  spawn ();
+  first = begin_later (1, 1);
+  second = begin_later (50, 2);
+  expect_fetched (20, 3, "int64 3");
+  expect_fetched (1, 4, "int64 4");
+  expect (first, "int64 1");
+  expect (second, "int64 2");
+  stop ();
+}
+
+typedef struct
+{
+  void (* func) (void);
+  gint    done; /* atomic */
+} Knocker;
+
+static gpointer
+knock_thread (gpointer data)
+{
+  Knocker *self = data;
+
+  /* The first time may be too early. */
+  while (!g_atomic_int_get (&self->done))
+    {
+      self->func ();
+      g_usleep (1000);
+    }
+
+  return NULL;
+}
+
+/* Blocks in a call that never ends while another thread does something. */
+static GError *
+block_while (void (* func) (void))
+{
+  Knocker knocker = { func, FALSE };
+  GThread *thread = g_thread_new ("knocks", knock_thread, &knocker);
+  GError *error = NULL;
+
+  g_assert_null (fetch ("later_never", NULL, &error));
+  g_atomic_int_set (&knocker.done, TRUE);
+  g_thread_join (thread);
+  return error;
+}
+
+static void
+interrupt (void)
+{
+  malt_worker_interrupt (worker);
+}
+
+static void
+kill_worker (void)
+{
+  malt_worker_kill (worker, 9);
+}
+
+/* A thread that blocks serves the others. */
+static void
+test_served (void)
+{
+  GError *error;
+
+  spawn ();
+  error = block_while (interrupt);
+  test_assert_error (error, MALT_ERROR, MALT_ERROR_INTERRUPTED, "*");
+  /* No other thread is there any more, but what it wanted may be. */
+  while (g_main_context_iteration (NULL, FALSE))
+    ;
+  expect_fetched (1, 6, "int64 6");
+  error = block_while (kill_worker);
+  test_assert_error (error, MALT_ERROR, MALT_ERROR_TERMINATED, "*signal 9*");
+  g_clear_object (&worker);
+}
+
+static gpointer
+call_thread (gpointer data)
+{
+  expect_fetched (1, 5, "int64 5");
+  malt_worker_interrupt (worker);
+  return NULL;
+}
+
+static void
+test_calls_served (void)
+{
+  g_autoptr (GError) error = NULL;
+  GThread *thread;
+
+  spawn ();
+  thread = g_thread_new ("calls", call_thread, NULL);
+  g_assert_null (fetch ("later_never", NULL, &error));
+  test_assert_error (error, MALT_ERROR, MALT_ERROR_INTERRUPTED, "*");
+  g_thread_join (thread);
+  stop ();
+}
+
+/* The thread of a backend may await something in another context, and run that one only. */
+static void
+test_other_context (void)
+{
+  guint i;
+
+  spawn ();
+  for (i = 0; i < 50; i++)
+    {
+      g_autoptr (GMainContext) context = g_main_context_new ();
+      g_autofree char *expected = g_strdup_printf ("int64 %u", i);
+
+      g_main_context_push_thread_default (context);
+      expect (begin_later (i % 3, i), expected);
+      g_main_context_pop_thread_default (context);
+    }
+  expect_fetched (1, 7, "int64 7");
+  stop ();
+}
+
+/* A class whose workers are made on one thread only. */
+static gpointer
+refused_thread (gpointer data)
+{
+  g_autoptr (MaltLauncher) launcher = malt_launcher_new ("mock", NULL);
+  g_autoptr (GError) error = NULL;
+
+  g_assert_null (malt_launcher_spawn (launcher, NULL, &error));
+  test_assert_error (error, MALT_ERROR, MALT_ERROR_NOT_SUPPORTED, "*'mock'*thread*");
+  return NULL;
+}
+
+static int n_turns;
+
+static void
+turned (MaltWorker *self)
+{
+  g_assert_true (self == worker);
+  n_turns++;
+}
+
+static void
+test_class (void)
+{
+  MaltWorkerClass *klass = g_type_class_ref (MOCK_TYPE_WORKER);
+
+  klass->thread = g_thread_self ();
+  g_thread_join (g_thread_new ("refused", refused_thread, NULL));
+  spawn ();
+  klass->turned = turned;
+  expect_fetched (1, 8, "int64 8");
+  g_assert_cmpint (n_turns, >, 0);
+  klass->turned = NULL;
+  klass->thread = NULL;
+  stop ();
+  g_type_class_unref (klass);
+}
+
+int
+main (int argc, char **argv)
+{
+  g_autoptr (GError) error = NULL;
+  int status;
+
+  g_test_init (&argc, &argv, NULL);
+  malt_worker_register ("mock", MOCK_TYPE_WORKER, &error);
+  g_assert_no_error (error);
+  test_watchdog_start ();
+
+  g_test_add_func ("/backend-home/begun-elsewhere", test_begun_elsewhere);
+  g_test_add_func ("/backend-home/served", test_served);
+  g_test_add_func ("/backend-home/calls-served", test_calls_served);
+  g_test_add_func ("/backend-home/other-context", test_other_context);
+  g_test_add_func ("/backend-home/class", test_class);
+
+  status = g_test_run ();
+  test_watchdog_stop ();
+  return status;
+}
