@@ -532,8 +532,8 @@ new_worker (MaltLauncher  *self,
  * Fails with `MALT_ERROR_NOT_FOUND` if there is no such backend, runtime, option or
  * program, `MALT_ERROR_START` if the worker does not come up (the message ends with what
  * it printed on its standard error), `G_IO_ERROR_INVALID_ARGUMENT` for an option of the
- * wrong type, `MALT_ERROR_NOT_SUPPORTED` for one that the backend cannot heed, and
- * `G_IO_ERROR_CANCELLED`.
+ * wrong type, `MALT_ERROR_NOT_SUPPORTED` for one that the backend cannot heed or if its
+ * language does not run on this thread, and `G_IO_ERROR_CANCELLED`.
  *
  * Returns: (transfer full): the worker, or %NULL with @error set
  *
