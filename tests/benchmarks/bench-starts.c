@@ -4,13 +4,23 @@
 
 /* Starting a worker until it has answered, stopping it, and what it weighs between. */
 
+/* What there is to call in a worker that was told nothing yet. */
+static const char *
+first_function (const Bench *self,
+                MaltWorker  *worker)
+{
+  if (g_str_equal (self->runtime, "native"))
+    return bench_function (worker, "nothing");
+
+  return g_str_equal (self->runtime, "gjs") ? "Number" : "int";
+}
+
 void
 bench_starts (const Bench *self)
 {
   samples_t *start = samples_new ();
   samples_t *stop = samples_new ();
   samples_t *weight = samples_new ();
-  gboolean native = g_str_equal (self->runtime, "native");
   int n = MAX (6, (int) (40 * bench_scale ()));
   int i;
 
@@ -20,7 +30,7 @@ bench_starts (const Bench *self)
       double begin = now_us (), end;
       MaltWorker *worker = bench_spawn (self);
 
-      bench_call_plain (worker, native ? bench_function (worker, "nothing") : "int");
+      bench_call_plain (worker, first_function (self, worker));
       end = now_us ();
       if (i > 0)
         samples_add (start, (end - begin) / 1e3);

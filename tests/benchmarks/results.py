@@ -27,6 +27,7 @@ SPINNING = ('raw-shm-spin', 'noop_sync_us')
 WARM_COPY = ('raw-memcpy-warm', 'fetch_50MB_ms')
 START = ('raw-exec-gio', 'spawn_ms')
 PYTHON_START = ('raw-python-start', 'spawn_ms')
+GJS_START = ('raw-gjs-start', 'spawn_ms')
 
 ROWS = {row.name: row for row in [
     Row('noop_sync_us', 'blocking call', SPINNING),
@@ -72,6 +73,8 @@ FLOORS = {
     ('malt-native-in-place', 'fetch_1MB_us'): ('raw-shm-in-place', 'fetch_1MB_us'),
     ('malt-native-in-place', 'fetch_50MB_ms'): ('raw-shm-in-place', 'fetch_50MB_ms'),
     ('malt-python', 'spawn_ms'): PYTHON_START,
+    ('malt-gjs', 'spawn_ms'): GJS_START,
+    ('malt-gjs-manager', 'spawn_ms'): GJS_START,
 }
 
 
@@ -164,6 +167,7 @@ AIMS = {
     ('malt-executor', 'map_100_per_s'): times_peers(max, 1, 'map_100_per_s', 'py-executor'),
     ('malt-gjs-manager', 'async_single_us'): Sum((2, ('malt-gjs', 'async_single_us'))),
     ('malt-gjs-manager', 'echo_1MB_us'): Value(1000),
+    ('malt-gjs-manager', 'spawn_ms'): Sum((1.3, GJS_START), (1, ('malt-native', 'spawn_ms'))),
     ('malt-python', 'idle_manager_wakeups_hz'): Value(0),
     ('malt-python', 'idle_worker_wakeups_hz'): Value(0),
     **{('malt-native', f'many_{kind}_cpu_{n}_us'): Sum((1.2, ('malt-native', f'many_{kind}_cpu_1_us')))

@@ -4,6 +4,7 @@
 const fs = require('node:fs');
 
 const SIZE_64K = 65536, SIZE_1M = 1000000, SIZE_50M = 50000000;
+const WARM_1M = 300;
 const SCALE = Number(process.env.PEERS_SCALE) || 1; // how long to measure
 const atLeast = (n) => Math.max(Math.min(n, 3), Math.floor(n * SCALE));
 const now = () => Number(process.hrtime.bigint()) / 1e3; // us
@@ -24,9 +25,11 @@ function report(peer, row, values) {
 }
 
 // after(): something to undo the call, not timed (then k must be 1)
-async function bench(peer, row, func, { k = 1, minN = 7, maxN = 400, budget = 0.6, after } = {}) {
+// warm: how often it is done before. Until the collector has run, each array lies in fresh memory.
+async function bench(peer, row, func,
+  { k = 1, minN = 7, maxN = 400, budget = 0.6, warm = 3, after } = {}) {
   const div = row.endsWith('_us') ? 1 : 1e3, values = [];
-  for (let i = 0; i < 3; i++) {
+  for (let i = 0; i < warm; i++) {
     await func();
     if (after) await after();
   }
@@ -96,4 +99,4 @@ function bytes(size) {
   return b;
 }
 
-module.exports = { SIZE_64K, SIZE_1M, SIZE_50M, bench, benchRate, benchSpawn, bytes, touch, sleep };
+module.exports = { SIZE_64K, SIZE_1M, SIZE_50M, WARM_1M, bench, benchRate, benchSpawn, bytes, touch, sleep };

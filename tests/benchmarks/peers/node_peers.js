@@ -5,7 +5,7 @@
 const { fork } = require('node:child_process');
 const { Worker } = require('node:worker_threads');
 const path = require('node:path');
-const { SIZE_64K, SIZE_1M, SIZE_50M, bench, benchRate, benchSpawn, bytes, touch } =
+const { SIZE_64K, SIZE_1M, SIZE_50M, WARM_1M, bench, benchRate, benchSpawn, bytes, touch } =
   require('./bench.js');
 
 const WORK = path.join(__dirname, 'node_work.js');
@@ -34,7 +34,7 @@ class Remote { // calls with a promise each, over any channel
 }
 
 async function commonRows(peer, w) {
-  await bench(peer, 'noop_sync_us', () => w.call('inc', 1), { k: 20 });
+  await bench(peer, 'async_single_us', () => w.call('inc', 1), { k: 20 });
   await benchRate(peer, 'pipelined_calls_per_s', async () => {
     const all = [];
     for (let i = 0; i < N; i++) all.push(w.call('inc', 1));
@@ -51,8 +51,9 @@ async function byteRows(peer, w) {
   const small = bytes(SIZE_64K), big = bytes(SIZE_50M);
   await bench(peer, 'echo_64KB_us', async () => touch(await w.call('echo', small)), { k: 5 });
   const middle = bytes(SIZE_1M);
-  await bench(peer, 'echo_1MB_us', async () => touch(await w.call('echo', middle)), { k: 2 });
-  await bench(peer, 'fetch_1MB_us', async () => touch(await w.call('array', SIZE_1M)), { k: 2 });
+  const many = { k: 2, warm: WARM_1M };
+  await bench(peer, 'echo_1MB_us', async () => touch(await w.call('echo', middle)), many);
+  await bench(peer, 'fetch_1MB_us', async () => touch(await w.call('array', SIZE_1M)), many);
   await bench(peer, 'fetch_50MB_ms', async () => touch(await w.call('array', SIZE_50M)),
     { maxN: 10 });
   await bench(peer, 'send_50MB_ms', () => w.call('length', big), { maxN: 10 });

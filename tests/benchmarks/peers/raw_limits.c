@@ -656,12 +656,10 @@ bench_machine (void)
 }
 
 /* What an interpreter takes to start and end, which is part of any start of a worker
- * that is written in its language. */
+ * that runs its language. */
 static void
-bench_python_start (int n)
+bench_interpreter_start (const char *peer, char **argv, int n)
 {
-  char *argv[] = { (char *) "/usr/bin/python3", (char *) "-S", (char *) "-E",
-                   (char *) "-c", (char *) "pass", NULL };
   samples_t *start;
 
   if (access (argv[0], X_OK) != 0)
@@ -678,7 +676,18 @@ bench_python_start (int n)
       if (i > 0)
         samples_add (start, (now_us () - t) / 1e3);
     }
-  report ("raw-python-start", "spawn_ms", start);
+  report (peer, "spawn_ms", start);
+}
+
+static void
+bench_interpreter_starts (void)
+{
+  char *python[] = { (char *) "/usr/bin/python3", (char *) "-S", (char *) "-E",
+                     (char *) "-c", (char *) "pass", NULL };
+  char *gjs[] = { (char *) "/usr/bin/gjs", (char *) "-c", (char *) "1", NULL };
+
+  bench_interpreter_start ("raw-python-start", python, 20);
+  bench_interpreter_start ("raw-gjs-start", gjs, 20);
 }
 
 static void
@@ -703,7 +712,7 @@ static int
 bench_floor (void)
 {
   bench_spawn ("raw-exec-gio", spawn_posix, worker_gio_path, 30);
-  bench_python_start (20);
+  bench_interpreter_starts ();
   allocate_bytes ();
   bench_socketpair ();
   bench_socketpair_idle ();
@@ -744,7 +753,7 @@ main (int argc, char **argv)
   bench_spawn ("raw-exec-ns-net", spawn_namespaces, worker_path, 20);
   bench_spawn ("raw-bwrap", spawn_bwrap, worker_path, 15);
 
-  bench_python_start (20);
+  bench_interpreter_starts ();
   allocate_bytes ();
   bench_machine ();
   bench_socketpair ();
