@@ -15,7 +15,8 @@ struct MaltJsHandle
   GWeakRef object;
 };
 
-/* A promise, and what goes on for it.  It is settled once, which frees it. */
+/* A promise, and what goes on for it.  It is settled once, which frees it.  Where there was no memory
+ * for a promise, nobody waits for what goes on. */
 struct MaltJsPending
 {
   explicit MaltJsPending (JSContext *cx)

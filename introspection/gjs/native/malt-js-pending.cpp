@@ -223,7 +223,7 @@ malt_js_pending_done (GObject      *source,
   GError *error = nullptr;
   g_autoptr (GVariant) value = self->finish (self, source, result, &error);
 
-  if (cx == nullptr)
+  if (cx == nullptr || self->promise == nullptr)
     {
       g_clear_error (&error);
       delete self;
@@ -239,23 +239,59 @@ malt_js_pending_done (GObject      *source,
   malt_js_run_jobs (cx);
 }
 
-/* Begins with the promise that was made, and gives that to JavaScript. */
+static JSObject *
+new_promise (JSContext *cx,
+             bool       is_forgetful)
+{
+  if (!is_forgetful)
+    return JS::NewPromiseObject (cx, nullptr);
+
+  MaltJsForgetful forgetful (cx);
+  return JS::NewPromiseObject (cx, nullptr);
+}
+
+/* Begins, and gives a promise of it to JavaScript.  It is what the worker waits for that comes first:
+ * the rest is done meanwhile. */
 static bool
 begin (JSContext           *cx,
-       JS::HandleObject     promise,
        JS::HandleValue      handle,
        const JS::CallArgs  &args,
-       GObject             *object,
-       MaltJsPending       *pending,
-       MaltJsBegin          function)
+       MaltJsBegin          function,
+       bool                 is_forgetful)
 {
-  pending->promise = promise;
+  g_autoptr (GObject) object = malt_js_handle_ref (cx, handle);
+  JS::RootedObject promise (cx);
+  JS::RootedValue reason (cx);
+  MaltJsPending *pending;
+
+  if (object == nullptr)
+    return false;
+
+  pending = new MaltJsPending (cx);
   pending->handle = handle;
   if (!function (cx, object, args, pending))
     {
       delete pending;
-      if (!reject_pending (cx, promise))
+      pending = nullptr;
+      if (!JS_GetPendingException (cx, &reason))
         return false;
+      JS_ClearPendingException (cx);
+    }
+
+  promise = new_promise (cx, is_forgetful);
+  if (!promise)
+    return false;
+
+  if (pending == nullptr)
+    {
+      if (!JS::RejectPromise (cx, promise, reason))
+        return false;
+    }
+  else
+    {
+      pending->promise = promise;
+      if (is_forgetful)
+        pending->file = malt_gjs_dup_caller (cx, &pending->line);
     }
 
   args.rval ().setObject (*promise);
@@ -270,43 +306,19 @@ malt_js_begin (JSContext   *cx,
                MaltJsBegin  function)
 {
   JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
-  g_autoptr (GObject) object = malt_js_handle_ref (cx, args.get (0));
-  JS::RootedObject promise (cx, object != nullptr ? JS::NewPromiseObject (cx, nullptr) : nullptr);
 
-  return promise && begin (cx, promise, args.get (0), args, object, new MaltJsPending (cx), function);
-}
-
-static JSObject *
-new_forgetful_promise (JSContext *cx)
-{
-  MaltJsForgetful forgetful (cx);
-
-  return JS::NewPromiseObject (cx, nullptr);
+  return begin (cx, args.get (0), args, function, false);
 }
 
 /* The same for a method of the object, which the program itself has called.  Of the stack there is
  * only the line of that, unless the program wants it whole. */
 bool
 malt_js_begin_method (JSContext           *cx,
-                   const JS::CallArgs  &args,
-                   MaltJsBegin          function)
+                      const JS::CallArgs  &args,
+                      MaltJsBegin          function)
 {
   JS::RootedValue handle (cx);
-  JS::RootedObject promise (cx);
 
-  if (!malt_js_get_handle (cx, args.thisv (), &handle))
-    return false;
-
-  g_autoptr (GObject) object = malt_js_handle_ref (cx, handle);
-  if (object == nullptr)
-    return false;
-
-  promise = malt_js_has_whole_stacks () ? JS::NewPromiseObject (cx, nullptr) : new_forgetful_promise (cx);
-  if (!promise)
-    return false;
-
-  auto pending = new MaltJsPending (cx);
-  if (!malt_js_has_whole_stacks ())
-    pending->file = malt_gjs_dup_caller (cx, &pending->line);
-  return begin (cx, promise, handle, args, object, pending, function);
+  return malt_js_get_handle (cx, args.thisv (), &handle) &&
+         begin (cx, handle, args, function, !malt_js_has_whole_stacks ());
 }
