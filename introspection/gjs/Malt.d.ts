@@ -318,9 +318,12 @@ declare module 'gi://Malt?version=1' {
 
         interface WebErrorEvent extends WebEvent {
             readonly message: string;
+            /** The type of what was thrown. */
+            readonly name: string;
             readonly filename: string;
             readonly lineno: number;
             readonly colno: number;
+            readonly stack: string;
             /** What the library has thrown, if it was that. */
             readonly error: Error | null;
         }
@@ -331,10 +334,13 @@ declare module 'gi://Malt?version=1' {
         class WebWorker {
             constructor(script: string | Gio.File, options?: WebWorkerOptions);
             onmessage: ((event: WebMessageEvent) => void) | null;
+            /** Never called: what cannot be read is not sent. */
+            onmessageerror: ((event: WebMessageEvent) => void) | null;
             onerror: ((event: WebErrorEvent) => void) | null;
             postMessage(message: unknown, transfer?: unknown): void;
             addEventListener(type: 'message', listener: WebListener<WebMessageEvent>, options?: {once?: boolean}): void;
             addEventListener(type: 'error', listener: WebListener<WebErrorEvent>, options?: {once?: boolean}): void;
+            addEventListener(type: 'messageerror', listener: WebListener<WebMessageEvent>, options?: {once?: boolean}): void;
             removeEventListener(type: string, listener: WebListener<any>): void;
             terminate(): void;
         }

@@ -99,11 +99,17 @@ testWeb('errors are events', async () => {
 });
 
 testWeb('scripts that fail', async () => {
-    for (const [script, pattern] of [['throw new RangeError("at once")', /RangeError: at once/],
-        ['1 +', /SyntaxError/], ['/none/such.js', /none/], ['file:///none/such.js', /none/]]) {
+    for (const [script, pattern, name, place] of [
+        ['\n  throw new RangeError("at once")', /RangeError: at once/, 'RangeError', [2, 9]],
+        ['// nothing\nsyntax error', /SyntaxError/, 'SyntaxError', [2, 8]],
+        ['/none/such.js', /none/, '', [0, 0]],
+        ['file:///none/such.js', /none/, '', [0, 0]],
+    ]) {
         const worker = new Malt.WebWorker(script);
         const event = await receive(worker).then(() => null, error => error);
         matches(event.message, pattern);
+        equal([event.name, event.lineno, event.colno], [name, ...place]);
+        equal(typeof event.stack, 'string');
         worker.terminate();
     }
     const worker = new Malt.WebWorker('', {program: '/none/such'});
@@ -127,6 +133,28 @@ testWeb('listeners', async () => {
     await until(() => seen.length === 4);
     equal(seen, [['listener', 1], ['object', 1], ['once', 1], ['object', 2]]);
     worker.terminate();
+});
+
+testWeb('listeners in the worker', async () => {
+    const worker = new Malt.WebWorker(`// a comment, and no path
+        const say = text => () => postMessage(text);
+        const removed = say('removed'), twice = say('twice');
+        addEventListener('message', removed);
+        addEventListener('message', say('once'), {once: true});
+        addEventListener('message', twice);
+        addEventListener('message', twice);
+        addEventListener('message', {handleEvent: say('object')});
+        removeEventListener('message', removed);
+    `);
+    const replies = receive(worker, 5);
+    worker.postMessage(1);
+    worker.postMessage(2);
+    equal(await replies, ['once', 'twice', 'object', 'twice', 'object']);
+    worker.terminate();
+
+    const other = new Malt.WebWorker('/* no path */ postMessage(1)');
+    equal(await receive(other), 1);
+    other.terminate();
 });
 
 testWeb('what cannot be sent is thrown', () => {

@@ -18,7 +18,7 @@ function boot(place, capacity, workerName) {
     const self = globalThis;
     const inbox = new malt.Channel(capacity);
     const outbox = new malt.Channel(capacity);
-    const listeners = {message: new Set(), error: new Set()};
+    const listeners = new Map();  // of messages: listener → options
 
     function send(kind, value) {
         // It is converted now, and what cannot be is thrown here.
@@ -39,10 +39,12 @@ function boot(place, capacity, workerName) {
         });
     }
 
-    function dispatch(type, event) {
-        for (const listener of [self[`on${type}`], ...listeners[type]]) {
+    function dispatch(event) {
+        for (const [listener, options] of [[self.onmessage, null], ...listeners]) {
             if (listener === null || listener === undefined)
                 continue;
+            if (options?.once)
+                listeners.delete(listener);
             try {
                 const result = typeof listener === 'function' ? listener.call(self, event) : listener.handleEvent(event);
                 if (typeof result?.then === 'function')
@@ -55,22 +57,23 @@ function boot(place, capacity, workerName) {
 
     async function listen() {
         for await (const data of inbox)
-            dispatch('message', {type: 'message', data, target: self, currentTarget: self});
+            dispatch({type: 'message', data, target: self, currentTarget: self});
     }
 
     const given = {
         self,
         name: workerName,
         onmessage: null,
-        onerror: null,
         postMessage(message) {
             send('message', message);
         },
-        addEventListener(type, listener) {
-            listeners[type]?.add(listener);
+        addEventListener(type, listener, options) {
+            if (type === 'message' && !listeners.has(listener))
+                listeners.set(listener, options);
         },
         removeEventListener(type, listener) {
-            listeners[type]?.delete(listener);
+            if (type === 'message')
+                listeners.delete(listener);
         },
         close() {
             inbox.close();
@@ -100,12 +103,20 @@ class WebEvent {
     }
 }
 
+/** Whether a script is a URL or a path, and not the source, which may begin with a comment. */
 function isUrl(text) {
-    return /^(?:[a-z][a-z0-9+.-]*:\/\/|data:|\/)[^\n]*$/i.test(text);
+    return /^(?:[a-z][a-z0-9+.-]*:\/\/|data:|\/(?![/*]))[^\n]*$/i.test(text);
+}
+
+/** The line and column of the newest frame of a stack, or of a syntax error; 0 if they are not known. */
+function placeOf(stack) {
+    const [, lineno = 0, colno = 0] = /@.*:(\d+):(\d+)$/m.exec(stack) ?? /, line (\d+), column (\d+)\)$/m.exec(stack) ?? [];
+    return {lineno: Number(lineno), colno: Number(colno)};
 }
 
 class WebWorker {
     onmessage = null;
+    onmessageerror = null;   // for the shape: what cannot be read is not sent
     onerror = null;
     #listeners = new Map();  // type → listener → options
     #cancellable = new Gio.Cancellable();
@@ -151,14 +162,18 @@ class WebWorker {
                 throw error;
             this.#fail(error, {
                 message: `${error.remoteType}: ${error.remoteMessage}`,
+                name: error.remoteType,
                 filename: isSource ? '' : script,
+                stack: error.remoteStack ?? '',
+                ...placeOf(error.remoteStack),
             });
         }
 
         this.#inbox = inbox;
         for (const variant of this.#waiting.splice(0))
             this.#put(variant);
-        worker.do(`${PLACE}.listen`);
+        // It ends with the worker, of which the other channel tells.
+        worker.call(`${PLACE}.listen`).catch(() => {});
         await reading;
     }
 
@@ -218,12 +233,12 @@ class WebWorker {
         });
     }
 
-    #fail(error, properties = {message: error.message}) {
+    #fail(error, properties = {message: error.message, name: error.name ?? ''}) {
         if (this.#isOver)
             return;
-        const event = this.#dispatch('error', {filename: '', lineno: 0, colno: 0, error, ...properties});
+        const event = this.#dispatch('error', {filename: '', lineno: 0, colno: 0, stack: '', error, ...properties});
         if (event === null)
-            printerr(`Uncaught in a worker: ${properties.stack ? `${properties.message}\n${properties.stack}` : properties.message}`);
+            printerr(`Uncaught in a worker: ${properties.message}${properties.stack ? `\n${properties.stack}` : ''}`);
         if (error !== null && this.#inbox === null)
             this.#over();
         if (this.#worker !== null && !this.#worker.is_running())
