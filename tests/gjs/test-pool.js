@@ -5,7 +5,7 @@
 import Gio from 'gi://Gio';
 import Malt from 'gi://Malt?version=1';
 
-import {GJS, PYTHON, equal, matches, need, ok, rejects, run, test, throws} from './tap.js';
+import {GJS, NATIVE, PYTHON, equal, matches, need, ok, rejects, run, test, throws, until} from './tap.js';
 
 function testPool(name, options, body) {
     test(`${options.runtime}: ${name}`, async () => {
@@ -85,6 +85,19 @@ test('python: a pool that was shut down', async () => {
     equal(await pool.eval('import os; os.getcwd()'), '/');
     await pool.shutdown();
     await rejects(pool.call('abs', 1), Gio.IOErrorEnum);
+});
+
+testPool('signals are heard while there is much garbage', {...NATIVE, maxWorkers: 1, maxCallsPerWorker: 1}, async pool => {
+    const n = 30;
+    let added = 0, removed = 0, garbage = [];
+    pool.connect('worker-added', () => added++);
+    pool.connect_after('worker-removed', () => removed++);
+    for (let i = 0; i < n; i++) {
+        garbage = Array.from({length: 2000}, () => [new Gio.Cancellable()]).concat(garbage.slice(0, 5000));
+        await pool.call('native-functions:add', i, 1);
+    }
+    await until(() => removed >= n - 1);
+    equal(added, n);
 });
 
 test('options of a pool', async () => {

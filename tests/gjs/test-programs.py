@@ -96,6 +96,35 @@ loop.run();
 ''')
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, '42\n', ''))
 
+    def test_maps_that_fail_and_nobody_hears_of(self):
+        program = '''
+import Malt from 'gi://Malt?version=1';
+const pool = Malt.Pool.create({runtime: 'python', maxWorkers: 2});
+%s
+await new Promise(resolve => setTimeout(resolve, 10));
+await pool.shutdown();
+print('over');
+'''
+        done = self.run_gjs(program % "pool.map('none.such', [1, 2]);", '-m')
+        self.assertEqual((done.returncode, done.stdout), (0, 'over\n'))
+        self.assertRegex(done.stderr, r'Unhandled promise rejection.*\n(.*\n)*.*program\.js:4:')
+
+        done = self.run_gjs(program % '''
+try {
+    for await (const _ of pool.map('none.such', [1, 2]));
+} catch (error) {
+    print(error.name);
+}
+for await (const value of pool.map('abs', [-1, 'x', 'y'])) {
+    print(value);
+    break;
+}
+for await (const {status} of pool.map('abs', [-1, 'x'], {settled: true}))
+    print(status);
+''', '-m')
+        self.assertEqual((done.returncode, done.stdout, done.stderr),
+                         (0, 'NotFoundError\n1\nfulfilled\nrejected\nover\n', ''))
+
     def test_workers_are_collected(self):
         done = self.run_gjs('''
 import GLib from 'gi://GLib';

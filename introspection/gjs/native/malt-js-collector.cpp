@@ -105,3 +105,19 @@ malt_js_guard (GObject *object)
       g_signal_connect_swapped (object, names[i], G_CALLBACK (malt_js_finish_sweeping), nullptr);
   g_signal_connect_swapped (object, "notify", G_CALLBACK (malt_js_finish_sweeping), nullptr);
 }
+
+/**
+ * malt_js_link:
+ * @from: a cancellable
+ * @to: another one
+ *
+ * Has a cancellable cancelled with another one, on whatever thread that is.
+ */
+void
+malt_js_link (GCancellable *from,
+              GCancellable *to)
+{
+  g_signal_connect_object (from, "cancelled", G_CALLBACK (g_cancellable_cancel), to, G_CONNECT_SWAPPED);
+  if (g_cancellable_is_cancelled (from))
+    g_cancellable_cancel (to);
+}

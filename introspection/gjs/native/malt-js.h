@@ -34,5 +34,8 @@ MALT_JS_AVAILABLE
 void      malt_js_guard        (GObject   *object);
 MALT_JS_AVAILABLE
 void      malt_js_guard_class  (GType      type);
+MALT_JS_AVAILABLE
+void      malt_js_link         (GCancellable *from,
+                                GCancellable *to);
 
 G_END_DECLS

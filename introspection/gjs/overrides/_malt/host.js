@@ -69,6 +69,8 @@ function wrapConnect(prototype, name) {
 function extend(Malt) {
     addMethods(Malt.Worker.prototype, WorkerMethods);
     hooks.answer = answer;
-    wrapConnect(Malt.Worker.prototype, 'connect');
-    wrapConnect(Malt.Worker.prototype, 'connect_after');
+    for (const {prototype} of [Malt.Worker, Malt.Pool]) {
+        wrapConnect(prototype, 'connect');
+        wrapConnect(prototype, 'connect_after');
+    }
 }

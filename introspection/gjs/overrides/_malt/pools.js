@@ -4,7 +4,7 @@
 
 /* exported extend */
 
-const {Gio, GLib, GObject} = imports.gi;
+const {Gio, GLib} = imports.gi;
 const {MaltJs, give, native} = imports.overrides._malt.native;
 const {addMethods, handleOf} = imports.overrides._malt.handles;
 const {CallOptions, doWith, evalWith} = imports.overrides._malt.calls;
@@ -50,15 +50,11 @@ class PoolMap {
     constructor(pool, func, items, options) {
         this.#isSettled = options.settled ?? false;
         this.#all = withCancellable(options, cancellable => this.#run(pool, func, items, options, cancellable));
-        // Whoever iterates hears of the errors there.
-        this.#all.catch(() => {});
     }
 
     async #run(pool, func, items, options, outer) {
-        const id = outer === null ? 0
-            : GObject.Object.prototype.connect.call(outer, 'cancelled', () => this.#cancellable.cancel());
-        if (outer?.is_cancelled())
-            this.#cancellable.cancel();
+        if (outer !== null)
+            MaltJs.link(outer, this.#cancellable);
 
         const values = new Array(items.length);
         const itemDone = (index, value, error) => {
@@ -82,8 +78,6 @@ class PoolMap {
             if (!this.#isSettled || values.length === 0 || values.includes(undefined))
                 throw error;
         } finally {
-            if (id !== 0)
-                outer.disconnect(id);
             this.#isDone = true;
             this.#wakeUp();
         }
@@ -108,6 +102,8 @@ class PoolMap {
     }
 
     async *[Symbol.asyncIterator]() {
+        // Errors are heard of here.
+        this.#all.catch(() => {});
         try {
             for (;;) {
                 while (this.#outcomes.length === 0 && !this.#isDone)
