@@ -20,7 +20,7 @@ declare module 'gi://Malt?version=1' {
             readonly aborted: boolean;
             readonly reason?: any;
             addEventListener(type: 'abort', listener: () => void): void;
-            removeEventListener(type: 'abort', listener: () => void): void;
+            removeEventListener?(type: 'abort', listener: () => void): void;
         }
 
         interface TimeLimits extends Limits {

@@ -164,6 +164,8 @@ testWith(PYTHON, 'an AbortSignal ends a call', async worker => {
     const silent = new Controller();
     silent.abort();
     await rejects(worker.eval('1', {signal: silent.signal}), Gio.IOErrorEnum);
+    const lasting = {aborted: false, addEventListener() {}};
+    equal(await worker.eval('1', {signal: lasting}), 1);
     await rejects(worker.eval('1', {signal: {}}), TypeError, /AbortSignal/);
     await rejects(worker.eval('1', {signal: silent.signal, cancellable: new Gio.Cancellable()}), TypeError, /not both/);
     equal(await worker.eval('1 + 1'), 2);

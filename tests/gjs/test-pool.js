@@ -56,6 +56,14 @@ testPool('a map is iterated over', PYTHON, async pool => {
         values.push(value);
     equal(values.sort(), [1, 2, 3]);
 
+    const map = pool.map('abs', [-1, -2, -3, -4, -5, -6]);
+    values.length = 0;
+    await Promise.all([1, 2, 3].map(async () => {
+        for await (const value of map)
+            values.push(value);
+    }));
+    equal(values, [1, 2, 3, 4, 5, 6]);
+
     values.length = 0;
     await rejects((async () => {
         for await (const value of pool.map('int', ['1', 'x', '3']))

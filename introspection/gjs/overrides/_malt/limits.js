@@ -44,7 +44,7 @@ async function withSignal(signal, begin) {
     } catch (error) {
         throw signal.aborted && isCancelled(error) && signal.reason !== undefined ? signal.reason : error;
     } finally {
-        signal.removeEventListener('abort', abort);
+        signal.removeEventListener?.('abort', abort);
     }
 }
 

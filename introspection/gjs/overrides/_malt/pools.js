@@ -42,7 +42,7 @@ function toTuple(args, name) {
 class PoolMap {
     #outcomes = [];  // of the items that came and were not taken
     #isDone = false;
-    #wake = null;
+    #waiting = [];   // functions that wake up those who iterate
     #cancellable = new Gio.Cancellable();
     #isSettled;
     #all;
@@ -85,8 +85,8 @@ class PoolMap {
     }
 
     #wakeUp() {
-        this.#wake?.();
-        this.#wake = null;
+        for (const wake of this.#waiting.splice(0))
+            wake();
     }
 
     then(...reactions) {
@@ -107,7 +107,7 @@ class PoolMap {
         try {
             for (;;) {
                 while (this.#outcomes.length === 0 && !this.#isDone)
-                    await new Promise(resolve => (this.#wake = resolve));
+                    await new Promise(resolve => this.#waiting.push(resolve));
                 if (this.#outcomes.length === 0)
                     break;
                 const outcome = this.#outcomes.shift();
