@@ -90,6 +90,20 @@ declare module 'gi://Malt?version=1' {
             backend: string;
             runtime: string | null;
             program: string | null;
+            workingDirectory: string | null;
+            environment: string[] | null;
+            searchPath: string[] | null;
+            stdout: Output;
+            stderr: Output;
+            startTimeout: number;
+            callTimeout: number;
+            cancelTimeout: number;
+            interruptTimeout: number;
+            killOnTimeout: boolean;
+            maxValueSize: number;
+            spinLimit: number;
+            backendOptions: GLib.Variant | null;
+            runtimeOptions: GLib.Variant | null;
             get_runtime(): string | null;
             get_program(): string | null;
             spawn(cancellable: Gio.Cancellable | null): Worker;
@@ -134,6 +148,7 @@ declare module 'gi://Malt?version=1' {
             get_stderr_pipe(): Gio.InputStream | null;
             readonly pid: number;
             readonly launcher: Launcher;
+            readonly exitInfo: ExitInfo | null;
 
             // For backends.
             report_terminated(exitInfo: ExitInfo): void;
@@ -159,6 +174,7 @@ declare module 'gi://Malt?version=1' {
             wait(options?: Limits): Promise<void>;
             close(): void;
             is_closed(): boolean;
+            is_ready(): boolean;
             [Symbol.asyncIterator](): AsyncGenerator<any, void, void>;
         }
 
@@ -201,8 +217,22 @@ declare module 'gi://Malt?version=1' {
             map(func: string, items: Iterable<unknown>, options?: MapOptions & {settled?: false}): PoolMap<any>;
             waitRoom(options?: Limits): Promise<void>;
             shutdown(options?: Limits & {dropQueued?: boolean; stopRunning?: boolean}): Promise<void>;
+            connect(signal: 'worker-added', handler: (pool: this, worker: Worker) => void): number;
+            connect(signal: 'worker-removed', handler: (pool: this, worker: Worker, exitInfo: ExitInfo) => void): number;
+            connect(signal: string, handler: (...args: any[]) => any): number;
+
             readonly launcher: Launcher;
             readonly maxWorkers: number;
+            readonly minWorkers: number;
+            readonly queueLength: number;
+            readonly idleTimeout: number;
+            readonly maxCallsPerWorker: number;
+            readonly callsPerWorker: number;
+            readonly callsAhead: number;
+            readonly retries: number;
+            readonly crashLimit: number;
+            readonly crashWindow: number;
+            readonly initializer: string | null;
             readonly nWorkers: number;
             readonly nQueued: number;
             readonly nRunning: number;
@@ -224,7 +254,10 @@ declare module 'gi://Malt?version=1' {
             get_module(): string | null;
             get_source(): string | null;
             get_cancellable(): Gio.Cancellable;
+            get_id(): number;
             is_done(): boolean;
+            is_interrupted(): boolean;
+            report_progress(fraction: number, text: string | null): void;
             return_value(value: GLib.Variant | null): void;
             return_channel(channel: Channel): void;
             return_error(error: GLib.Error): void;
@@ -235,7 +268,19 @@ declare module 'gi://Malt?version=1' {
         class ExitInfo extends GObject.Object {
             static 'new'(kind: ExitKind, status: number): ExitInfo;
             readonly kind: ExitKind;
+            readonly exitCode: number;
             readonly signal: number;
+            readonly coreDumped: boolean;
+            /** What the worker did wrong, where it was ended for that. */
+            readonly reason: string | null;
+            /** The end of what it wrote there. */
+            readonly stderr: string | null;
+            /** What was under way. */
+            readonly requests: string[] | null;
+            /** Microseconds, and bytes. */
+            readonly userTime: number;
+            readonly systemTime: number;
+            readonly peakMemory: number;
             get_kind(): ExitKind;
             get_exit_code(): number;
             get_signal(): number;
