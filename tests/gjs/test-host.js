@@ -53,6 +53,19 @@ result`);
     matches(error.remoteStack, /too far/);
 });
 
+testWith(PYTHON, 'a function that gives what is like a promise', async worker => {
+    worker.export('twice', () => ({then(resolve, reject) {
+        resolve(1);
+        resolve(2);
+        reject(new Error('too late'));
+    }}));
+    worker.export('getter', () => ({get then() {
+        throw new RangeError('no then');
+    }}));
+    equal(await worker.eval('malt.host.twice()'), 1);
+    await rejects(worker.eval('malt.host.getter()'), Malt.RemoteError, /no then/);
+});
+
 testWith(PYTHON, 'a function calls the worker while it waits', async worker => {
     worker.export('deeper', async n => (n === 0 ? 0 : 1 + await worker.call('deep', n - 1)));
     await worker.eval('async def deep(n): return await malt.host_async.deeper(n)');

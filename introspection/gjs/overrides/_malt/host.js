@@ -22,8 +22,9 @@ function answer(name) {
 
         const func = worker[EXPORTED].get(name);
         const value = func(...args);
+        // What is like a promise may settle more than once, and promises do not.
         if (typeof value?.then === 'function')
-            value.then(result => request.resolve(result), error => request.reject(error));
+            Promise.resolve(value).then(result => request.resolve(result), error => request.reject(error));
         else
             request.resolve(value);
     } catch (error) {
