@@ -131,6 +131,12 @@ test('options of a pool', async () => {
 testPool('functions are sent', GJS, async pool => {
     equal(await pool.call((a, b) => a + b, 1, 2), 3);
     equal(await pool.map(n => n * n, [1, 2, 3]), [1, 4, 9]);
+    equal(await pool.call((...all) => all, 1, [2], {a: 3}), [1, [2], {a: 3}]);
+    equal(await pool.map(value => [value], [1, 'a', [2, null]]), [[1], ['a'], [[2, null]]]);
+    await rejects(pool.call(a => a, 1, () => 2), Malt.SerializationError, /^argument 2: cannot convert/);
+    await rejects(pool.map(a => a, [1, () => 2]), Malt.SerializationError, /^item 1, argument 1: cannot convert/);
+    throws(() => Malt.Pool.create({initializerArguments: [1, () => 2]}), Malt.SerializationError, /^argument 2: cannot/);
+    await rejects(pool.map(Math.max, [1]), TypeError, /native or bound/);
     await rejects(pool.call(() => {
         throw new RangeError('no');
     }), Malt.RemoteError, /RangeError: no/);

@@ -105,6 +105,7 @@ bool           malt_js_call           (JSContext *cx, unsigned argc, JS::Value *
 bool           malt_js_worker_call    (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_evaluate       (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_post           (JSContext *cx, unsigned argc, JS::Value *vp);
+bool           malt_js_to_tuple       (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_put            (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_take           (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_wait           (JSContext *cx, unsigned argc, JS::Value *vp);

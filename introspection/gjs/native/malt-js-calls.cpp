@@ -381,3 +381,20 @@ malt_js_post (JSContext *cx,
   args.rval ().setUndefined ();
   return error == nullptr || malt_js_throw (cx, error);
 }
+
+/* toTuple(array): the arguments of a call, as a variant that is there to be taken */
+bool
+malt_js_to_tuple (JSContext *cx,
+                  unsigned   argc,
+                  JS::Value *vp)
+{
+  JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
+  GVariant *tuple = convert_list (cx, nullptr, args.get (0));
+
+  if (tuple == nullptr)
+    return false;
+
+  malt_js_give_variant (tuple);
+  args.rval ().setUndefined ();
+  return true;
+}

@@ -207,36 +207,29 @@ to_variant (JSContext *cx,
   return true;
 }
 
-/* The arguments of one call of a map; nullptr with an error or exception. */
+/* The arguments of one call of a map, of a function that is known by its name or whose source is
+ * the first of them; nullptr with an error or exception. */
 static GVariant *
 convert_item (JSContext        *cx,
               JS::HandleValue   item,
-              bool              is_list,
+              const char       *source,
               GError          **error)
 {
   JS::RootedVector<JS::Value> arguments (cx);
-  JS::RootedObject list (cx);
-  uint32_t n = 1, i;
+  GVariant *members[2];
 
-  if (is_list)
-    {
-      list = &item.toObject ();
-      if (!JS::GetArrayLength (cx, list, &n))
-        return nullptr;
-    }
-  if (!arguments.resize (n))
+  if (!arguments.append (item))
     {
       JS_ReportOutOfMemory (cx);
       return nullptr;
     }
 
-  if (!is_list)
-    arguments[0].set (item);
-  for (i = 0; is_list && i < n; i++)
-    if (!JS_GetElement (cx, list, i, arguments[i]))
-      return nullptr;
+  members[1] = malt_gjs_arguments_to_variant (cx, arguments, error);
+  if (source == nullptr || members[1] == nullptr)
+    return members[1];
 
-  return malt_gjs_arguments_to_variant (cx, arguments, error);
+  members[0] = g_variant_new_string (source);
+  return g_variant_new_tuple (members, 2);
 }
 
 /* Each of the arguments as a variant, for a list of calls whose arguments differ. */
@@ -258,7 +251,7 @@ wrap_members (GVariant *tuple)
   return g_variant_ref_sink (wrapped);
 }
 
-/* toItems(array, whether they are arrays of arguments): the variant is there to be taken */
+/* toItems(array, source of the function or undefined): the variant is there to be taken */
 static bool
 to_items (JSContext *cx,
           unsigned   argc,
@@ -267,18 +260,24 @@ to_items (JSContext *cx,
   JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
   JS::RootedObject list (cx, &args.get (0).toObject ());
   JS::RootedValue item (cx);
+  g_autofree char *source = nullptr;
   g_autoptr (GPtrArray) tuples = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
   gboolean is_same = TRUE;
   uint32_t n, i;
 
+  if (!args.get (1).isUndefined ())
+    {
+      source = malt_js_dup_text (cx, args[1], "the source of the function");
+      if (source == nullptr)
+        return false;
+    }
   if (!JS::GetArrayLength (cx, list, &n))
     return false;
 
   for (i = 0; i < n; i++)
     {
       GError *error = nullptr;
-      GVariant *tuple = JS_GetElement (cx, list, i, &item) ? convert_item (cx, item, args.get (1).isTrue (), &error)
-                                                           : nullptr;
+      GVariant *tuple = JS_GetElement (cx, list, i, &item) ? convert_item (cx, item, source, &error) : nullptr;
 
       if (error != nullptr)
         {
@@ -364,6 +363,7 @@ static const JSFunctionSpec functions[] = {
   JS_FN ("export", malt_js_export, 2, 0),
   JS_FN ("toVariant", to_variant, 1, 0),
   JS_FN ("toItems", to_items, 2, 0),
+  JS_FN ("toTuple", malt_js_to_tuple, 1, 0),
   JS_FN ("fromVariant", from_variant, 0, 0),
   JS_FN ("setHooks", set_hooks, 1, 0),
   JS_FN ("wholeStacks", whole_stacks, 1, 0),

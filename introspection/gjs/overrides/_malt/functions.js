@@ -5,9 +5,9 @@
 // The first call of a function defines it in the worker, in an object of the global one; what
 // is asked for comes after that in the order in which it was asked for.
 
-/* exported extend, callFunction, sourceOf */
+/* exported extend, applierOf, callFunction */
 
-const {native} = imports.overrides._malt.native;
+const {native, toTuple} = imports.overrides._malt.native;
 const {handleOf} = imports.overrides._malt.handles;
 
 const PLACE = '__maltFunctions';
@@ -85,27 +85,37 @@ function define(worker, source) {
     return entry;
 }
 
-/** Has a function called through call(name, arguments). */
-function callFunction(object, func, args, call) {
+/** The source of a function that a worker, or those of a pool, can be sent. */
+function sourceFor(object, func) {
     const source = sourceOf(func);
     const launcher = object instanceof Malt.Worker ? object.get_launcher() : object.launcher;
     if (!speaksJavaScript(launcher))
         fail(func, `the worker does not run JavaScript but ${launcher.runtime ?? launcher.program ?? 'something else'}`);
+    return source;
+}
 
-    if (object instanceof Malt.Worker) {
-        const {name, problem} = define(object, source);
-        const result = call(name, args);
-        if (problem === null || typeof result?.catch !== 'function')
-            return result;
-        // Where there is no such function, the reason has come before, and is to be told. Nothing
-        // else waits for it, as it is long in coming from a worker that is busy.
-        return result.catch(async error => {
-            throw error instanceof Malt.NotFoundError ? await problem ?? error : error;
-        });
+/** What calls a function in any worker of a pool: a name, and the first argument, before those of the function. */
+function applierOf(pool, func) {
+    return ['malt.applySource', sourceFor(pool, func)];
+}
+
+/** Has a function called through call(name, arguments). */
+function callFunction(object, func, args, call) {
+    // The workers of a pool come and go, so each call brings its function along.
+    if (!(object instanceof Malt.Worker)) {
+        const [name, source] = applierOf(object, func);
+        return call(name, [source, toTuple(args)]);
     }
 
-    // The workers of a pool come and go, so each call brings its function along.
-    return call('malt.applySource', [source, args]);
+    const {name, problem} = define(object, sourceFor(object, func));
+    const result = call(name, args);
+    if (problem === null || typeof result?.catch !== 'function')
+        return result;
+    // Where there is no such function, the reason has come before, and is to be told. Nothing
+    // else waits for it, as it is long in coming from a worker that is busy.
+    return result.catch(async error => {
+        throw error instanceof Malt.NotFoundError ? await problem ?? error : error;
+    });
 }
 
 function extend(namespace) {

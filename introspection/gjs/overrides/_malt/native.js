@@ -3,7 +3,7 @@
 // The C++ half of the binding: functions that are called directly, and by introspection what
 // gives them objects of GJS, and takes such from them.
 
-/* exported MaltJs, give, guard, hooks, native, toVariant, fromVariant */
+/* exported MaltJs, give, guard, hooks, native, toTuple, toVariant, fromVariant */
 
 imports.gi.versions.MaltJs = '1';
 
@@ -44,6 +44,12 @@ function give(cancellable) {
 /** A GLib.Variant of any value that can be sent. */
 function toVariant(value) {
     native.toVariant(value);
+    return MaltJs.take_variant();
+}
+
+/** A GLib.Variant of an array of arguments. */
+function toTuple(args) {
+    native.toTuple(args);
     return MaltJs.take_variant();
 }
 

@@ -5,11 +5,11 @@
 /* exported extend */
 
 const {Gio, GLib} = imports.gi;
-const {MaltJs, give, native} = imports.overrides._malt.native;
+const {MaltJs, give, native, toTuple} = imports.overrides._malt.native;
 const {addMethods, handleOf} = imports.overrides._malt.handles;
 const {CallOptions, doWith, evalWith} = imports.overrides._malt.calls;
 const {makeLauncher} = imports.overrides._malt.launching;
-const {callFunction} = imports.overrides._malt.functions;
+const {applierOf} = imports.overrides._malt.functions;
 const {checkOptions, toTimeout, withCancellable} = imports.overrides._malt.limits;
 const {propertiesOf, show, toProperties} = imports.overrides._malt.properties;
 
@@ -24,13 +24,12 @@ function toFlags({retry = false, ordered = true}) {
 }
 
 /** Arguments are a tuple for the library, and an array here. */
-function toTuple(args, name) {
+function toArguments(args, name) {
     if (args instanceof GLib.Variant && args.get_type_string().startsWith('('))
         return args;
     if (!Array.isArray(args))
         throw new TypeError(`the option '${name}' has to be an array, not ${show(args)}`);
-    native.toItems([args], true);
-    return MaltJs.take_variant().get_child_value(0);
+    return toTuple(args);
 }
 
 /**
@@ -67,12 +66,8 @@ class PoolMap {
 
         try {
             const timeout = toTimeout(options.timeout);
-            const name = typeof func === 'string' ? func
-                : callFunction(pool, func, null, (applier, [source]) => {
-                    items = items.map(item => [source, [item]]);
-                    return applier;
-                });
-            native.toItems(items, typeof func !== 'string');
+            const [name, source] = typeof func === 'string' ? [func] : applierOf(pool, func);
+            native.toItems(items, source);
             await native.map(handleOf(pool), name, itemDone, toFlags(options), timeout, give(this.#cancellable));
         } catch (error) {
             if (!this.#isSettled || values.length === 0 || values.includes(undefined))
@@ -182,7 +177,7 @@ function extend(namespace) {
             (properties.has(name) && name !== 'launcher' ? own : launching)[name] = value;
         return new Malt.Pool({
             launcher: makeLauncher(launching),
-            ...toProperties(properties, own, {initializerArguments: toTuple}),
+            ...toProperties(properties, own, {initializerArguments: toArguments}),
         });
     };
 }
