@@ -106,14 +106,8 @@ bool           malt_js_worker_call    (JSContext *cx, unsigned argc, JS::Value *
 bool           malt_js_evaluate       (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_post           (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_to_tuple       (JSContext *cx, unsigned argc, JS::Value *vp);
-bool           malt_js_put            (JSContext *cx, unsigned argc, JS::Value *vp);
-bool           malt_js_take           (JSContext *cx, unsigned argc, JS::Value *vp);
-bool           malt_js_wait           (JSContext *cx, unsigned argc, JS::Value *vp);
-bool           malt_js_spawn          (JSContext *cx, unsigned argc, JS::Value *vp);
-bool           malt_js_stop           (JSContext *cx, unsigned argc, JS::Value *vp);
-bool           malt_js_open_channel   (JSContext *cx, unsigned argc, JS::Value *vp);
-bool           malt_js_wait_room      (JSContext *cx, unsigned argc, JS::Value *vp);
-bool           malt_js_shut_down      (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_map            (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_export         (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_watch_collector (JSContext *cx, unsigned argc, JS::Value *vp);
+
+extern const JSFunctionSpec malt_js_lifecycle_functions[];

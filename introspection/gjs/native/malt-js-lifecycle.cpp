@@ -2,6 +2,8 @@
 
 #include "malt-js-binding.h"
 
+#include <js/PropertySpec.h>
+
 #include "malt-gjs-to-variant.h"
 
 /* Promises of all that is no call: workers that start and stop, channels, pools.
@@ -93,17 +95,14 @@ begin (JSContext           *cx,
   return true;
 }
 
-/* Workers */
-
-/* spawn(handle of a launcher, has cancellable): a promise of a worker */
-bool
-malt_js_spawn (JSContext *cx,
-               unsigned   argc,
-               JS::Value *vp)
-{
-  return malt_js_begin (cx, argc, vp,
-                        begin<malt_launcher_get_type, malt_launcher_spawn_async, malt_launcher_spawn_finish>);
-}
+static constexpr MaltJsBegin begin_spawn =
+  begin<malt_launcher_get_type, malt_launcher_spawn_async, malt_launcher_spawn_finish>;
+static constexpr MaltJsBegin begin_take =
+  begin<malt_channel_get_type, malt_channel_take_async, malt_channel_take_finish>;
+static constexpr MaltJsBegin begin_wait =
+  begin<malt_channel_get_type, malt_channel_wait_async, malt_channel_wait_finish>;
+static constexpr MaltJsBegin begin_wait_room =
+  begin<malt_pool_get_type, malt_pool_wait_room_async, malt_pool_wait_room_finish>;
 
 static bool
 begin_stop (JSContext           *cx,
@@ -121,15 +120,6 @@ begin_stop (JSContext           *cx,
                           malt_js_get_int (args.get (2), MALT_TIMEOUT_DEFAULT), cancellable, malt_js_pending_done,
                           pending);
   return true;
-}
-
-/* stop(handle, timeout to exit, timeout of SIGTERM, has cancellable): a promise of a number */
-bool
-malt_js_stop (JSContext *cx,
-              unsigned   argc,
-              JS::Value *vp)
-{
-  return malt_js_begin (cx, argc, vp, begin_stop);
 }
 
 static bool
@@ -153,17 +143,6 @@ begin_open_channel (JSContext           *cx,
                                   malt_js_pending_done, pending);
   return true;
 }
-
-/* openChannel(handle, expression, module, timeout, has cancellable): a promise of a channel */
-bool
-malt_js_open_channel (JSContext *cx,
-                      unsigned   argc,
-                      JS::Value *vp)
-{
-  return malt_js_begin (cx, argc, vp, begin_open_channel);
-}
-
-/* Channels */
 
 static bool
 begin_put (JSContext           *cx,
@@ -189,44 +168,6 @@ begin_put (JSContext           *cx,
   return true;
 }
 
-/* put(handle, value, has cancellable): a promise */
-bool
-malt_js_put (JSContext *cx,
-             unsigned   argc,
-             JS::Value *vp)
-{
-  return malt_js_begin (cx, argc, vp, begin_put);
-}
-
-/* take(handle, has cancellable): a promise of a value */
-bool
-malt_js_take (JSContext *cx,
-              unsigned   argc,
-              JS::Value *vp)
-{
-  return malt_js_begin (cx, argc, vp, begin<malt_channel_get_type, malt_channel_take_async, malt_channel_take_finish>);
-}
-
-/* wait(handle, has cancellable): a promise */
-bool
-malt_js_wait (JSContext *cx,
-              unsigned   argc,
-              JS::Value *vp)
-{
-  return malt_js_begin (cx, argc, vp, begin<malt_channel_get_type, malt_channel_wait_async, malt_channel_wait_finish>);
-}
-
-/* Pools */
-
-/* waitRoom(handle, has cancellable): a promise */
-bool
-malt_js_wait_room (JSContext *cx,
-                   unsigned   argc,
-                   JS::Value *vp)
-{
-  return malt_js_begin (cx, argc, vp, begin<malt_pool_get_type, malt_pool_wait_room_async, malt_pool_wait_room_finish>);
-}
-
 static bool
 begin_shut_down (JSContext           *cx,
                  GObject             *object,
@@ -244,11 +185,25 @@ begin_shut_down (JSContext           *cx,
   return true;
 }
 
-/* shutDown(handle, flags, has cancellable): a promise */
-bool
-malt_js_shut_down (JSContext *cx,
-                   unsigned   argc,
-                   JS::Value *vp)
+/* A function of JavaScript that gives a promise of what is begun. */
+template <MaltJsBegin begin_function>
+static bool
+promise (JSContext *cx,
+         unsigned   argc,
+         JS::Value *vp)
 {
-  return malt_js_begin (cx, argc, vp, begin_shut_down);
+  return malt_js_begin (cx, argc, vp, begin_function);
 }
+
+/* All have a handle as their first argument, and whether a cancellable was given as the last. */
+const JSFunctionSpec malt_js_lifecycle_functions[] = {
+  JS_FN ("spawn", promise<begin_spawn>, 2, 0),              /* of a launcher */
+  JS_FN ("stop", promise<begin_stop>, 4, 0),                /* timeouts to exit and of SIGTERM */
+  JS_FN ("openChannel", promise<begin_open_channel>, 5, 0), /* expression, module, timeout */
+  JS_FN ("put", promise<begin_put>, 3, 0),                  /* value */
+  JS_FN ("take", promise<begin_take>, 2, 0),
+  JS_FN ("wait", promise<begin_wait>, 2, 0),
+  JS_FN ("waitRoom", promise<begin_wait_room>, 2, 0),
+  JS_FN ("shutDown", promise<begin_shut_down>, 3, 0),       /* flags */
+  JS_FS_END
+};

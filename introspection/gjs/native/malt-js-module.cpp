@@ -351,14 +351,6 @@ static const JSFunctionSpec functions[] = {
   JS_FN ("workerCall", malt_js_worker_call, 1, 0),
   JS_FN ("evaluate", malt_js_evaluate, 7, 0),
   JS_FN ("post", malt_js_post, 4, 0),
-  JS_FN ("put", malt_js_put, 3, 0),
-  JS_FN ("take", malt_js_take, 2, 0),
-  JS_FN ("wait", malt_js_wait, 2, 0),
-  JS_FN ("spawn", malt_js_spawn, 2, 0),
-  JS_FN ("stop", malt_js_stop, 4, 0),
-  JS_FN ("openChannel", malt_js_open_channel, 5, 0),
-  JS_FN ("waitRoom", malt_js_wait_room, 2, 0),
-  JS_FN ("shutDown", malt_js_shut_down, 3, 0),
   JS_FN ("map", malt_js_map, 6, 0),
   JS_FN ("export", malt_js_export, 2, 0),
   JS_FN ("toVariant", to_variant, 1, 0),
@@ -378,6 +370,7 @@ define (JSContext *cx)
   JS::RootedObject native (cx, global ? JS_NewObject (cx, &native_class) : nullptr);
 
   if (!native || !JS_DefineFunctions (cx, native, functions) ||
+      !JS_DefineFunctions (cx, native, malt_js_lifecycle_functions) ||
       !JS_DefineProperty (cx, global, NAME, native, 0))
     return false;
 
