@@ -7,6 +7,7 @@
 
 #include "malt-gi-call.h"
 #include "malt-gi-function.h"
+#include "malt-gi-methods.h"
 #include "malt-gi-nearest.h"
 
 /* Finds introspected functions by their names.
@@ -177,47 +178,16 @@ require_locked (const Name  *name,
   return FALSE;
 }
 
-static guint
-get_n_methods (GIBaseInfo *info)
-{
-  if (GI_IS_STRUCT_INFO (info))
-    return gi_struct_info_get_n_methods (GI_STRUCT_INFO (info));
-  if (GI_IS_UNION_INFO (info))
-    return gi_union_info_get_n_methods (GI_UNION_INFO (info));
-  if (GI_IS_OBJECT_INFO (info))
-    return gi_object_info_get_n_methods (GI_OBJECT_INFO (info));
-  if (GI_IS_INTERFACE_INFO (info))
-    return gi_interface_info_get_n_methods (GI_INTERFACE_INFO (info));
-
-  return GI_IS_ENUM_INFO (info) ? gi_enum_info_get_n_methods (GI_ENUM_INFO (info)) : 0;
-}
-
-static GIFunctionInfo *
-get_method (GIBaseInfo *info,
-            guint       n)
-{
-  if (GI_IS_STRUCT_INFO (info))
-    return gi_struct_info_get_method (GI_STRUCT_INFO (info), n);
-  if (GI_IS_UNION_INFO (info))
-    return gi_union_info_get_method (GI_UNION_INFO (info), n);
-  if (GI_IS_OBJECT_INFO (info))
-    return gi_object_info_get_method (GI_OBJECT_INFO (info), n);
-  if (GI_IS_INTERFACE_INFO (info))
-    return gi_interface_info_get_method (GI_INTERFACE_INFO (info), n);
-
-  return gi_enum_info_get_method (GI_ENUM_INFO (info), n);
-}
-
 /* NULL with what is most like it in @nearest. */
 static GIFunctionInfo *
 find_in_type (GIBaseInfo    *info,
               MaltGiNearest *nearest)
 {
-  guint n = get_n_methods (info);
+  guint n = malt_gi_get_n_methods (info);
 
   for (guint i = 0; i < n; i++)
     {
-      GIFunctionInfo *method = get_method (info, i);
+      GIFunctionInfo *method = malt_gi_get_method (info, i);
       const char *name = gi_base_info_get_name (GI_BASE_INFO (method));
 
       if (strcmp (name, nearest->wanted) == 0)
@@ -240,7 +210,7 @@ look_in_namespace_locked (const Name    *name,
     {
       GIBaseInfo *info = gi_repository_get_info (repository, name->namespace_, i);
 
-      if (name->type == NULL ? GI_IS_FUNCTION_INFO (info) : get_n_methods (info) > 0)
+      if (name->type == NULL ? GI_IS_FUNCTION_INFO (info) : malt_gi_get_n_methods (info) > 0)
         malt_gi_nearest_look (nearest, gi_base_info_get_name (info));
       gi_base_info_unref (info);
     }
