@@ -41,6 +41,9 @@ test_not_found (Introspected  *fixture,
   static const Case cases[] = {
     { "Nowhere.function", "()", "*no function 'Nowhere.function', and there is no namespace Nowhere: *" },
     { "Nowhere@1.0.function", "()", "*there is no namespace Nowhere of version 1.0: *" },
+    { "Broken.function", "()", "*the namespace Broken cannot be loaded: *" },
+    { "Broken@1.0.function", "()", "*the namespace Broken of version 1.0 cannot be loaded: *" },
+    { "Broken@2.0.function", "()", "*there is no namespace Broken of version 2.0 (there is version 1.0): *" },
     { "Specimens@3.0.get_version", "()", "*version 3.0 of the namespace Specimens cannot be used in this worker, "
                                          "which uses version 2.0 of it" },
     { "Specimens.nothing", "()", "*the namespace Specimens 2.0 has no function 'nothing'" },

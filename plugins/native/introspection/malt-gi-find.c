@@ -140,6 +140,33 @@ add_folders_locked (const char * const *search_path)
       }
 }
 
+/* That a namespace is not there, or is, and cannot be loaded: with what is loaded already, perhaps. */
+static void
+set_not_loaded_locked (const Name    *name,
+                       const GError  *reason,
+                       GError       **error)
+{
+  g_auto (GStrv) versions = NULL;
+  g_autofree char *wanted = NULL;
+  g_autofree char *others = NULL;
+  gsize n;
+
+  versions = gi_repository_enumerate_versions (repository, name->namespace_, &n);
+  wanted = g_strconcat (name->namespace_, name->version != NULL ? " of version " : NULL, name->version, NULL);
+
+  if (n > 0 && (name->version == NULL || g_strv_contains ((const char * const *) versions, name->version)))
+    {
+      g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND, "the namespace %s cannot be loaded: %s",
+                   wanted, reason->message);
+      return;
+    }
+
+  others = n > 0 ? g_strjoinv (", ", versions) : NULL;
+  g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND, "there is no namespace %s%s%s%s: %s", wanted,
+               others != NULL ? " (there is version " : "", others != NULL ? others : "",
+               others != NULL ? ")" : "", reason->message);
+}
+
 /* The namespace is loaded, in the version that is wanted. */
 static gboolean
 require_locked (const Name  *name,
@@ -147,9 +174,6 @@ require_locked (const Name  *name,
 {
   const char *loaded = NULL;
   g_autoptr (GError) reason = NULL;
-  g_auto (GStrv) versions = NULL;
-  g_autofree char *others = NULL;
-  gsize n;
 
   if (gi_repository_is_registered (repository, name->namespace_, NULL))
     loaded = gi_repository_get_version (repository, name->namespace_);
@@ -167,14 +191,7 @@ require_locked (const Name  *name,
                              GI_REPOSITORY_LOAD_FLAG_NONE, &reason) != NULL)
     return TRUE;
 
-  versions = gi_repository_enumerate_versions (repository, name->namespace_, &n);
-  if (n > 0)
-    others = g_strjoinv (", ", versions);
-  g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_FOUND, "there is no namespace %s%s%s%s%s%s: %s",
-               name->namespace_, name->version != NULL ? " of version " : "",
-               name->version != NULL ? name->version : "",
-               others != NULL ? " (there is version " : "", others != NULL ? others : "",
-               others != NULL ? ")" : "", reason->message);
+  set_not_loaded_locked (name, reason, error);
   return FALSE;
 }
 
