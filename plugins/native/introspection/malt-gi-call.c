@@ -339,14 +339,14 @@ release_result (const MaltGiArgument *argument,
 /* Functions of text, above all, return an argument or a part of it, and by their annotations hand
  * that over.  Of what counts its references, this is another one. */
 static gboolean
-is_lent (Call                 *self,
-         const MaltGiArgument *argument,
-         gconstpointer         pointer)
+is_of_argument (Call                 *self,
+                const MaltGiArgument *argument,
+                gconstpointer         pointer)
 {
   switch ((int) argument->type->kind)
     {
     case MALT_GI_UTF8: case MALT_GI_FILENAME: case MALT_GI_STRUCT: case MALT_GI_VALUE:
-      return malt_gi_memory_is_lent (&self->memory, pointer);
+      return malt_gi_memory_keep (&self->memory, pointer);
     default:
       return FALSE;
     }
@@ -376,7 +376,7 @@ take_output (Call                  *self,
         g_prefix_error (error, "%s: its result is ", self->function->name);
     }
   if (argument->type->kind != MALT_GI_OPAQUE &&
-      (argument->is_caller_allocated || !is_lent (self, argument, value->v_pointer)))
+      (argument->is_caller_allocated || !is_of_argument (self, argument, value->v_pointer)))
     release_result (argument, value, length, transfer);
 
   return is_sound && (result != NULL || !argument->is_result);

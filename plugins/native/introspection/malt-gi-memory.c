@@ -54,29 +54,32 @@ get_more (const MaltGiMemory *self)
 }
 
 static gboolean
-is_in_one (const MaltGiPiece *pieces,
-           guint              n,
-           gconstpointer      pointer)
+keep_one (MaltGiPiece   *pieces,
+          guint          n,
+          gconstpointer  pointer)
 {
   for (guint i = 0; i < n; i++)
     {
       gsize offset = (gsize) pointer - (gsize) pieces[i].data;
 
       if (offset < pieces[i].size && (offset > 0 || !pieces[i].is_given))
-        return TRUE;
+        {
+          pieces[i].is_given = FALSE;
+          return TRUE;
+        }
     }
 
   return FALSE;
 }
 
 /* Whether a pointer is to what the function only looks at, or into what it was given, so that
- * it cannot be freed. */
+ * it cannot be freed.  What it is into stays ours. */
 gboolean
-malt_gi_memory_is_lent (const MaltGiMemory *self,
-                        gconstpointer       pointer)
+malt_gi_memory_keep (MaltGiMemory  *self,
+                     gconstpointer  pointer)
 {
-  return is_in_one (self->first, self->n_first, pointer) ||
-         (self->more != NULL && is_in_one (get_more (self), self->more->len, pointer));
+  return keep_one (self->first, self->n_first, pointer) ||
+         (self->more != NULL && keep_one (get_more (self), self->more->len, pointer));
 }
 
 static void

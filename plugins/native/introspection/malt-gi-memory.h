@@ -25,16 +25,16 @@ typedef struct
   guint        n_first;
 } MaltGiMemory;
 
-void     malt_gi_memory_init     (MaltGiMemory       *self);
-void     malt_gi_memory_clear    (MaltGiMemory       *self,
-                                  gboolean            is_called);
+void     malt_gi_memory_init     (MaltGiMemory   *self);
+void     malt_gi_memory_clear    (MaltGiMemory   *self,
+                                  gboolean        is_called);
 
-gpointer malt_gi_memory_add      (MaltGiMemory       *self,
-                                  gpointer            data,
-                                  GDestroyNotify      free_func,
-                                  gboolean            is_given);
-char    *malt_gi_memory_add_text (MaltGiMemory       *self,
-                                  char               *text,
-                                  gboolean            is_given);
-gboolean malt_gi_memory_is_lent  (const MaltGiMemory *self,
-                                  gconstpointer       pointer);
+gpointer malt_gi_memory_add      (MaltGiMemory   *self,
+                                  gpointer        data,
+                                  GDestroyNotify  free_func,
+                                  gboolean        is_given);
+char    *malt_gi_memory_add_text (MaltGiMemory   *self,
+                                  char           *text,
+                                  gboolean        is_given);
+gboolean malt_gi_memory_keep     (MaltGiMemory   *self,
+                                  gconstpointer   pointer);
