@@ -50,7 +50,7 @@ test('errors', () => {
 
 test('enumerations', () => {
     const enums = declared('enum');
-    equal([...enums.keys()].sort(), ['ExitKind', 'Output', 'RequestKind', 'Rung', 'StopResult']);
+    equal([...enums.keys()].sort(), ['ExitKind', 'Output', 'RequestFlags', 'RequestKind', 'Rung', 'StopResult']);
     for (const [name, body] of enums)
         equal(Object.keys(Malt[name]), body.split(',').map(nick => nick.trim()).filter(nick => nick !== ''));
 });
