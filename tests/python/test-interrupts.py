@@ -156,12 +156,14 @@ thread.join()
 ''' + CHECK), 'main\ninterrupted\ngoes on 1\n')
 
     def test_main_loop(self):
-        self.assertEqual(self.run_program('''
+        for call in 'worker.eval(SLEEP)', 'worker.submit_eval(SLEEP).result()':
+            with self.subTest(call=call):
+                self.assertEqual(self.run_program(f'''
 loop = GLib.MainLoop()
 
 def call():
     try:
-        worker.eval(SLEEP)
+        {call}
     except KeyboardInterrupt:
         print('call')
 
@@ -185,7 +187,7 @@ except KeyboardInterrupt:
 ''' + CHECK), 'loop\ngoes on 1\n')
 
     def test_asyncio(self):
-        for call in 'await worker.eval_async(SLEEP)', 'worker.eval(SLEEP)':
+        for call in 'await worker.eval_async(SLEEP)', 'worker.eval(SLEEP)', 'worker.submit_eval(SLEEP).result()':
             with self.subTest(call=call):
                 self.assertEqual(self.run_program(f'''
 async def main():
@@ -247,7 +249,8 @@ except KeyboardInterrupt:
     def test_at_any_moment(self):
         # Before, when and after the call or start begins; the calls that follow are not met.
         for call in (f"Malt.Worker(runtime='example', program={HANGS!r}, stderr='discard')",
-                     'while True: worker.call("abs", -1)', 'worker.eval("import time; time.sleep(600)")'):
+                     'while True: worker.call("abs", -1)', 'while True: worker.submit("abs", -1).result()',
+                     'worker.eval("import time; time.sleep(600)")'):
             with self.subTest(call=call):
                 self.assertEqual(self.run_program(f'''
 presser = subprocess.Popen([sys.executable, '-c', {PRESSER!r}, str(os.getpid())], stdin=subprocess.PIPE)

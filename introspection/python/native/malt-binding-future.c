@@ -490,7 +490,7 @@ wait_for (Submission *self,
       awaited = &await;
       waits = wait_once (self, deadline, &wait.is_wanted);
       awaited = outer;
-      is_interrupted = malt_binding_wait_end (&wait, FALSE);
+      is_interrupted = malt_binding_wait_end (&wait, !await.is_taken);
     }
   while (waits && !await.is_taken && !is_interrupted);
 

@@ -46,7 +46,7 @@ static MaltBindingWait *waiting; /* the wait of the main thread, or %NULL */
 static guint64 last_serial;
 static guint8 seen[64];          /* signals that were read and not passed on */
 static guint n_seen;
-static gboolean is_missed;       /* SIGINT was read while nobody waited */
+static gboolean is_missed;       /* signals were read that ended no wait */
 
 /* Whether Python would raise KeyboardInterrupt, or end a loop that is to end then.  A handler
  * of the program's own may have other plans, and is called when the call has ended. */
@@ -66,24 +66,44 @@ is_to_break_off (void)
   return result;
 }
 
-/* Reads what signals came; gives how many of them were SIGINT.  A wait that all of them end is
- * over. */
+/* Reads what signals came; gives how many of them were SIGINT, and in @n_all all of them. */
 static guint
-read_signals_locked (void)
+read_signals_locked (guint *n_all)
 {
   guint8 number;
   guint n = 0;
 
+  *n_all = 0;
   while (read (pipe_fds[0], &number, 1) == 1)
     {
       n += number == SIGINT;
-      if (waiting != NULL && waiting->pending != NULL)
-        g_atomic_int_set (&waiting->is_wanted, TRUE);
+      (*n_all)++;
       if (n_seen < sizeof seen)
         seen[n_seen++] = number;
     }
 
   return n;
+}
+
+/* Ends a wait by what its kind is for. */
+static void
+end_wait_locked (gboolean breaks_off)
+{
+  if (waiting->pending != NULL)
+    {
+      waiting->n_presses += breaks_off;
+      g_atomic_int_set (&waiting->is_wanted, TRUE);
+      malt_pending_wake (waiting->pending);
+      return;
+    }
+
+  if (waiting->worker == NULL)
+    g_cancellable_cancel (waiting->cancellable);
+  else if (waiting->n_presses == 0)
+    malt_worker_interrupt (waiting->worker);
+  else
+    malt_worker_kill (waiting->worker, SIGKILL);
+  waiting->n_presses++;
 }
 
 /* On the library's thread, without the GIL. */
@@ -92,37 +112,30 @@ signalled_cb (int          fd,
               GIOCondition condition,
               gpointer     user_data)
 {
+  gboolean is_for_all = FALSE, breaks_off;
   guint64 serial = 0;
-  guint n;
+  guint n, n_all;
 
   g_mutex_lock (&wait_lock);
-  n = read_signals_locked ();
-  if (waiting != NULL && waiting->pending != NULL)
-    {
-      if (g_atomic_int_get (&waiting->is_wanted))
-        malt_pending_wake (waiting->pending);
-    }
-  else if (waiting != NULL && n > 0)
+  n = read_signals_locked (&n_all);
+  if (waiting != NULL)
+    is_for_all = waiting->pending != NULL && n_all > 0;
+  if (waiting != NULL && (n > 0 || is_for_all))
     serial = waiting->serial;
-  else if (n > 0)
+  else if (n_all > 0)
     is_missed = TRUE;
   g_mutex_unlock (&wait_lock);
+  if (serial == 0)
+    return G_SOURCE_CONTINUE;
 
-  if (serial == 0 || !is_to_break_off ())
+  breaks_off = n > 0 && is_to_break_off ();
+  if (!breaks_off && !is_for_all)
     return G_SOURCE_CONTINUE;
 
   /* With the lock, so that it cannot meet the next call. */
   g_mutex_lock (&wait_lock);
   if (waiting != NULL && waiting->serial == serial)
-    {
-      if (waiting->worker == NULL)
-        g_cancellable_cancel (waiting->cancellable);
-      else if (waiting->n_presses == 0)
-        malt_worker_interrupt (waiting->worker);
-      else
-        malt_worker_kill (waiting->worker, SIGKILL);
-      waiting->n_presses++;
-    }
+    end_wait_locked (breaks_off);
   g_mutex_unlock (&wait_lock);
 
   return G_SOURCE_CONTINUE;
@@ -220,11 +233,14 @@ malt_binding_signals_after_fork (void)
 static void
 forget_signals (void)
 {
+  guint n_all;
+
   Py_BEGIN_ALLOW_THREADS
   g_mutex_lock (&wait_lock);
   if (waiting == NULL)
     {
-      is_missed |= read_signals_locked () > 0;
+      read_signals_locked (&n_all);
+      is_missed |= n_all > 0;
       n_seen = 0;
     }
   g_mutex_unlock (&wait_lock);
@@ -257,11 +273,11 @@ pass_signals_on (int fd)
 {
   PyObject *exception = malt_python_take_exception ();
   guint8 passed[sizeof seen];
-  guint n;
+  guint n, n_all;
 
   Py_BEGIN_ALLOW_THREADS
   g_mutex_lock (&wait_lock);
-  read_signals_locked ();
+  read_signals_locked (&n_all);
   n = n_seen;
   memcpy (passed, seen, n);
   n_seen = 0;
@@ -281,10 +297,12 @@ pass_signals_on (int fd)
 static gboolean
 enter (MaltBindingWait *self)
 {
+  guint n_all;
   gboolean any;
 
   g_mutex_lock (&wait_lock);
-  any = read_signals_locked () > 0 || is_missed;
+  read_signals_locked (&n_all);
+  any = n_all > 0 || is_missed;
   is_missed = FALSE;
   self->serial = ++last_serial;
   self->outer = waiting;
