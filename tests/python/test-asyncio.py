@@ -160,11 +160,15 @@ class Asyncio(WorkerTest):
         worker = Malt.Worker(runtime='python')
         gone = threading.Event()
         weakref.finalize(worker, gone.set)
+        problems = []
+        self.addCleanup(setattr, sys, 'unraisablehook', sys.unraisablehook)
+        sys.unraisablehook = lambda problem: problems.append(repr(problem.exc_value))
         self.run_main(main(worker))
         worker.kill()
         del worker
         gc.collect()
         self.assertTrue(self.wait(gone))
+        self.assertEqual(problems, [])
 
     def wait(self, event):
         return event.wait(PATIENCE)

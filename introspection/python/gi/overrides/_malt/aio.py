@@ -66,7 +66,7 @@ def _runner():
 
 
 def _resolve(future, value, exception):
-    if future is None or future.done():
+    if future is None or future.done() or future.get_loop().is_closed():
         pass
     elif exception is None:
         future.set_result(value)
