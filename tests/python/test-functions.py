@@ -109,6 +109,13 @@ class Functions(WorkerTest):
         self.assertEqual(self.worker.call(dict, a=1), {'a': 1})
         self.assertEqual(self.worker.call(dict.fromkeys, [1]), {1: None})
 
+    def test_partial(self):
+        with Malt.Pool(max_workers=1, runtime='python') as pool:
+            for target in self.worker, pool:
+                self.assertEqual(target.call(functools.partial(math.pow, 2), 5), 32)
+                self.assertEqual(target.call(functools.partial(lambda x, y, z=0: (x, y, z), 2), 3, z=1), (2, 3, 1))
+                self.assertEqual(target.submit(functools.partial(functools.partial(triple), 3)).result(PATIENCE), 9)
+
     def test_with_what_it_refers_to(self):
         global FACTOR
         self.assertEqual(self.worker.call(triple, 2), 6)
@@ -209,7 +216,7 @@ class Functions(WorkerTest):
                 (Thing().method, r"'Thing.method': it is bound to an object"),
                 (Thing().overridden.__func__, r"uses super\(\)"), (Thing, "'Thing': it is a class"),
                 (use_class, "it uses the class 'Thing'"), ('abc'.upper, 'a builtin_function_or_method has no source'),
-                (functools.partial(triple, 1), 'a partial has no source'),
+                (functools.partial(triple, x=1), 'partial with keyword arguments; give these with the call'),
                 (lambda: helper(), "its variable 'helper' is a function of the function around it"),
                 (lambda: sys.modules[__name__] and binding_module, "the module 'binding'")):
             with self.subTest(pattern=pattern), self.assertRaisesRegex(TypeError, pattern):

@@ -334,6 +334,11 @@ def find(worker, function):
     first."""
     if worker.get_launcher().props.runtime != 'python':
         _fail(function, 'the worker does not run Python')
+    if type(function) is functools.partial:
+        if function.keywords:
+            _fail(function, 'it is a functools.partial with keyword arguments; give these with the call')
+        name, first = find(worker, function.func)
+        return name, (*first, *function.args)
     if isinstance(worker, Malt.Pool):
         return _find_for_pool(function)
     name = name_of(function)
