@@ -8,6 +8,7 @@ import datetime
 import gc
 import itertools
 import os
+import queue
 import sys
 import tempfile
 import threading
@@ -232,6 +233,29 @@ class Workers(unittest.TestCase):
             self.assertTrue(waits.cancel())
             self.assertTrue(runs.cancel())
             self.assertEqual(pool.submit('abs', -5).result(PATIENCE), 5)
+
+    def test_waiting_in_callbacks(self):
+        # On the thread that brings the results, for calls that wait for the only worker.
+        with make_pool(1) as pool:
+            values = queue.SimpleQueue()
+            first = pool.submit(task_functions.nap, 0.05, 0)
+            later = [pool.submit('abs', -i) for i in range(1, 5)]
+            first.add_done_callback(lambda future: values.put([each.result(PATIENCE) for each in later]))
+            first.add_done_callback(lambda future: values.put(pool.submit('abs', -5).result(PATIENCE)))
+            self.assertEqual(values.get(timeout=PATIENCE), [1, 2, 3, 4])
+            self.assertEqual(values.get(timeout=PATIENCE), 5)
+
+            def time_out(future):
+                long = pool.submit('time.sleep', 600)
+                try:
+                    pool.submit('abs', 1).result(0.05)
+                except concurrent.futures.TimeoutError:
+                    values.put('late')
+                long.cancel()
+
+            pool.submit('abs', 1).add_done_callback(time_out)
+            self.assertEqual(values.get(timeout=PATIENCE), 'late')
+            self.assertEqual(pool.submit('abs', -6).result(PATIENCE), 6)
 
     def test_waiting_for_a_future_that_is_made_again(self):
         with tempfile.TemporaryDirectory() as folder, make_pool(1) as pool:

@@ -466,6 +466,52 @@ wait_once (Submission *self,
   return has_waited;
 }
 
+static gboolean
+is_under_way (Submission *self)
+{
+  gboolean result;
+
+  g_mutex_lock (&lock);
+  result = self->state == UNDER_WAY && !self->is_cancelled;
+  g_mutex_unlock (&lock);
+
+  return result;
+}
+
+static gboolean
+wake_cb (gpointer user_data)
+{
+  return G_SOURCE_REMOVE;
+}
+
+/* A callback waits, on the thread on which all that nobody waits for is brought: that goes on
+ * meanwhile, or nobody would bring this one. */
+static void
+bring_meanwhile (Submission *self,
+                 gint64      deadline)
+{
+  GSource *timer = g_timeout_source_new (0);
+
+  g_source_set_static_name (timer, "[malt] a wait in a callback");
+  g_source_set_callback (timer, wake_cb, NULL, NULL);
+  g_source_set_ready_time (timer, deadline);
+  g_source_attach (timer, context);
+
+  while (is_under_way (self) && (deadline < 0 || g_get_monotonic_time () < deadline))
+    {
+      Submission *other;
+
+      Py_BEGIN_ALLOW_THREADS
+      g_main_context_iteration (context, TRUE);
+      Py_END_ALLOW_THREADS
+      while ((other = take_next ()) != NULL)
+        resolve (other);
+    }
+
+  g_source_destroy (timer);
+  g_source_unref (timer);
+}
+
 /* Waits until this thread has put the result into the future, the deadline has passed, or some
  * other thread is to bring it.  FALSE with an exception set. */
 static gboolean
@@ -478,11 +524,11 @@ wait_for (Submission *self,
   do
     {
       MaltBindingWait wait;
-      gboolean is_under_way;
+      gboolean goes_on;
 
       waits = FALSE;
-      await.is_taken = take (self, &is_under_way);
-      if (!is_under_way || self->pending == NULL || (deadline >= 0 && g_get_monotonic_time () >= deadline))
+      await.is_taken = take (self, &goes_on);
+      if (!goes_on || self->pending == NULL || (deadline >= 0 && g_get_monotonic_time () >= deadline))
         break;
       if (!malt_binding_wait_begin_for (&wait, self->pending))
         return FALSE;
@@ -502,6 +548,9 @@ wait_for (Submission *self,
       if (exception != NULL)
         malt_python_give_exception (exception);
     }
+
+  else if (!is_interrupted && g_main_context_is_owner (context))
+    bring_meanwhile (self, deadline);
 
   return !is_interrupted;
 }
