@@ -86,10 +86,15 @@ def encode_pickle(value):
     return '/malt/pickle', (data, [buffer.raw() for buffer in buffers])
 
 
+def writable(buffer):
+    """A copy, of a view of what was received in memory that is quick to get."""
+    return buffer.obj.tobytearray() if isinstance(buffer, memoryview) else bytearray(buffer)
+
+
 def decode_pickle(content):
     data, buffers = content
     try:
-        return pickle.loads(data, buffers=[bytearray(buffer) for buffer in buffers])
+        return pickle.loads(data, buffers=[writable(buffer) for buffer in buffers])
     except (AttributeError, ImportError) as error:
         raise type(error)(f'{error}; what it is made of has to be in a module that both ends can import') from error
 
