@@ -967,11 +967,14 @@ test_at_home (TestCase *self)
   g_assert_no_error (told.error);
   assert_numbers (told.values, 20);
   g_variant_unref (told.values);
-
-  g_assert_false (malt_pool_shutdown (pool, MALT_POOL_SHUTDOWN_FLAGS_NONE, NULL, &error));
-  test_assert_error (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK, "*");
   for (i = 0; i < G_N_ELEMENTS (answers); i++)
     expect_three (answers[i]);
+
+  /* Nobody has run what this call needs. */
+  answers[0] = start_add (self, pool);
+  g_assert_false (malt_pool_shutdown (pool, MALT_POOL_SHUTDOWN_FLAGS_NONE, NULL, &error));
+  test_assert_error (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK, "*");
+  expect_three (answers[0]);
   g_assert_true (malt_pool_shutdown (pool, MALT_POOL_SHUTDOWN_FLAGS_NONE, NULL, &error));
   g_assert_no_error (error);
   g_assert_null (malt_pool_remote_call_fetch (pool, "add", two_numbers (1, 2), NULL, NONE, MALT_TIMEOUT_NONE, NULL,
