@@ -115,47 +115,17 @@ convert_item (MaltGjsEngine   *engine,
 
 /* Blocking. */
 
-typedef enum
-{
-  TAKE,
-  WAIT,
-  PUT,
-} What;
-
-/* Does it; an interrupt ends it.  FALSE with an exception. */
+/* Calls what blocks, with a cancellable, and gives whether it did; else its error is thrown.
+ * FALSE with an exception, also of an interrupt. */
+template <typename F>
 static bool
-run (MaltGjsEngine  *engine,
-     MaltChannel    *channel,
-     What            what,
-     GVariant      **value,
-     int             timeout_msec)
+block (MaltGjsEngine *engine,
+       F              function)
 {
-  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   g_autoptr (GError) error = NULL;
   gboolean is_done = FALSE;
-  bool was_let;
 
-  was_let = malt_gjs_set_waiting (engine, cancellable);
-  if (was_let)
-    switch (what)
-      {
-      case PUT:
-        is_done = malt_channel_put (channel, *value, timeout_msec, cancellable, &error);
-        break;
-      case WAIT:
-        is_done = malt_channel_wait (channel, timeout_msec, cancellable, &error);
-        break;
-      case TAKE:
-      default:
-        *value = malt_channel_take (channel, timeout_msec, cancellable, &error);
-        is_done = *value != NULL;
-      }
-
-  if (was_let)
-    was_let = malt_gjs_set_waiting (engine, NULL);
-  else
-    (void) malt_gjs_set_waiting (engine, NULL);
-  if (!was_let)
+  if (!malt_gjs_wait (engine, [&] (GCancellable *cancellable) { is_done = function (cancellable, &error); }))
     return false;
   if (!is_done)
     malt_gjs_throw (engine, MALT_GJS_BY_LIBRARY, error);
@@ -174,7 +144,11 @@ channel_take_sync (JSContext *cx,
   int timeout_msec;
 
   return self != NULL && parse_timeout (cx, args.get (0), &timeout_msec) &&
-         run (engine, self, TAKE, &value, timeout_msec) && malt_gjs_from_variant (cx, value, args.rval ());
+         block (engine, [&] (GCancellable *cancellable, GError **error) {
+           value = malt_channel_take (self, timeout_msec, cancellable, error);
+           return value != NULL;
+         }) &&
+         malt_gjs_from_variant (cx, value, args.rval ());
 }
 
 static bool
@@ -189,7 +163,9 @@ channel_wait_sync (JSContext *cx,
 
   args.rval ().setUndefined ();
   return self != NULL && parse_timeout (cx, args.get (0), &timeout_msec) &&
-         run (engine, self, WAIT, NULL, timeout_msec);
+         block (engine, [&] (GCancellable *cancellable, GError **error) {
+           return malt_channel_wait (self, timeout_msec, cancellable, error);
+         });
 }
 
 static bool
@@ -205,7 +181,10 @@ channel_put_sync (JSContext *cx,
 
   args.rval ().setUndefined ();
   return self != NULL && parse_timeout (cx, args.get (1), &timeout_msec) &&
-         (value = convert_item (engine, args.get (0))) != NULL && run (engine, self, PUT, &value, timeout_msec);
+         (value = convert_item (engine, args.get (0))) != NULL &&
+         block (engine, [&] (GCancellable *cancellable, GError **error) {
+           return malt_channel_put (self, value, timeout_msec, cancellable, error);
+         });
 }
 
 /* By promises. */
@@ -215,14 +194,10 @@ take_cb (GObject      *source,
          GAsyncResult *result,
          gpointer      user_data)
 {
-  MaltGjsPromise *promise = (MaltGjsPromise *) user_data;
   g_autoptr (GError) error = NULL;
   g_autoptr (GVariant) value = malt_channel_take_finish (MALT_CHANNEL (source), result, &error);
 
-  if (value != NULL)
-    malt_gjs_promise_resolve (promise, value);
-  else
-    malt_gjs_promise_reject (promise, MALT_GJS_BY_LIBRARY, error);
+  malt_gjs_promise_settle ((MaltGjsPromise *) user_data, value, MALT_GJS_BY_LIBRARY, error);
 }
 
 static void
@@ -230,13 +205,10 @@ put_cb (GObject      *source,
         GAsyncResult *result,
         gpointer      user_data)
 {
-  MaltGjsPromise *promise = (MaltGjsPromise *) user_data;
   g_autoptr (GError) error = NULL;
 
-  if (malt_channel_put_finish (MALT_CHANNEL (source), result, &error))
-    malt_gjs_promise_resolve (promise, NULL);
-  else
-    malt_gjs_promise_reject (promise, MALT_GJS_BY_LIBRARY, error);
+  malt_channel_put_finish (MALT_CHANNEL (source), result, &error);
+  malt_gjs_promise_settle ((MaltGjsPromise *) user_data, NULL, MALT_GJS_BY_LIBRARY, error);
 }
 
 static void
@@ -244,13 +216,10 @@ wait_cb (GObject      *source,
          GAsyncResult *result,
          gpointer      user_data)
 {
-  MaltGjsPromise *promise = (MaltGjsPromise *) user_data;
   g_autoptr (GError) error = NULL;
 
-  if (malt_channel_wait_finish (MALT_CHANNEL (source), result, &error))
-    malt_gjs_promise_resolve (promise, NULL);
-  else
-    malt_gjs_promise_reject (promise, MALT_GJS_BY_LIBRARY, error);
+  malt_channel_wait_finish (MALT_CHANNEL (source), result, &error);
+  malt_gjs_promise_settle ((MaltGjsPromise *) user_data, NULL, MALT_GJS_BY_LIBRARY, error);
 }
 
 /* A promise of what is begun with the channel. */

@@ -95,10 +95,7 @@ answer_cb (GObject      *source,
   g_autoptr (GError) error = NULL;
   g_autoptr (GVariant) value = malt_runtime_call_host_finish (MALT_RUNTIME (source), result, &error);
 
-  if (error == NULL)
-    malt_gjs_promise_resolve (promise, value);
-  else
-    malt_gjs_promise_reject (promise, MALT_GJS_BY_HOST, error);
+  malt_gjs_promise_settle (promise, value, MALT_GJS_BY_HOST, error);
 }
 
 bool
@@ -126,20 +123,14 @@ static bool
 wait (const Call              *call,
       JS::MutableHandleValue   result)
 {
-  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
   g_autoptr (GVariant) value = NULL;
   g_autoptr (GError) error = NULL;
-  bool was_let = malt_gjs_set_waiting (call->engine, cancellable);
 
-  if (was_let)
-    value = malt_runtime_call_host (call->runtime, call->name, call->arguments, call->keywords, cancellable, &error);
-  if (was_let)
-    was_let = malt_gjs_set_waiting (call->engine, NULL);
-  else
-    (void) malt_gjs_set_waiting (call->engine, NULL);
-
-  if (!was_let)
+  if (!malt_gjs_wait (call->engine, [&] (GCancellable *cancellable) {
+        value = malt_runtime_call_host (call->runtime, call->name, call->arguments, call->keywords, cancellable, &error);
+      }))
     return false;
+
   if (value != NULL)
     return malt_gjs_from_variant (call->engine->cx, value, result);
 

@@ -3,7 +3,6 @@
 #include "malt-gjs-interrupt.h"
 
 #include <js/Exception.h>
-#include <js/Interrupt.h>
 #include <js/Warnings.h>
 
 #include "malt-gjs-engine.h"
@@ -240,17 +239,14 @@ malt_gjs_run_leave (MaltGjsRun *run)
   return is_late;
 }
 
-/* The engine's thread begins to wait for something that @waiting ends, or ends to with %NULL.
- * FALSE, with an exception, if it was interrupted. */
-bool
+/* The engine's thread is about to wait for something that @waiting ends; %NULL when it has. */
+void
 malt_gjs_set_waiting (MaltGjsEngine *self,
                       GCancellable  *waiting)
 {
   g_mutex_lock (&self->lock);
   self->waiting = waiting;
   g_mutex_unlock (&self->lock);
-
-  return JS_CheckForInterrupt (self->cx);
 }
 
 static void

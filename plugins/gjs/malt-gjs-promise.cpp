@@ -85,41 +85,31 @@ malt_gjs_throw (MaltGjsEngine *engine,
     JS_SetPendingException (engine->cx, exception);
 }
 
-/* Ends the promise with a value, or nothing.  On the engine's thread; takes @self. */
+/* Ends the promise: with what is to be thrown for the error, or the value, which may be
+ * %NULL for none.  On the engine's thread; takes @self. */
 void
-malt_gjs_promise_resolve (MaltGjsPromise *self,
-                          GVariant       *value)
-{
-  JSContext *cx = self->engine->cx;
-  JSAutoRealm realm (cx, self->engine->global);
-  JS::RootedValue converted (cx);
-
-  if (value != NULL && !malt_gjs_from_variant (cx, value, &converted))
-    {
-      if (JS_GetPendingException (cx, &converted))
-        JS_ClearPendingException (cx);
-      JS::RejectPromise (cx, self->promise, converted);
-    }
-  else
-    {
-      JS::ResolvePromise (cx, self->promise, converted);
-    }
-
-  JS_ClearPendingException (cx);
-  delete self;
-}
-
-void
-malt_gjs_promise_reject (MaltGjsPromise *self,
+malt_gjs_promise_settle (MaltGjsPromise *self,
+                         GVariant       *value,
                          MaltGjsBy       by,
                          const GError   *error)
 {
   JSContext *cx = self->engine->cx;
   JSAutoRealm realm (cx, self->engine->global);
-  JS::RootedValue exception (cx);
+  JS::RootedValue result (cx);
+  bool is_made;
 
-  if (new_exception (self->engine, by, error, &exception))
-    JS::RejectPromise (cx, self->promise, exception);
+  if (error != NULL)
+    is_made = new_exception (self->engine, by, error, &result);
+  else
+    is_made = value == NULL || malt_gjs_from_variant (cx, value, &result);
+
+  /* Whoever awaits it is told in any case. */
+  if (!is_made && JS_GetPendingException (cx, &result))
+    JS_ClearPendingException (cx);
+  if (is_made && error == NULL)
+    JS::ResolvePromise (cx, self->promise, result);
+  else
+    JS::RejectPromise (cx, self->promise, result);
 
   JS_ClearPendingException (cx);
   delete self;

@@ -16,9 +16,8 @@ typedef struct _MaltGjsPromise MaltGjsPromise;
 
 MaltGjsPromise *malt_gjs_promise_new     (MaltGjsEngine          *engine,
                                           JS::MutableHandleValue  promise);
-void            malt_gjs_promise_resolve (MaltGjsPromise         *self,
-                                          GVariant               *value);
-void            malt_gjs_promise_reject  (MaltGjsPromise         *self,
+void            malt_gjs_promise_settle  (MaltGjsPromise         *self,
+                                          GVariant               *value,
                                           MaltGjsBy               by,
                                           const GError           *error);
 
