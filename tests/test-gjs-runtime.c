@@ -345,7 +345,29 @@ test_interrupt_waiting (void)
   test_runtime_assert_eval ("1", "int64 1");
 }
 
-/* Code that goes on when its request has ended holds nobody up who interrupts it. */
+/* Code that is not a request's, and holds up the thread, is broken off, too; however soon after
+ * its begin that is asked for. */
+static void
+test_interrupt_callback (void)
+{
+  g_autofree char *mark = test_mark_new ();
+  g_autofree char *source = g_strdup_printf ("setTimeout(() => { imports.gi.GLib.file_set_contents('%s', ''); for (;;) ; }, 1);"
+                                             "new Promise(() => {})", mark);
+  TestAnswer *answer;
+
+  if (!test_runtime_is_process ())
+    {
+      g_test_skip ("GJS writes of an exception in a callback to the log, which ends the test");
+      return;
+    }
+
+  answer = start (source);
+  test_mark_await (mark);
+  malt_worker_interrupt (test_runtime_worker);
+  assert_interrupted (answer);
+}
+
+/* So is what goes on when its request has ended. */
 static void
 test_interrupt_rest (void)
 {
@@ -357,7 +379,7 @@ test_interrupt_rest (void)
 
   if (test_runtime_is_process ())
     {
-      g_test_skip ("the process reads nothing meanwhile");
+      g_test_skip ("a process reads no request meanwhile that could be interrupted");
       return;
     }
 
@@ -444,6 +466,7 @@ main (int argc, char **argv)
     { "interrupt-loops", test_interrupt_loops },
     { "interrupt-blocked", test_interrupt_blocked },
     { "interrupt-waiting", test_interrupt_waiting },
+    { "interrupt-callback", test_interrupt_callback },
     { "interrupt-rest", test_interrupt_rest },
     { "interleaved", test_interleaved },
     { "channels", test_channels },

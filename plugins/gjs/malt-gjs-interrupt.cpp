@@ -22,38 +22,50 @@
  * waits in the library for a channel or the program has a cancellable.  A request that
  * waits for a promise is ended without asking its code, of which nothing runs. */
 
-/* How long the main context has to be busy with what belongs to no request before that is
- * broken off. */
+/* How long what belongs to no request may keep the thread busy before it is broken off. */
 #define HOG_USEC (20 * 1000)
 
 /* The engine of the process that there is; the callback has no other way to it. */
 static MaltGjsEngine *the_engine;
 
-/* Whether an interrupt is to be raised now, in what runs or in the background. */
+/* Since when what runs now belongs to no request, or 0 if it does. */
+static gint64
+get_background_since_locked (MaltGjsEngine *self)
+{
+  return self->running != NULL ? self->running->answered : MAX (self->busy_since, 0);
+}
+
+/* Whether an interrupt is to be raised now, in what runs or in the background.  What belongs
+ * to no request is given its time first: so long it is looked at again and again. */
 static gboolean
 take_hit (MaltGjsEngine *self)
 {
   gboolean is_called_back = FALSE;
+  gboolean is_early;
   gboolean hit;
+  gint64 since;
 
   g_mutex_lock (&self->lock);
-  if (self->running != NULL)
+  since = get_background_since_locked (self);
+  hit = self->running != NULL ? self->running->hit : self->background_hit;
+  is_early = hit && since > 0 && g_get_monotonic_time () - since <= HOG_USEC;
+  if (hit && !is_early && self->running != NULL)
     {
       /* An exception of a callback ends in the loop that has called it: so that is left, too. */
       is_called_back = g_main_depth () > self->running->depth;
-      hit = self->running->hit;
-      self->running->hit = hit && is_called_back;
+      self->running->hit = is_called_back;
     }
-  else
+  else if (hit && !is_early)
     {
-      hit = self->background_hit;
       self->background_hit = FALSE;
     }
-  if (hit && !is_called_back)
+  if (hit && !is_early && !is_called_back)
     self->break_due = FALSE;
   g_mutex_unlock (&self->lock);
 
-  return hit;
+  if (is_early)
+    JS_RequestInterruptCallback (self->cx);
+  return hit && !is_early;
 }
 
 /* Has SpiderMonkey not warn that a script was stopped. */
@@ -261,13 +273,11 @@ hit_run_locked (MaltGjsEngine *self,
     g_cancellable_cancel (self->waiting);
 }
 
-/* What belongs to no request and has run for long, where all code is that of workers. */
+/* What belongs to no request, where all code is that of workers. */
 static void
 hit_background_locked (MaltGjsEngine *self)
 {
-  gint64 since = self->running != NULL ? self->running->answered : self->busy_since;
-
-  if (self->is_adopted || since <= 0 || g_get_monotonic_time () - since <= HOG_USEC)
+  if (self->is_adopted || get_background_since_locked (self) == 0)
     return;
 
   if (self->running != NULL)
