@@ -8,6 +8,7 @@
 #include "malt-gjs-interrupt.h"
 #include "malt-gjs-options.h"
 #include "malt-gjs-output.h"
+#include "malt-gjs-source.h"
 #include "malt-gjs-task.h"
 
 /* The road of a request through the runtime. */
@@ -99,10 +100,10 @@ static void
 malt_gjs_handle (MaltGjs     *self,
                  MaltRequest *request)
 {
-  gboolean is_held = malt_gjs_engine_is_held (self);
+  gboolean is_held = malt_gjs_source_is_held (self);
 
   if (!self->own_process || is_held)
-    malt_gjs_engine_post (self, request);
+    malt_gjs_source_post (self, request);
   else
     malt_gjs_run_request (self, request);
 
@@ -118,7 +119,7 @@ static void
 malt_gjs_stop (MaltGjs *self)
 {
   malt_gjs_tasks_drop (self, "the worker was stopped");
-  malt_gjs_engine_withdraw (self, NULL);
+  malt_gjs_source_withdraw (self, NULL);
   if (!self->own_process)
     return;
 

@@ -4,20 +4,13 @@
 
 #include "malt-gjs.h"
 
-MaltGjsEngine *malt_gjs_engine_get    (gboolean         own_process,
-                                       GError         **error);
-gboolean       malt_gjs_engine_prepare (MaltGjsEngine   *self,
-                                       GError         **error);
-void           malt_gjs_engine_end    (MaltGjsEngine   *self);
-void           malt_gjs_engine_wake   (MaltGjsEngine   *self);
-gboolean       malt_gjs_engine_is_held (MaltGjs        *gjs);
-void           malt_gjs_engine_post   (MaltGjs         *gjs,
-                                       MaltRequest     *request);
-gboolean       malt_gjs_engine_hit_posted_locked (MaltGjs *gjs);
-gboolean       malt_gjs_engine_withdraw (MaltGjs       *gjs,
-                                       MaltRequest     *request);
-void           malt_gjs_engine_run_jobs (MaltGjsEngine *self);
-bool           malt_gjs_engine_glue   (MaltGjsEngine   *self,
-                                       const char      *name,
-                                       const JS::HandleValueArray &arguments,
-                                       JS::MutableHandleValue result);
+MaltGjsEngine *malt_gjs_engine_get      (gboolean                     own_process,
+                                         GError                     **error);
+gboolean       malt_gjs_engine_prepare  (MaltGjsEngine               *self,
+                                         GError                     **error);
+void           malt_gjs_engine_end      (MaltGjsEngine               *self);
+void           malt_gjs_engine_run_jobs (MaltGjsEngine               *self);
+bool           malt_gjs_engine_glue     (MaltGjsEngine               *self,
+                                         const char                  *name,
+                                         const JS::HandleValueArray  &arguments,
+                                         JS::MutableHandleValue       result);

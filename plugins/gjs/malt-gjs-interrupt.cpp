@@ -7,6 +7,7 @@
 
 #include "malt-gjs-engine.h"
 #include "malt-gjs-memory.h"
+#include "malt-gjs-source.h"
 #include "malt-gjs-task.h"
 #include "malt-gjs-text.h"
 
@@ -326,14 +327,14 @@ interrupt (MaltGjs     *gjs,
   else
     {
       /* One that is posted and named is marked already. */
-      if (request != NULL || gjs->n_loading > 0 || !malt_gjs_engine_hit_posted_locked (gjs))
+      if (request != NULL || gjs->n_loading > 0 || !malt_gjs_source_hit_posted_locked (gjs))
         malt_gjs_task_ask_locked (gjs, request, TRUE);
       hit_background_locked (self);
     }
   g_mutex_unlock (&self->lock);
 
   JS_RequestInterruptCallback (self->cx);
-  malt_gjs_engine_wake (self);
+  malt_gjs_source_wake (self);
 }
 
 static void
@@ -343,7 +344,7 @@ cancel (MaltGjs     *gjs,
   MaltGjsEngine *self = gjs->engine;
   gboolean is_asked;
 
-  if (malt_gjs_engine_withdraw (gjs, request))
+  if (malt_gjs_source_withdraw (gjs, request))
     return;
 
   g_mutex_lock (&self->lock);
@@ -354,7 +355,7 @@ cancel (MaltGjs     *gjs,
     return;
 
   JS_RequestInterruptCallback (self->cx);
-  malt_gjs_engine_wake (self);
+  malt_gjs_source_wake (self);
 }
 
 /* Breaks off a request, or what runs now.  On any thread. */
