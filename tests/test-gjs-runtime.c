@@ -203,6 +203,9 @@ test_exceptions (void)
   assert_exception ("const named = new Error('n'); named.name = 'Named'; throw named", "Named", "n", "Named: n*");
   assert_exception ("throw new Error('outer', {cause: new RangeError('inner')})", "Error", "outer",
                     "Error: outer\n*Caused by: RangeError: inner\n*");
+  assert_exception ("const cycle = new Error('a', {cause: new Error('b')}); cycle.cause.cause = cycle; throw cycle", "Error", "a",
+                    "Error: a\n*Caused by: Error: b\n*\nCaused by: an error that is above");
+  assert_exception ("throw new Error('odd', {cause: 5})", "Error", "odd", "Error: odd\n*\nCaused by: 5");
   assert_exception ("await null\nnull.property", "TypeError", "*null*", "*@<eval *>:2:*");
   assert_exception ("async function e2() {\n  await null\n  throw new Error('later')\n}\nawait e2()", "Error", "later",
                     "Error: later\ne2@<eval *>:3:*");

@@ -6,6 +6,7 @@
 
 #include <js/Conversions.h>
 #include <js/Exception.h>
+#include <js/GCVector.h>
 #include <js/PropertyAndElement.h>
 #include <js/SavedFrameAPI.h>
 #include <js/Stack.h>
@@ -164,41 +165,61 @@ get_message (JSContext        *cx,
                           malt_gjs_evaluate_column (get_number (cx, object, "columnNumber")));
 }
 
+/* What caused an error.  FALSE, and no exception, if nothing did. */
+static bool
+get_cause (JSContext              *cx,
+           JS::HandleObject        object,
+           JS::MutableHandleValue  cause)
+{
+  bool has_cause = false;
+
+  if (JS_HasOwnProperty (cx, object, "cause", &has_cause) && has_cause && JS_GetProperty (cx, object, "cause", cause))
+    return true;
+
+  JS_ClearPendingException (cx);
+  return false;
+}
+
+/* An error, and what it was caused by; @chain are those that it is the cause of. */
 static void
-append_error (JSContext        *cx,
-              GString          *text,
-              JS::HandleObject  object,
-              guint             depth)
+append_error (JSContext              *cx,
+              GString                *text,
+              JS::HandleObject        object,
+              JS::RootedObjectVector &chain)
 {
   g_autofree char *type = get_type (cx, object);
   g_autofree char *message = get_message (cx, object);
   g_autofree char *stack = get_text (cx, object, "stack");
+  g_autofree char *cause_text = NULL;
   JS::RootedValue cause (cx);
   JS::RootedObject cause_object (cx);
-  bool has_cause = false;
+  gsize i;
 
   g_string_append_printf (text, "%s%s%s", type, *message != '\0' ? ": " : "", message);
   if (stack != NULL)
     append_stack (text, stack);
 
-  if (depth == MAX_CAUSES || !JS_HasOwnProperty (cx, object, "cause", &has_cause) || !has_cause ||
-      !JS_GetProperty (cx, object, "cause", &cause))
-    {
-      JS_ClearPendingException (cx);
-      return;
-    }
+  if (!get_cause (cx, object, &cause) || chain.length () == MAX_CAUSES || !chain.append (object))
+    return;
 
   g_string_append (text, "\nCaused by: ");
   if (cause.isObject ())
     cause_object = &cause.toObject ();
-  if (cause_object && is_error (cx, cause_object))
-    append_error (cx, text, cause_object, depth + 1);
-  else
-    {
-      g_autofree char *cause_text = to_text (cx, cause);
+  for (i = 0; i < chain.length (); i++)
+    if (chain[i] == cause_object)
+      {
+        g_string_append (text, "an error that is above");
+        return;
+      }
 
-      g_string_append (text, cause_text);
+  if (cause_object && is_error (cx, cause_object))
+    {
+      append_error (cx, text, cause_object, chain);
+      return;
     }
+
+  cause_text = to_text (cx, cause);
+  g_string_append (text, cause_text);
 }
 
 /* Where something was thrown that does not know that itself. */
@@ -250,6 +271,7 @@ new_error (MaltGjsEngine    *engine,
   g_autofree char *place = NULL;
   GString *traceback = g_string_new (NULL);
   JS::RootedObject object (cx);
+  JS::RootedObjectVector chain (cx);
   MaltError code = MALT_ERROR_REMOTE;
   GError *error;
 
@@ -261,7 +283,7 @@ new_error (MaltGjsEngine    *engine,
       code = get_code (engine, object);
       type = get_type (cx, object);
       message = get_message (cx, object);
-      append_error (cx, traceback, object, 0);
+      append_error (cx, traceback, object, chain);
     }
   else
     {
