@@ -103,9 +103,14 @@ malt_gjs_handle (MaltGjs     *self,
   gboolean is_held = malt_gjs_source_is_held (self);
 
   if (!self->own_process || is_held)
-    malt_gjs_source_post (self, request);
+    {
+      malt_gjs_source_post (self, request);
+    }
   else
-    malt_gjs_run_request (self, request);
+    {
+      malt_gjs_source_begin (self);
+      malt_gjs_run_request (self, request);
+    }
 
   /* What has begun goes on although there always is a next request. */
   if (self->own_process && (is_held || ++self->engine->n_in_a_row >= REQUESTS_IN_A_ROW))

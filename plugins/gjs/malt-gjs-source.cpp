@@ -87,6 +87,24 @@ source_check (GSource *source)
   return is_due;
 }
 
+/* A request of the worker is about to run. */
+static void
+begin_locked (MaltGjs  *gjs,
+              gboolean  hit)
+{
+  gjs->engine->beginning = gjs;
+  gjs->engine->beginning_hit = hit;
+}
+
+/* Likewise, of one that was not posted: from now on an interrupt finds it. */
+void
+malt_gjs_source_begin (MaltGjs *gjs)
+{
+  g_mutex_lock (&gjs->engine->lock);
+  begin_locked (gjs, FALSE);
+  g_mutex_unlock (&gjs->engine->lock);
+}
+
 static MaltGjsPosted *
 take_posted (MaltGjsEngine *self)
 {
@@ -99,8 +117,7 @@ take_posted (MaltGjsEngine *self)
     {
       posted = (MaltGjsPosted *) link->data;
       posted->gjs->n_posted--;
-      self->beginning = posted->gjs;
-      self->beginning_hit = posted->hit;
+      begin_locked (posted->gjs, posted->hit);
       g_queue_delete_link (&self->posted, link);
     }
   g_mutex_unlock (&self->lock);

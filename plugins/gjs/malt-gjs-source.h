@@ -9,6 +9,7 @@ void     malt_gjs_source_wake              (MaltGjsEngine *engine);
 gboolean malt_gjs_source_is_held           (MaltGjs       *gjs);
 void     malt_gjs_source_post              (MaltGjs       *gjs,
                                             MaltRequest   *request);
+void     malt_gjs_source_begin             (MaltGjs       *gjs);
 gboolean malt_gjs_source_hit_posted_locked (MaltGjs       *gjs);
 gboolean malt_gjs_source_withdraw          (MaltGjs       *gjs,
                                             MaltRequest   *request);

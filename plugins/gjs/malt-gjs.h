@@ -90,7 +90,7 @@ struct _MaltGjsEngine
   /* Guarded by lock. */
   MaltGjsRun           *running;      /* what runs now, or %NULL */
   GQueue                posted;       /* of MaltGjsPosted: requests of other threads */
-  MaltGjs              *beginning;    /* whose request is about to run, that was posted; or %NULL */
+  MaltGjs              *beginning;    /* whose request is about to run; or %NULL */
   gboolean              beginning_hit; /* it was interrupted */
   GHashTable           *tasks;        /* number → MaltGjsTask (owned): requests that wait for a promise */
   GQueue                order;        /* the same, in the order in which they began */
