@@ -152,12 +152,20 @@ interrupt (MaltService     *self,
 static void
 stop (MaltService *self)
 {
+  g_autoptr (MaltRequest) request = NULL;
+
   g_mutex_lock (&self->lock);
   self->is_stopping = TRUE;
   g_mutex_unlock (&self->lock);
 
   malt_transport_stop_receiving (self->data);
-  malt_runtime_interrupt (self->runtime, NULL);
+
+  /* The one that is on its way to the runtime is not yet among what runs there. */
+  request = ref_latest_unfinished (self, G_MAXUINT64);
+  if (request != NULL && !malt_request_has_runtime (request))
+    malt_runtime_interrupt (self->runtime, request);
+  else
+    malt_runtime_interrupt (self->runtime, NULL);
 }
 
 /* On a thread of its own, for good. */

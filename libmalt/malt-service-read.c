@@ -315,24 +315,24 @@ malt_service_next_request (MaltService *self)
   return NULL;
 }
 
-/* Hands a request to the runtime, if it is still wanted.  Takes it.  On the serving
+/* Hands a request to the runtime, if it is still wanted and nobody has asked to stop.  Takes it.  On the serving
  * thread. */
 void
 malt_service_start_request (MaltService *self,
                             MaltRequest *request)
 {
   guint64 id = malt_request_get_id (request);
-  gboolean withdrawn, interrupted;
+  gboolean dropped, interrupted;
 
   g_mutex_lock (&self->lock);
   self->started_id = id;
-  withdrawn = g_hash_table_remove (self->withdrawn, GSIZE_TO_POINTER (id));
+  dropped = g_hash_table_remove (self->withdrawn, GSIZE_TO_POINTER (id)) || self->is_stopping;
   interrupted = self->interrupted_id == id;
-  if (!withdrawn)
+  if (!dropped)
     malt_id_table_insert (&self->unfinished, id, request);
   g_mutex_unlock (&self->lock);
 
-  if (withdrawn)
+  if (dropped)
     malt_request_abandon (request);
   else if (interrupted)
     malt_request_return_error (request,

@@ -266,6 +266,30 @@ test_exit (void)
   test_assert_error (error, MALT_ERROR, MALT_ERROR_TERMINATED, "*exited with code 3*");
 }
 
+/* A worker that is stopped when a call is about to begin ends as it is asked to. */
+static void
+test_stop_beginning (void)
+{
+  g_autoptr (MaltLauncher) launcher = malt_launcher_new ("process", "gjs");
+  guint i;
+
+  for (i = 0; i < 20; i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autoptr (MaltWorker) worker = malt_launcher_spawn (launcher, NULL, &error);
+      TestAnswer *answer;
+
+      g_assert_no_error (error);
+      answer = test_answer_eval (worker, NULL, "for (;;) ;", MALT_TIMEOUT_NONE, NULL);
+      g_usleep (i * 50);
+      malt_worker_stop (worker, 60 * 1000, -1, NULL, &error);
+      g_assert_no_error (error);
+      g_assert_null (test_answer_wait (answer, &error));
+      g_assert_nonnull (error);
+      g_assert_cmpint (malt_exit_info_get_signal (malt_worker_get_exit_info (worker)), ==, 0);
+    }
+}
+
 /* Interrupts */
 
 /* In a main loop that code runs, by GLib's own function or turn by turn, and in what sources
@@ -483,6 +507,7 @@ main (int argc, char **argv)
     test_runtime_add ("gjs", "gjs-runtime", tests[i].name, NULL, tests[i].func);
   g_test_add_func ("/gjs-runtime/unhandled", test_unhandled);
   g_test_add_func ("/gjs-runtime/exit", test_exit);
+  g_test_add_func ("/gjs-runtime/stop-beginning", test_stop_beginning);
 
   return g_test_run ();
 }
