@@ -164,8 +164,7 @@ stop (MaltService *self)
   request = ref_latest_unfinished (self, G_MAXUINT64);
   if (request != NULL && !malt_request_has_runtime (request))
     malt_runtime_interrupt (self->runtime, request);
-  else
-    malt_runtime_interrupt (self->runtime, NULL);
+  malt_runtime_interrupt (self->runtime, NULL);
 }
 
 /* On a thread of its own, for good. */
