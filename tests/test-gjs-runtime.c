@@ -305,6 +305,8 @@ test_interrupt_loops (void)
     "mark(); for (;;) [3, 1, 2].sort((a, b) => a - b)",
     "mark(); 'x'.repeat(30).match(/(x+x+)+y/)",
     "mark(); new malt.Channel(1).takeSync()",
+    /* A promise that is left would go on for ever. */
+    "(async () => { for (;;) await null; })(); mark(); for (;;) ;",
     /* GJS writes of an exception in a callback to the log, which ends a test in its process. */
     "const loop = new imports.gi.GLib.MainLoop(context, false);"
     "const called = setInterval(() => { clearInterval(called); mark(); for (;;) ; }, 1); loop.run(); 'over'",

@@ -84,6 +84,8 @@ malt_gjs_run_request (MaltGjs     *self,
   /* The value may refer to what JavaScript has, so before anything else of it runs. */
   if (!answer.is_pending)
     malt_gjs_run_answered (&run);
+  if (g_error_matches (answer.error, MALT_ERROR, MALT_ERROR_INTERRUPTED))
+    malt_gjs_run_interrupt_rest (&run);
   malt_gjs_answer_send (&answer, request);
   malt_gjs_engine_run_jobs (engine);
 

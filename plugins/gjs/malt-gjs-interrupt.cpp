@@ -227,6 +227,22 @@ malt_gjs_run_answered (MaltGjsRun *run)
   g_mutex_unlock (&self->lock);
 }
 
+/* The request has been interrupted, which ended its script, perhaps, but nothing of what that
+ * has begun: promises that never come to an end would hold up the thread for ever. */
+void
+malt_gjs_run_interrupt_rest (MaltGjsRun *run)
+{
+  MaltGjsEngine *self = run->gjs->engine;
+
+  if (self->is_adopted)
+    return;
+
+  g_mutex_lock (&self->lock);
+  run->hit = TRUE;
+  g_mutex_unlock (&self->lock);
+  JS_RequestInterruptCallback (self->cx);
+}
+
 /* It runs no longer.  TRUE if there was an interrupt that it has not seen. */
 gboolean
 malt_gjs_run_leave (MaltGjsRun *run)

@@ -13,6 +13,7 @@ void     malt_gjs_interrupt_leave_loop (MaltGjsEngine *engine);
 
 gboolean malt_gjs_run_enter            (MaltGjsRun    *run);
 void     malt_gjs_run_answered         (MaltGjsRun    *run);
+void     malt_gjs_run_interrupt_rest   (MaltGjsRun    *run);
 gboolean malt_gjs_run_leave            (MaltGjsRun    *run);
 
 void     malt_gjs_set_waiting          (MaltGjsEngine *engine,
