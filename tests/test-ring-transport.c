@@ -978,13 +978,27 @@ get_addresses (void)
 }
 
 static void
+assert_does_without_arenas (void)
+{
+  Pair pair;
+
+  pair_open (&pair, 0);
+  g_assert_null (pair.manager->arena);
+  g_assert_null (pair.manager->view);
+  g_assert_null (pair.worker->arena);
+  g_assert_null (pair.worker->view);
+  assert_sends (pair.worker, "hello");
+  assert_receives (pair.manager, "hello");
+  pair_close (&pair);
+}
+
+static void
 test_few_addresses (void)
 {
   guint descriptors, mappings;
   g_autoptr (GError) error = NULL;
   MaltTransport *transport;
   int sockets[2];
-  Pair pair;
 
   if (!g_test_subprocess ())
     {
@@ -999,6 +1013,11 @@ test_few_addresses (void)
   transport = malt_ring_transport_new (CAPACITY, 0, &error);
   g_assert_no_error (error);
   g_assert_true (malt_ring_transport_hand_over (transport, sockets[0], &error));
+
+  /* The next has enough itself, but who knows of its worker. */
+  limit (RLIMIT_AS, get_addresses () + 3 * MALT_LIMIT_ARENA_SIZE);
+  assert_does_without_arenas ();
+
   mappings = count_mappings ();
   limit (RLIMIT_AS, get_addresses () + 1024 * 1024 * 1024);
   g_assert_null (malt_ring_transport_receive (sockets[1], &error));
@@ -1009,14 +1028,7 @@ test_few_addresses (void)
 
   /* Both have not, and do without. */
   limit (RLIMIT_AS, get_addresses () + 1024 * 1024 * 1024);
-  pair_open (&pair, 0);
-  g_assert_null (pair.manager->arena);
-  g_assert_null (pair.manager->view);
-  g_assert_null (pair.worker->arena);
-  g_assert_null (pair.worker->view);
-  assert_sends (pair.worker, "hello");
-  assert_receives (pair.manager, "hello");
-  pair_close (&pair);
+  assert_does_without_arenas ();
   g_assert_cmpuint (test_get_holdings ().descriptors, ==, descriptors);
   g_assert_cmpuint (count_mappings (), ==, 0);
 }

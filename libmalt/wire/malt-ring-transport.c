@@ -8,6 +8,7 @@
 #include <gio/gio.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -400,10 +401,25 @@ restrict_down (MaltRingTransport  *self,
   return TRUE;
 }
 
+/* The worker maps them too, under the same limit, and its language takes addresses as well, of
+ * which JavaScript and sanitizers want many. */
+#define ADDRESSES_FOR_ARENAS (8 * (guint64) MALT_LIMIT_ARENA_SIZE)
+
 static gboolean
 make_arenas (MaltRingTransport  *self,
              GError            **error)
 {
+  struct rlimit addresses;
+
+  if (getrlimit (RLIMIT_AS, &addresses) == 0 && addresses.rlim_cur != RLIM_INFINITY &&
+      addresses.rlim_cur < ADDRESSES_FOR_ARENAS)
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_NO_SPACE,
+                   "processes may have %" G_GUINT64_FORMAT " bytes of addresses, and arenas want %" G_GUINT64_FORMAT,
+                   (guint64) addresses.rlim_cur, ADDRESSES_FOR_ARENAS);
+      return FALSE;
+    }
+
   self->down_fd = malt_arena_create_memory (MALT_LIMIT_ARENA_SIZE, error);
   self->up_fd = self->down_fd != -1 ? malt_arena_create_memory (MALT_LIMIT_ARENA_SIZE, error) : -1;
 
