@@ -2,6 +2,8 @@
 
 #include "malt-python-name.h"
 
+#include "malt-python-object.h"
+
 /* Names of modules and functions.
  *
  * What a name stands for is looked up anew each time, because anybody may bind it to
@@ -129,7 +131,7 @@ malt_python_name_get_module (MaltPythonName *self)
 
   if (module == NULL)
     return NULL;
-  if (self->module != NULL && PyWeakref_GET_OBJECT (self->module) == module)
+  if (self->module != NULL && malt_python_refers_to (self->module, module))
     return Py_NewRef (module);
 
   module = PyImport_GetModule (self->text);

@@ -88,6 +88,20 @@ get_iterator (PyObject *awaitable)
   return Py_TYPE (awaitable)->tp_as_async->am_await (awaitable);
 }
 
+/* An iterator says by an exception with what it has ended. */
+static PySendResult
+take_return_value (PyObject **result)
+{
+  g_autoptr (PyObject) stop = NULL;
+
+  if (!PyErr_ExceptionMatches (PyExc_StopIteration))
+    return PYGEN_ERROR;
+
+  stop = malt_python_take_exception ();
+  *result = PyObject_GetAttrString (stop, "value");
+  return *result != NULL ? PYGEN_RETURN : PYGEN_ERROR;
+}
+
 /* Sends a value, or throws an exception if there is one, as "yield from" does. */
 static PySendResult
 resume (PyObject  *iterator,
@@ -109,10 +123,7 @@ resume (PyObject  *iterator,
     }
 
   *result = PyObject_CallOneArg (method, exception);
-  if (*result != NULL)
-    return PYGEN_NEXT;
-
-  return _PyGen_FetchStopIterationValue (result) == 0 ? PYGEN_RETURN : PYGEN_ERROR;
+  return *result != NULL ? PYGEN_NEXT : take_return_value (result);
 }
 
 /* Goes on with what is awaited, and with what comes after it. */

@@ -10,8 +10,8 @@
 #include <js/Object.h>
 #include <js/PropertyAndElement.h>
 #include <js/PropertySpec.h>
-#include <js/WeakMap.h>
 
+#include "malt-gjs-compat.h"
 #include "malt-gjs-from-variant.h"
 #include "malt-gjs-text.h"
 #include "malt-gjs-to-variant.h"
@@ -140,11 +140,10 @@ malt_js_get_handle (JSContext              *cx,
                     JS::HandleValue         object,
                     JS::MutableHandleValue  handle)
 {
-  JS::RootedObject handles (cx, *state.handles), key (cx, object.isObject () ? &object.toObject () : nullptr);
-  JS::RootedObject hooks (cx, *state.hooks);
+  JS::RootedObject handles (cx, *state.handles), hooks (cx, *state.hooks);
 
   handle.setUndefined ();
-  if (key && !JS::GetWeakMapEntry (cx, handles, key, handle))
+  if (object.isObject () && !malt_gjs_get_weak_map_entry (cx, handles, object, handle))
     return false;
 
   return !handle.isUndefined () || JS::Call (cx, hooks, "handleOf", JS::HandleValueArray (object), handle);

@@ -6,6 +6,7 @@
 
 #include <js/ArrayBuffer.h>
 #include <js/CompilationAndEvaluation.h>
+#include <js/WeakMap.h>
 
 /* What is not the same in all versions of SpiderMonkey, from 102 on. */
 
@@ -46,6 +47,22 @@ malt_gjs_execute_in (JSContext              *cx,
     }
 
   return JS_ExecuteScript (cx, chain, script, value);
+}
+
+/* What a WeakMap has for an object. */
+static inline bool
+malt_gjs_get_weak_map_entry (JSContext              *cx,
+                             JS::HandleObject        map,
+                             JS::HandleValue         object,
+                             JS::MutableHandleValue  value)
+{
+#if MOZJS_MAJOR_VERSION >= 128
+  return JS::GetWeakMapEntry (cx, map, object, value);
+#else
+  JS::RootedObject key (cx, &object.toObject ());
+
+  return JS::GetWeakMapEntry (cx, map, key, value);
+#endif
 }
 
 /* The two orders of its arguments. */

@@ -116,3 +116,25 @@ malt_python_give_exception (PyObject *exception)
 }
 
 #endif
+
+#if PY_VERSION_HEX >= 0x030d0000
+
+gboolean
+malt_python_refers_to (PyObject *weak_reference,
+                       PyObject *object)
+{
+  g_autoptr (PyObject) found = NULL;
+
+  return PyWeakref_GetRef (weak_reference, &found) == 1 && found == object;
+}
+
+#else
+
+gboolean
+malt_python_refers_to (PyObject *weak_reference,
+                       PyObject *object)
+{
+  return PyWeakref_GET_OBJECT (weak_reference) == object;
+}
+
+#endif

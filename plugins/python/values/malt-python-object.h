@@ -38,4 +38,7 @@ GBytes   *malt_python_copy_new       (gconstpointer data,
 PyObject *malt_python_take_exception (void);
 void      malt_python_give_exception (PyObject *exception);
 
+gboolean  malt_python_refers_to      (PyObject *weak_reference,
+                                      PyObject *object);
+
 G_END_DECLS
