@@ -497,15 +497,19 @@ bring_meanwhile (Submission *self,
   g_source_set_ready_time (timer, deadline);
   g_source_attach (timer, context);
 
-  while (is_under_way (self) && (deadline < 0 || g_get_monotonic_time () < deadline))
+  for (;;)
     {
       Submission *other;
+
+      /* This one too, if it has ended just now. */
+      while ((other = take_next ()) != NULL)
+        resolve (other);
+      if (!is_under_way (self) || (deadline >= 0 && g_get_monotonic_time () >= deadline))
+        break;
 
       Py_BEGIN_ALLOW_THREADS
       g_main_context_iteration (context, TRUE);
       Py_END_ALLOW_THREADS
-      while ((other = take_next ()) != NULL)
-        resolve (other);
     }
 
   g_source_destroy (timer);
@@ -548,7 +552,6 @@ wait_for (Submission *self,
       if (exception != NULL)
         malt_python_give_exception (exception);
     }
-
   else if (!is_interrupted && g_main_context_is_owner (context))
     bring_meanwhile (self, deadline);
 
