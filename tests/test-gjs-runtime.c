@@ -308,8 +308,8 @@ test_interrupt_loops (void)
     /* A promise that is left would go on for ever. */
     "(async () => { for (;;) await null; })(); mark(); for (;;) ;",
     /* GJS writes of an exception in a callback to the log, which ends a test in its process. */
-    "const loop = new imports.gi.GLib.MainLoop(context, false);"
-    "const called = setInterval(() => { clearInterval(called); mark(); for (;;) ; }, 1); loop.run(); 'over'",
+    ("const loop = new imports.gi.GLib.MainLoop(context, false);"
+     "const called = setInterval(() => { clearInterval(called); mark(); for (;;) ; }, 1); loop.run(); 'over'"),
     "setTimeout(() => { mark(); for (;;) ; }, 1); for (;;) context.iteration(true)",
   };
   gsize n = test_runtime_is_process () ? G_N_ELEMENTS (sources) : G_N_ELEMENTS (sources) - 2;

@@ -408,6 +408,27 @@ use_in_copy (MaltWorker *worker)
   return n;
 }
 
+/* Whether the other threads sleep, so that none of them holds a lock of GLib's. */
+static gboolean
+is_alone_awake (void)
+{
+  g_autoptr (GDir) tasks = g_dir_open ("/proc/self/task", 0, NULL);
+  gboolean is_alone = TRUE;
+  const char *name;
+
+  g_assert_nonnull (tasks);
+  while ((name = g_dir_read_name (tasks)) != NULL)
+    {
+      g_autofree char *file = g_build_filename ("/proc/self/task", name, "stat", NULL);
+      g_autofree char *text = NULL;
+
+      if (atoi (name) != getpid () && g_file_get_contents (file, &text, NULL, NULL))
+        is_alone = is_alone && g_str_has_prefix (strrchr (text, ')'), ") S");
+    }
+
+  return is_alone;
+}
+
 /* A copy of the program cannot use the worker, and does not stop it when it drops it. */
 static void
 test_fork (gconstpointer backend)
@@ -423,6 +444,8 @@ test_fork (gconstpointer backend)
   worker = malt_launcher_spawn (launcher, NULL, &error);
   g_assert_no_error (error);
 
+  while (!is_alone_awake ())
+    g_usleep (1000);
   pid = fork ();
   g_assert_cmpint (pid, >=, 0);
   if (pid == 0)
