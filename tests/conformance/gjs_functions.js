@@ -114,7 +114,9 @@ export function exit(code) {
     System.exit(code);
 }
 
-const streams = [1, 2].map(fd => new Gio.UnixOutputStream({fd, close_fd: false}));
+// Where newer versions of GIO have it, and older ones.
+const UnixOutputStream = await import('gi://GioUnix').then(unix => unix.default.OutputStream, () => Gio.UnixOutputStream);
+const streams = [1, 2].map(fd => new UnixOutputStream({fd, close_fd: false}));
 
 function write(stream, text) {
     streams[stream].write_all(new TextEncoder().encode(text), null);

@@ -47,8 +47,9 @@ class WorkerTest(unittest.TestCase):
 def run_python(source, *words, check=True):
     """Runs a program in Python; its output and, if it is to succeed, nothing else."""
     prelude = "import gi\ngi.require_version('Malt', '1')\nfrom gi.repository import Malt\n"
-    done = subprocess.run([sys.executable, '-c', prelude + source, *words], capture_output=True, text=True,
-                          timeout=PATIENCE)
+    # Newer ones warn of fork() in a program with threads, which is what some of these try.
+    done = subprocess.run([sys.executable, '-W', 'ignore:This process', '-c', prelude + source, *words],
+                          capture_output=True, text=True, timeout=PATIENCE)
     if check and (done.returncode != 0 or done.stderr):
         raise AssertionError(f'{source} gave {done.returncode}: {done.stdout}{done.stderr}')
     return done

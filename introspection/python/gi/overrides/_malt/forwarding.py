@@ -46,13 +46,26 @@ def plain(value, depth=3):
     except Exception as error:
         return f"<{type(value).__name__} whose repr() raised {type(error).__name__}>"
 
+class NoLock:
+    def acquire(self):
+        return True
+
+    def release(self):
+        pass
+
+    def __enter__(self):
+        return True
+
+    def __exit__(self, *exception):
+        pass
+
 class Forwarder(logging.Handler):
     known = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
     fields = ("name", "levelno", "levelname", "pathname", "lineno", "funcName", "created", "msecs", "relativeCreated",
               "threadName", "thread", "stack_info", "taskName")
 
     def createLock(self):
-        self.lock = None  # each thread sends for itself
+        self.lock = NoLock()  # each thread sends for itself
 
     def __init__(self):
         super().__init__()
