@@ -534,6 +534,24 @@ reap (MaltProcess    *self,
   return reaped;
 }
 
+/* It may have ended before it could be killed for a breach. */
+static void
+close_connection (MaltProcess *self)
+{
+  const char *breach;
+
+  malt_connection_close (self->connection);
+  breach = malt_connection_get_breach (self->connection);
+  if (breach == NULL)
+    return;
+
+  g_mutex_lock (&self->lock);
+  self->connection_lost = TRUE;
+  if (self->protocol_failure == NULL)
+    self->protocol_failure = g_strdup (breach);
+  g_mutex_unlock (&self->lock);
+}
+
 static void
 report_exit (MaltProcess          *self,
              const MaltExitStatus *status)
@@ -555,7 +573,7 @@ report_exit (MaltProcess          *self,
   g_clear_pointer (&self->exit_source, g_source_unref);
 
   if (self->connection != NULL)
-    malt_connection_close (self->connection);
+    close_connection (self);
   if (self->stdout_pump != NULL)
     malt_output_pump_drain (self->stdout_pump);
   if (self->stderr_pump != NULL)

@@ -53,8 +53,7 @@ struct _MaltConnection
   gboolean            read_due;       /* after him, the library context reads */
   gboolean            lost;           /* nothing more is read */
   gpointer            lost_data;      /* until somebody was told so */
-  char               *breach;         /* what a write has found that the worker did wrong, until
-                                         its readers find the end */
+  char               *breach;         /* how the worker has broken the protocol; set once */
   gboolean            closing;        /* somebody waits for role_free */
   gboolean            closed;         /* and nothing written */
   GCond               role_free;      /* for malt_connection_close() */

@@ -453,6 +453,8 @@ finish_read (MaltConnection *self,
     {
       g_mutex_lock (&self->lock);
       self->lost = TRUE;
+      if (self->breach == NULL && io == MALT_IO_FAILED)
+        self->breach = g_strdup (error->message);
       g_mutex_unlock (&self->lock);
     }
 

@@ -36,18 +36,20 @@
  * has gone or is dead. */
 
 /* Nothing more can come from the worker; @reason is %NULL if it did nothing wrong that a
- * reader could see. */
+ * reader could see.  A breach of the protocol is noted before anybody can find that the connection
+ * is lost, because the worker may end by itself meanwhile. */
 void
 malt_connection_lose (MaltConnection *self,
                       const char     *reason)
 {
-  g_autofree char *breach = NULL;
   gpointer lost_data;
   guint i;
 
   g_mutex_lock (&self->lock);
   self->lost = TRUE;
-  breach = g_steal_pointer (&self->breach);
+  if (self->breach == NULL)
+    self->breach = g_strdup (reason);
+  reason = self->breach;
   for (i = 0; i < self->reply_sources->len; i++)
     g_source_destroy (g_ptr_array_index (self->reply_sources, i));
   if (self->stopping_source != NULL)
@@ -55,8 +57,6 @@ malt_connection_lose (MaltConnection *self,
   lost_data = g_steal_pointer (&self->lost_data);
   g_mutex_unlock (&self->lock);
 
-  if (reason == NULL)
-    reason = breach;
   if (reason != NULL)
     MALT_DEBUG (WIRE, "%p: the worker broke the protocol: %s", (gpointer) self, reason);
   if (lost_data != NULL)
@@ -102,6 +102,19 @@ malt_connection_close (MaltConnection *self)
   for (i = 0; i < sources->len; i++)
     g_source_destroy (g_ptr_array_index (sources, i));
   malt_connection_drop_host_calls (self);
+}
+
+/* How the worker has broken the protocol; %NULL if it has not.  Once it is closed. */
+const char *
+malt_connection_get_breach (MaltConnection *self)
+{
+  const char *breach;
+
+  g_mutex_lock (&self->lock);
+  breach = self->breach;
+  g_mutex_unlock (&self->lock);
+
+  return breach;
 }
 
 static void

@@ -59,6 +59,8 @@ void            malt_connection_interrupt (MaltConnection      *self,
 void            malt_connection_allow_channels (MaltConnection *self);
 void            malt_connection_stop      (MaltConnection      *self);
 void            malt_connection_close     (MaltConnection      *self);
+const char     *malt_connection_get_breach
+                                          (MaltConnection      *self);
 void            malt_connection_clear     (MaltConnection      *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MaltConnection, malt_connection_unref)
