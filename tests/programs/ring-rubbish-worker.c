@@ -86,8 +86,9 @@ get (gpointer bytes,
 
       if (!malt_ring_get (&in, rest, size, &n, &wants_room))
         die ("the manager's counter");
+      /* The manager is about to end a worker to which it speaks no more. */
       if (wants_room && send (DATA_FD, "", 1, MSG_NOSIGNAL) < 0)
-        _exit (2);
+        pause_for_ever ();
       rest += n;
       size -= n;
       if (n == 0)
