@@ -86,9 +86,8 @@ get (gpointer bytes,
 
       if (!malt_ring_get (&in, rest, size, &n, &wants_room))
         die ("the manager's counter");
-      /* The manager is about to end a worker to which it speaks no more. */
       if (wants_room && send (DATA_FD, "", 1, MSG_NOSIGNAL) < 0)
-        pause_for_ever ();
+        _exit (2);
       rest += n;
       size -= n;
       if (n == 0)
@@ -262,16 +261,21 @@ move_counters (gpointer data)
   return NULL;
 }
 
+/* Where it is and where it cannot be, in turns.  Between the two it would have the manager write over
+ * what has yet to be read, and this worker end by itself of that. */
 static gpointer
 move_tail (gpointer data)
 {
-  guint32 tail = 0;
+  guint32 n = 0;
 
   for (;;)
     {
-      set (&memory->head->down.tail, tail++);
+      guint32 tail = __atomic_load_n (&in.own, __ATOMIC_SEQ_CST);
+
+      set (&memory->head->down.tail, tail);
+      set (&memory->head->down.tail, tail + in.capacity + 1 + n % 65536);
       /* Where it was possible just now, and there was no room, the manager waits for a byte. */
-      if (tail % 65536 == 0 && send (DATA_FD, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN)
+      if (++n % 65536 == 0 && send (DATA_FD, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno != EAGAIN)
         break;
     }
   return NULL;
