@@ -340,8 +340,8 @@ malt_errands_clear (MaltWorker *worker)
  *
  * Whether a thread that blocks in [vfunc@Malt.Worker.wait] is wanted elsewhere: the worker's
  * code has called a function of the program's, there is something to be told, or the wait was
- * broken off.  The backend's function then returns, though the request is not done, and is called again.  For backends; on
- * the thread that blocks.
+ * broken off.  The backend's function then returns, though the request is not done, and is
+ * called again.  For backends; on the thread that blocks.
  *
  * Returns: whether it should return
  *

@@ -281,13 +281,7 @@ malt_pool_remote_call_begin (MaltPool          *self,
 {
   g_autoptr (GVariant) own_arguments = arguments != NULL ? g_variant_ref_sink (arguments) : NULL;
   g_autoptr (GVariant) own_keywords = keywords != NULL ? g_variant_ref_sink (keywords) : NULL;
-  MaltPoolCall call = {
-    .kind = MALT_REQUEST_KIND_CALL,
-    .text = function,
-    .arguments = own_arguments,
-    .keywords = own_keywords,
-    .flags = flags,
-  };
+  MaltPoolCall call = malt_pool_call_make (function, own_arguments, own_keywords, flags);
 
   g_return_val_if_fail (MALT_IS_POOL (self), NULL);
   g_return_val_if_fail (function != NULL && context != NULL && func != NULL, NULL);
@@ -325,12 +319,7 @@ malt_pool_remote_eval_begin (MaltPool          *self,
                              MaltPendingFunc    func,
                              gpointer           user_data)
 {
-  MaltPoolCall call = {
-    .kind = MALT_REQUEST_KIND_EVAL,
-    .text = source,
-    .module = module,
-    .flags = flags,
-  };
+  MaltPoolCall call = malt_pool_call_make_eval (module, source, flags);
 
   g_return_val_if_fail (MALT_IS_POOL (self), NULL);
   g_return_val_if_fail (source != NULL && context != NULL && func != NULL, NULL);

@@ -119,13 +119,13 @@ tell_log (MaltPoolJob *job,
   g_object_unref (user_data);
 }
 
-/* What callers say. */
+/* What callers say.  The values are theirs. */
 
-static MaltPoolCall
-make_call (const char        *function,
-           GVariant          *arguments,
-           GVariant          *keywords,
-           MaltPoolCallFlags  flags)
+MaltPoolCall
+malt_pool_call_make (const char        *function,
+                     GVariant          *arguments,
+                     GVariant          *keywords,
+                     MaltPoolCallFlags  flags)
 {
   return (MaltPoolCall) {
     .kind = MALT_REQUEST_KIND_CALL,
@@ -136,10 +136,10 @@ make_call (const char        *function,
   };
 }
 
-static MaltPoolCall
-make_eval (const char        *module,
-           const char        *source,
-           MaltPoolCallFlags  flags)
+MaltPoolCall
+malt_pool_call_make_eval (const char        *module,
+                          const char        *source,
+                          MaltPoolCallFlags  flags)
 {
   return (MaltPoolCall) {
     .kind = MALT_REQUEST_KIND_EVAL,
@@ -202,7 +202,7 @@ malt_pool_remote_call_fetch (MaltPool           *self,
 {
   g_autoptr (GVariant) own_arguments = sink (arguments);
   g_autoptr (GVariant) own_keywords = sink (keywords);
-  MaltPoolCall call = make_call (function, own_arguments, own_keywords, flags);
+  MaltPoolCall call = malt_pool_call_make (function, own_arguments, own_keywords, flags);
 
   g_return_val_if_fail (MALT_IS_POOL (self), NULL);
   g_return_val_if_fail (function != NULL, NULL);
@@ -253,7 +253,7 @@ malt_pool_remote_call_async (MaltPool            *self,
 {
   g_autoptr (GVariant) own_arguments = sink (arguments);
   g_autoptr (GVariant) own_keywords = sink (keywords);
-  MaltPoolCall call = make_call (function, own_arguments, own_keywords, flags);
+  MaltPoolCall call = malt_pool_call_make (function, own_arguments, own_keywords, flags);
 
   g_return_if_fail (MALT_IS_POOL (self));
   g_return_if_fail (function != NULL);
@@ -320,7 +320,7 @@ malt_pool_remote_do (MaltPool    *self,
 {
   g_autoptr (GVariant) own_arguments = sink (arguments);
   g_autoptr (GVariant) own_keywords = sink (keywords);
-  MaltPoolCall call = make_call (function, own_arguments, own_keywords, MALT_POOL_CALL_FLAGS_NO_VALUE);
+  MaltPoolCall call = malt_pool_call_make (function, own_arguments, own_keywords, MALT_POOL_CALL_FLAGS_NO_VALUE);
 
   g_return_val_if_fail (MALT_IS_POOL (self), FALSE);
   g_return_val_if_fail (function != NULL, FALSE);
@@ -364,7 +364,7 @@ malt_pool_remote_eval_fetch (MaltPool           *self,
                              GCancellable       *cancellable,
                              GError            **error)
 {
-  MaltPoolCall call = make_eval (module, source, flags);
+  MaltPoolCall call = malt_pool_call_make_eval (module, source, flags);
 
   g_return_val_if_fail (MALT_IS_POOL (self), NULL);
   g_return_val_if_fail (source != NULL, NULL);
@@ -405,7 +405,7 @@ malt_pool_remote_eval_async (MaltPool            *self,
                              GAsyncReadyCallback  callback,
                              gpointer             user_data)
 {
-  MaltPoolCall call = make_eval (module, source, flags);
+  MaltPoolCall call = malt_pool_call_make_eval (module, source, flags);
 
   g_return_if_fail (MALT_IS_POOL (self));
   g_return_if_fail (source != NULL);

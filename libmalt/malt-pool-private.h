@@ -265,6 +265,13 @@ gboolean        malt_pool_job_is_bounded        (MaltPoolJob       *self);
 gboolean        malt_pool_job_is_timed          (MaltPoolJob       *self);
 
 /* Calls. */
+MaltPoolCall    malt_pool_call_make             (const char        *function,
+                                                 GVariant          *arguments,
+                                                 GVariant          *keywords,
+                                                 MaltPoolCallFlags  flags);
+MaltPoolCall    malt_pool_call_make_eval        (const char        *module,
+                                                 const char        *source,
+                                                 MaltPoolCallFlags  flags);
 int             malt_pool_call_get_timeout      (MaltPoolCore      *core,
                                                  int                timeout_msec);
 MaltRequest    *malt_pool_call_new_request      (const MaltPoolCall

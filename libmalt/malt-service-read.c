@@ -315,8 +315,8 @@ malt_service_next_request (MaltService *self)
   return NULL;
 }
 
-/* Hands a request to the runtime, if it is still wanted and nobody has asked to stop.  Takes it.  On the serving
- * thread. */
+/* Hands a request to the runtime, if it is still wanted and nobody has asked to stop.  Takes it.
+ * On the serving thread. */
 void
 malt_service_start_request (MaltService *self,
                             MaltRequest *request)

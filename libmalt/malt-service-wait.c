@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "malt-error.h"
+#include "wire/malt-deadline.h"
 #include "wire/malt-limits.h"
 
 /* How code that runs in a worker waits for what comes on the data road: any thread of the
@@ -116,19 +117,6 @@ is_over (MaltService       *self,
          g_atomic_int_get (&waiter->cancelled);
 }
 
-/* Milliseconds to a deadline, for poll(). */
-static int
-time_left (gint64 deadline)
-{
-  gint64 left;
-
-  if (deadline < 0)
-    return -1;
-
-  left = MAX (0, deadline - g_get_monotonic_time ());
-  return (int) MIN ((left + 999) / 1000, G_MAXINT);
-}
-
 /* Sleeps until there is something to read, the waiter is woken, or its time has passed.
  * With the role. */
 static void
@@ -152,7 +140,7 @@ sleep_for_data (MaltService       *self,
 
   if (has_to_wait)
     {
-      poll (fds, G_N_ELEMENTS (fds), time_left (deadline));
+      poll (fds, G_N_ELEMENTS (fds), malt_deadline_time_left (deadline));
 
       g_mutex_lock (&self->lock);
       waiter->is_asleep = FALSE;
@@ -196,7 +184,7 @@ read_for_waiter (MaltService       *self,
         default:
           if (!is_over (self, waiter) && malt_transport_spin (self->data))
             break;
-          if (is_over (self, waiter) || !may_sleep || time_left (deadline) == 0)
+          if (is_over (self, waiter) || !may_sleep || malt_deadline_time_left (deadline) == 0)
             goto out;
           sleep_for_data (self, waiter, deadline);
         }
@@ -237,7 +225,7 @@ wait_some (MaltService       *self,
   if (malt_service_take_role (self))
     {
       read_for_waiter (self, waiter, deadline, may_sleep);
-      return deadline < 0 || time_left (deadline) > 0;
+      return deadline < 0 || malt_deadline_time_left (deadline) > 0;
     }
 
   g_mutex_lock (&self->lock);

@@ -103,8 +103,8 @@ typedef void (* MaltHostFunction) (MaltRequest *request,
  *   request nothing happens.  Gives whether the worker can do such things; %NULL if none can.  Only with
  *   @any_thread, on any thread.
  * @turned: (skip): called on a thread that blocks in the context of the backend, before it waits
- *   for what is next to be run there.  For languages that have something to do then, such as JavaScript
- *   what waits for promises.  Not with @any_thread.
+ *   for what is next to be run there.  For languages that have something to do then, such as
+ *   JavaScript what waits for promises.  Not with @any_thread.
  * @thread: (skip): the only thread on which workers of the class can be made, where its language
  *   has just one; %NULL for any.  Not with @any_thread.
  *

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "malt-deadline.h"
 #include "malt-debug.h"
 #include "malt-fork.h"
 #include "malt-limits.h"
@@ -588,19 +589,6 @@ await_role_locked (MaltConnection *self,
   g_queue_unlink (&self->waiters, link);
 }
 
-/* Milliseconds to a deadline, for poll(). */
-static int
-time_left (gint64 deadline)
-{
-  gint64 left;
-
-  if (deadline < 0)
-    return -1;
-
-  left = MAX (0, deadline - g_get_monotonic_time ());
-  return (int) MIN ((left + 999) / 1000, G_MAXINT);
-}
-
 /* Blocks until the request is done, this thread is wanted elsewhere or the deadline, a monotonic
  * time or -1, has passed, reading replies for everybody meanwhile.  Once the connection is lost,
  * the wait goes on until somebody ends the request. */
@@ -626,7 +614,7 @@ malt_connection_wait (MaltConnection *self,
         {
           has_waited = TRUE;
           await_role_locked (self, &link, deadline);
-          in_time = time_left (deadline) != 0;
+          in_time = malt_deadline_time_left (deadline) != 0;
           continue;
         }
       g_mutex_unlock (&self->lock);
@@ -634,10 +622,10 @@ malt_connection_wait (MaltConnection *self,
       do
         {
           io = read_replies (self, request, &error);
-          in_time = time_left (deadline) != 0;
+          in_time = malt_deadline_time_left (deadline) != 0;
           if (io == MALT_IO_AGAIN && in_time && !malt_request_is_done (request) &&
               !malt_worker_has_errands (worker) && !malt_transport_spin (self->transport))
-            poll_data (self, time_left (deadline));
+            poll_data (self, malt_deadline_time_left (deadline));
         }
       while ((io == MALT_IO_DONE || io == MALT_IO_AGAIN) && in_time && !malt_request_is_done (request) &&
              !malt_worker_has_errands (worker));
@@ -671,7 +659,7 @@ sleep_for (MaltConnection *self,
   g_mutex_unlock (&self->lock);
 
   if (!is_over (waiter))
-    poll_data (self, time_left (deadline));
+    poll_data (self, malt_deadline_time_left (deadline));
 
   g_mutex_lock (&self->lock);
   g_atomic_pointer_set (&self->sleeper, NULL);
@@ -725,7 +713,7 @@ malt_connection_wait_for (MaltConnection  *self,
       if (!take_role_locked (self, FALSE))
         {
           await_role_locked (self, &link, deadline);
-          in_time = time_left (deadline) != 0;
+          in_time = malt_deadline_time_left (deadline) != 0;
           continue;
         }
       g_mutex_unlock (&self->lock);
@@ -734,7 +722,7 @@ malt_connection_wait_for (MaltConnection  *self,
       do
         {
           io = read_replies (self, NULL, &failure);
-          in_time = time_left (deadline) != 0 || (io == MALT_IO_AGAIN && n_again++ == 0);
+          in_time = malt_deadline_time_left (deadline) != 0 || (io == MALT_IO_AGAIN && n_again++ == 0);
           if (io == MALT_IO_AGAIN && in_time && n_again > 1 && !is_over (&waiter) &&
               !malt_transport_spin (self->transport))
             sleep_for (self, &waiter, deadline);
