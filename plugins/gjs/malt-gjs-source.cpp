@@ -105,6 +105,15 @@ malt_gjs_source_begin (MaltGjs *gjs)
   g_mutex_unlock (&gjs->engine->lock);
 }
 
+/* It has ended already, and does not. */
+static void
+forget_beginning (MaltGjsEngine *self)
+{
+  g_mutex_lock (&self->lock);
+  self->beginning = NULL;
+  g_mutex_unlock (&self->lock);
+}
+
 static MaltGjsPosted *
 take_posted (MaltGjsEngine *self)
 {
@@ -136,7 +145,7 @@ run_posted (MaltGjsEngine *self)
       if (!malt_request_is_done (posted->request))
         malt_gjs_run_request (posted->gjs, posted->request);
       else
-        self->beginning = NULL;
+        forget_beginning (self);
       posted_free (posted);
     }
 }
