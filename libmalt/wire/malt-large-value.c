@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "malt-error.h"
+#include "malt-kept-types.h"
 #include "malt-value-scan.h"
 
 /* What the body of such a frame begins with, little-endian; then the type of the value,
@@ -285,6 +286,7 @@ malt_large_value_put (MaltLargeValue  *self,
   Place place = { .size = g_variant_get_size (value), .type_size = (guint32) strlen (type) };
 
   *self = (MaltLargeValue) { 0 };
+  malt_kept_types_add (type);
   if (place.size > max_size)
     {
       g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION,
@@ -330,12 +332,15 @@ malt_large_value_clear (MaltLargeValue *self)
 
 /* Receiving. */
 
-/* Reads where the value lies; the type is copied, with a zero byte behind it. */
+/* A type of a value, and a zero byte. */
+typedef char TypeString[MALT_LIMIT_TYPE_STRING + 1];
+
+/* Reads where the value lies, and copies its type. */
 static gboolean
 read_place (const guint8  *data,
             gsize          size,
             Place         *place,
-            char         **type,
+            TypeString     type,
             gsize         *rest,
             GError       **error)
 {
@@ -360,9 +365,10 @@ read_place (const guint8  *data,
       return FALSE;
     }
 
-  *type = g_strndup ((const char *) data + sizeof *place, place->type_size);
-  if (strlen (*type) == place->type_size && g_variant_type_string_is_valid (*type) &&
-      g_variant_type_is_definite (G_VARIANT_TYPE (*type)))
+  memcpy (type, data + sizeof *place, place->type_size);
+  type[place->type_size] = '\0';
+  if (strlen (type) == place->type_size && g_variant_type_string_is_valid (type) &&
+      g_variant_type_is_definite ((const GVariantType *) type))
     return TRUE;
 
   g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
@@ -403,8 +409,8 @@ malt_large_value_take (MaltArenaView  *view,
                        GError        **error)
 {
   g_autoptr (GBytes) bytes = NULL;
-  g_autofree char *type = NULL;
   g_autofree char *reason = NULL;
+  TypeString type;
   gsize begin;
   Place place;
 
@@ -414,7 +420,7 @@ malt_large_value_take (MaltArenaView  *view,
                            "a value is said to be in an arena, and there is none");
       return FALSE;
     }
-  if (!read_place (body, body_size, &place, &type, &begin, error))
+  if (!read_place (body, body_size, &place, type, &begin, error))
     return FALSE;
   if (place.size > max_size)
     {
@@ -431,13 +437,14 @@ malt_large_value_take (MaltArenaView  *view,
   if (bytes == NULL)
     return FALSE;
 
-  if (!malt_value_scan (G_VARIANT_TYPE (type), g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes), &reason))
+  if (!malt_value_scan ((const GVariantType *) type, g_bytes_get_data (bytes, NULL), g_bytes_get_size (bytes), &reason))
     {
       g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA, "a value in the arena is not valid: %s", reason);
       return FALSE;
     }
 
-  *value = g_variant_ref_sink (g_variant_new_from_bytes (G_VARIANT_TYPE (type), bytes, TRUE));
+  *value = g_variant_ref_sink (g_variant_new_from_bytes ((const GVariantType *) type, bytes, TRUE));
+  malt_kept_types_add (type);
   if (rest != NULL)
     *rest = begin;
   return TRUE;

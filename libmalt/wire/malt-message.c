@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "malt-kept-types.h"
 #include "malt-limits.h"
 #include "malt-text.h"
 #include "malt-value-scan.h"
@@ -103,6 +104,7 @@ box (GVariant *child)
 {
   const char *type = g_variant_get_type_string (child);
 
+  malt_kept_types_add (type);
   return (Boxed) { child, type, strlen (type), g_variant_get_size (child) };
 }
 
@@ -167,13 +169,16 @@ slice (const guint8 *data,
        gsize         end)
 {
   g_autoptr (GBytes) bytes = NULL;
+  GVariant *value;
 
   if (body != NULL)
     bytes = g_bytes_new_from_bytes (body, begin, end - begin);
   else
     bytes = g_bytes_new (end > begin ? data + begin : NULL, end - begin);
 
-  return g_variant_take_ref (g_variant_new_from_bytes (AS_TYPE (type), bytes, TRUE));
+  value = g_variant_take_ref (g_variant_new_from_bytes (AS_TYPE (type), bytes, TRUE));
+  malt_kept_types_add (g_variant_get_type_string (value));
+  return value;
 }
 
 /* Room for a body, unless it is too large. */
