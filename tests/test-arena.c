@@ -735,6 +735,37 @@ test_bound (void)
   ends_close (&ends);
 }
 
+/* When the peer has gone, only what this end still has is kept. */
+static void
+test_retired (void)
+{
+  guint32 kept, sent, slot;
+  guint8 *data;
+  Ends ends;
+
+  ends_open (&ends, MALT_LIMIT_ARENA_SIZE);
+
+  allocate (&ends, MIB, &sent);
+  data = allocate (&ends, 16 * MIB, &kept);
+  memset (data, 1, 16 * MIB);
+  allocate (&ends, MIB, &slot);
+  malt_arena_unref_slot (ends.arena, slot);
+  malt_arena_send (ends.arena, sent);
+  malt_arena_unref_slot (ends.arena, sent);
+  malt_arena_send (ends.arena, kept);
+  g_assert_cmpuint (ends_memory (&ends), ==, (2 * pages_of (MIB) + pages_of (16 * MIB)) * page_size);
+
+  malt_arena_retire (ends.arena);
+  g_assert_cmpuint (ends_memory (&ends), ==, pages_of (16 * MIB) * page_size);
+  assert_bytes (data, 16 * MIB, 1);
+  g_assert_null (malt_arena_allocate (ends.arena, 1, &slot));
+
+  malt_arena_unref_slot (ends.arena, kept);
+  g_assert_cmpuint (ends_memory (&ends), ==, 0);
+
+  ends_close (&ends);
+}
+
 /* ---- Bad peers ---- */
 
 static gpointer
@@ -1091,6 +1122,7 @@ main (int    argc,
   g_test_add_func ("/arena/warm", test_warm);
   g_test_add_func ("/arena/goes-back", test_goes_back);
   g_test_add_func ("/arena/bound", test_bound);
+  g_test_add_func ("/arena/retired", test_retired);
   g_test_add_func ("/arena/nonsense", test_nonsense);
   g_test_add_func ("/arena/bad-places", test_bad_places);
   g_test_add_func ("/arena/threads", test_threads);

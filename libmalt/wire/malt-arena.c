@@ -83,6 +83,7 @@ struct _MaltArena
   guint32          n_runs;
   guint32          n_free_slots;
   guint32          n_waiting;
+  gboolean         is_retired; /* there is no peer any more */
   Run              runs[MALT_ARENA_SLOTS];       /* by address */
   guint16          free_slots[MALT_ARENA_SLOTS]; /* the next one last */
   guint16          waiting[MALT_ARENA_SLOTS];    /* slots, in no order */
@@ -274,7 +275,7 @@ remove_pages_locked (MaltArena *self,
 static void
 give_back_locked (MaltArena *self)
 {
-  guint32 warm = MALT_LIMIT_ARENA_WARM / self->page_size;
+  guint32 warm = self->is_retired ? 0 : (guint32) (MALT_LIMIT_ARENA_WARM / self->page_size);
   guint32 i = self->n_runs, end = self->n_pages;
 
   while (self->n_free_touched > warm)
@@ -334,7 +335,7 @@ is_released_locked (MaltArena *self,
 {
   const Slot *s = &self->slots[slot];
 
-  return s->n_sent == 0 || load_released (self, slot) - s->released == s->n_sent;
+  return self->is_retired || s->n_sent == 0 || load_released (self, slot) - s->released == s->n_sent;
 }
 
 static void
@@ -433,6 +434,21 @@ malt_arena_unref (MaltArena *self)
   g_free (self);
 }
 
+/* The peer has gone: what was sent to it is free, there is no more room, and no memory stays
+ * but that of which this end has references. */
+void
+malt_arena_retire (MaltArena *self)
+{
+  if (is_foreign (self))
+    return;
+
+  g_mutex_lock (&self->lock);
+  self->is_retired = TRUE;
+  reclaim_locked (self);
+  give_back_locked (self);
+  g_mutex_unlock (&self->lock);
+}
+
 /* Finds the lowest room, and where its run belongs among the others. */
 static gboolean
 find_room_locked (MaltArena *self,
@@ -472,7 +488,7 @@ malt_arena_allocate (MaltArena *self,
   g_mutex_lock (&self->lock);
 
   reclaim_locked (self);
-  if (self->n_free_slots == 0 || !find_room_locked (self, n_pages, &begin, &index))
+  if (self->is_retired || self->n_free_slots == 0 || !find_room_locked (self, n_pages, &begin, &index))
     {
       give_back_locked (self);
       g_mutex_unlock (&self->lock);

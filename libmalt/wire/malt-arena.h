@@ -30,6 +30,7 @@ MaltArena *malt_arena_new            (int              fd,
                                       GError         **error);
 MaltArena *malt_arena_ref            (MaltArena       *self);
 void       malt_arena_unref          (MaltArena       *self);
+void       malt_arena_retire         (MaltArena       *self);
 
 gpointer   malt_arena_allocate       (MaltArena       *self,
                                       gsize            size,

@@ -104,7 +104,7 @@ malt_connection_send_control (MaltConnection *self,
 
   malt_frame_encode (&frame, header);
   g_mutex_lock (&self->lock);
-  if (self->control_output->len == 0)
+  if (self->control_output->len == 0 && !self->closed)
     io = write_control (self, header);
   taken = io == MALT_IO_AGAIN ? queue_control_locked (self, header) : io == MALT_IO_DONE;
   g_mutex_unlock (&self->lock);

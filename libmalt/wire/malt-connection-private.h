@@ -23,7 +23,6 @@ struct _MaltConnection
   /* Immutable. */
   MaltTransport      *transport;
   MaltTransport      *control;
-  int                 wake_fd;        /* makes the reading thread look again */
   gsize               max_body;
   gsize               max_value;      /* in an arena */
   guint               n_cpus;         /* that the manager may use */
@@ -56,6 +55,8 @@ struct _MaltConnection
   char               *breach;         /* how the worker has broken the protocol; set once */
   gboolean            closing;        /* somebody waits for role_free */
   gboolean            closed;         /* and nothing written */
+  int                 wake_fd;        /* makes the thread look again that has the role; -1 once
+                                         nobody can have it */
   GCond               role_free;      /* for malt_connection_close() */
   GQueue              waiters;        /* of Waiter */
   MaltIdTable         unfinished;     /* of MaltRequest (owned), sent and not answered, also

@@ -113,15 +113,23 @@ malt_connection_wake_waiter_of (MaltConnection *self,
   g_mutex_unlock (&self->lock);
 }
 
+static void
+wake_reader_locked (MaltConnection *self)
+{
+  guint64 one = 1;
+
+  if (self->wake_fd != -1 && write (self->wake_fd, &one, sizeof one) < 0)
+    g_assert (errno == EAGAIN || errno == EINTR);
+}
+
 /* Whoever finishes a request without the reader's role does not know whether it is the
  * reader who waits for it: that one polls, and is among no waiters. */
 void
 malt_connection_wake_reader (MaltConnection *self)
 {
-  guint64 one = 1;
-
-  if (write (self->wake_fd, &one, sizeof one) < 0)
-    g_assert (errno == EAGAIN || errno == EINTR);
+  g_mutex_lock (&self->lock);
+  wake_reader_locked (self);
+  g_mutex_unlock (&self->lock);
 }
 
 /* The same for what is no request.  Who has the role and polls is told too. */
@@ -143,7 +151,7 @@ malt_connection_wake_waiter_for (MaltConnection *self,
         g_cond_signal (&waiter->cond);
     }
   if (self->sleeper == done)
-    malt_connection_wake_reader (self);
+    wake_reader_locked (self);
   g_mutex_unlock (&self->lock);
 }
 
@@ -758,9 +766,8 @@ malt_connection_wake (MaltConnection *self)
   g_mutex_lock (&self->lock);
   for (link = self->waiters.head; link != NULL; link = link->next)
     g_cond_signal (&((Waiter *) link->data)->cond);
+  wake_reader_locked (self);
   g_mutex_unlock (&self->lock);
-
-  malt_connection_wake_reader (self);
 }
 
 /* Main contexts. */

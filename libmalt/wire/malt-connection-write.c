@@ -339,12 +339,15 @@ write_or_queue_locked (MaltConnection *self,
 
 /* Writes the answer to a call of the program's functions, in its turn: not behind requests
  * that wait for the worker, as the worker waits for it.  Takes what @outgoing and @message
- * hold. */
+ * hold, unless the connection is closed. */
 void
 malt_connection_answer_locked (MaltConnection *self,
                                MaltOutgoing   *outgoing,
                                MaltMessage    *message)
 {
+  if (self->closed)
+    return;
+
   outgoing->frame.length = (guint32) (outgoing->body != NULL ? g_bytes_get_size (outgoing->body) : message->size);
   malt_large_value_send (&outgoing->value);
   malt_frame_encode (&outgoing->frame, outgoing->header);
@@ -358,7 +361,7 @@ malt_connection_answer_locked (MaltConnection *self,
 void
 malt_connection_write_unsent_locked (MaltConnection *self)
 {
-  while (self->unsent.length > 0 && !is_full_locked (self))
+  while (self->unsent.length > 0 && !self->closed && !is_full_locked (self))
     {
       MaltOutgoing *outgoing = malt_outgoing_pop (&self->unsent);
 

@@ -66,6 +66,20 @@ malt_connection_lose (MaltConnection *self,
     }
 }
 
+/* A worker that has ended may be kept for long: until a garbage collector gets round to it,
+ * say, which knows nothing of descriptors.  The reader's role is nobody's any more. */
+static void
+close_descriptors (MaltConnection *self)
+{
+  g_mutex_lock (&self->lock);
+  malt_transport_close (self->transport);
+  malt_transport_close (self->control);
+  if (self->wake_fd != -1)
+    close (self->wake_fd);
+  self->wake_fd = -1;
+  g_mutex_unlock (&self->lock);
+}
+
 /* Reads what a dead worker has left, delivers it, and closes both roads.  What is
  * unfinished then stays so; ending it is the caller's business.  On the library
  * context. */
@@ -102,6 +116,7 @@ malt_connection_close (MaltConnection *self)
   for (i = 0; i < sources->len; i++)
     g_source_destroy (g_ptr_array_index (sources, i));
   malt_connection_drop_host_calls (self);
+  close_descriptors (self);
 }
 
 /* How the worker has broken the protocol; %NULL if it has not.  Once it is closed. */
@@ -256,7 +271,8 @@ malt_connection_unref (MaltConnection *self)
   g_clear_pointer (&self->control_output, g_byte_array_unref);
   malt_transport_free (self->transport);
   malt_transport_free (self->control);
-  close (self->wake_fd);
+  if (self->wake_fd != -1)
+    close (self->wake_fd);
   g_free (self->breach);
   g_cond_clear (&self->role_free);
   g_mutex_clear (&self->lock);

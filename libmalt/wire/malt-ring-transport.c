@@ -290,10 +290,33 @@ ring_transport_shutdown (MaltTransport *transport)
 }
 
 static void
-close_fd (int fd)
+clear_fd (int *fd)
 {
-  if (fd != -1)
-    close (fd);
+  if (*fd != -1)
+    close (*fd);
+  *fd = -1;
+}
+
+static void
+close_for_worker (MaltRingTransport *self)
+{
+  clear_fd (&self->worker_fd);
+  clear_fd (&self->memory_fd);
+  clear_fd (&self->down_fd);
+  clear_fd (&self->up_fd);
+}
+
+static void
+ring_transport_close (MaltTransport *transport)
+{
+  MaltRingTransport *self = (MaltRingTransport *) transport;
+
+  clear_fd (&transport->fd);
+  clear_fd (&transport->room_fd);
+  close_for_worker (self);
+  if (transport->arena != NULL)
+    malt_arena_retire (transport->arena);
+  g_clear_pointer (&transport->view, malt_arena_view_unref);
 }
 
 static void
@@ -301,14 +324,8 @@ ring_transport_free (MaltTransport *transport)
 {
   MaltRingTransport *self = (MaltRingTransport *) transport;
 
-  close_fd (transport->fd);
-  close_fd (transport->room_fd);
-  close_fd (self->worker_fd);
-  close_fd (self->memory_fd);
-  close_fd (self->down_fd);
-  close_fd (self->up_fd);
+  ring_transport_close (transport);
   g_clear_pointer (&transport->arena, malt_arena_unref);
-  g_clear_pointer (&transport->view, malt_arena_view_unref);
   g_clear_pointer (&self->memory, malt_ring_memory_unref);
   g_free (self);
 }
@@ -324,6 +341,7 @@ static const MaltTransportClass ring_transport_class = {
   .set_crowded = ring_transport_set_crowded,
   .stop_receiving = ring_transport_stop_receiving,
   .shutdown = ring_transport_shutdown,
+  .close = ring_transport_close,
   .free = ring_transport_free,
 };
 
@@ -433,9 +451,8 @@ drop_arenas (MaltRingTransport *self)
 {
   g_clear_pointer (&self->parent.arena, malt_arena_unref);
   g_clear_pointer (&self->parent.view, malt_arena_view_unref);
-  close_fd (self->down_fd);
-  close_fd (self->up_fd);
-  self->down_fd = self->up_fd = -1;
+  clear_fd (&self->down_fd);
+  clear_fd (&self->up_fd);
 }
 
 static gboolean
@@ -486,17 +503,6 @@ malt_ring_transport_new (guint32   capacity,
     }
 
   return &self->parent;
-}
-
-/* What the other end has now, or both have mapped. */
-static void
-close_handed_over (MaltRingTransport *self)
-{
-  close_fd (self->worker_fd);
-  close_fd (self->memory_fd);
-  close_fd (self->down_fd);
-  close_fd (self->up_fd);
-  self->worker_fd = self->memory_fd = self->down_fd = self->up_fd = -1;
 }
 
 /* Tells the worker at the other end of the socket of the rings.  Takes the socket when that
@@ -556,7 +562,7 @@ malt_ring_transport_hand_over (MaltTransport  *transport,
     }
 
   transport->room_fd = socket_fd;
-  close_handed_over (self);
+  close_for_worker (self);
   return TRUE;
 }
 
@@ -686,6 +692,6 @@ malt_ring_transport_receive (int      socket_fd,
       return NULL;
     }
 
-  close_handed_over (self);
+  close_for_worker (self);
   return &self->parent;
 }

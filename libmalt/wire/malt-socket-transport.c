@@ -147,10 +147,17 @@ socket_transport_shutdown (MaltTransport *self)
 }
 
 static void
-socket_transport_free (MaltTransport *self)
+socket_transport_close (MaltTransport *self)
 {
   if (self->fd != -1)
     close (self->fd);
+  self->fd = self->room_fd = -1;
+}
+
+static void
+socket_transport_free (MaltTransport *self)
+{
+  socket_transport_close (self);
   g_free (self);
 }
 
@@ -159,6 +166,7 @@ static const MaltTransportClass socket_transport_class = {
   .receive = socket_transport_receive,
   .stop_receiving = socket_transport_stop_receiving,
   .shutdown = socket_transport_shutdown,
+  .close = socket_transport_close,
   .free = socket_transport_free,
 };
 

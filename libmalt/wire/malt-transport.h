@@ -55,6 +55,7 @@ typedef struct
                                gboolean             crowded);
   void     (* stop_receiving) (MaltTransport       *self);
   void     (* shutdown)       (MaltTransport       *self);
+  void     (* close)          (MaltTransport       *self);
   void     (* free)           (MaltTransport       *self);
 } MaltTransportClass;
 
@@ -66,8 +67,9 @@ struct _MaltTransport
   short                     room_events;
   gboolean                  tells_end; /* `room_fd` is what tells that the other end has gone */
 
-  /* Immutable once there is another end: where large values are put for it, and where those
-   * that it sends are; neither, if they have to go with the rest. */
+  /* Where large values are put for the other end, and where those that it sends are; neither,
+   * if they have to go with the rest.  Set before there is another end; the first stays, the
+   * second until malt_transport_close(). */
   MaltArena                *arena;
   MaltArenaView            *view;
 };
@@ -93,6 +95,7 @@ void     malt_transport_set_crowded    (MaltTransport       *self,
                                         gboolean             crowded);
 void     malt_transport_stop_receiving (MaltTransport       *self);
 void     malt_transport_shutdown       (MaltTransport       *self);
+void     malt_transport_close          (MaltTransport       *self);
 void     malt_transport_free           (MaltTransport       *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (MaltTransport, malt_transport_free)

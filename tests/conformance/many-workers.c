@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
+#include <signal.h>
+
 #include <malt.h>
 
 #include "test-asserts.h"
@@ -140,6 +142,54 @@ test_crashed (TestCase *self)
   test_await (holdings_are, &before);
 }
 
+/* Workers that have ended are kept, as a garbage collector does: all that they hold is memory.
+ * What came from them is there. */
+static void
+test_kept (TestCase *self)
+{
+  g_autoptr (GPtrArray) workers = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autofree char *text = g_strnfill (1000 * 1000, 'x');
+  g_autoptr (GVariant) argument = g_variant_ref_sink (g_variant_new_bytestring (text));
+  g_autoptr (GPtrArray) values = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
+  TestHoldings before;
+  guint i, n_workers = 20;
+
+  start_and_stop (self, 2 * AT_ONCE);
+  before = test_get_holdings ();
+
+  for (i = 0; i < n_workers; i++)
+    {
+      MaltWorker *worker = test_case_spawn (self);
+      g_autoptr (GError) error = NULL;
+
+      g_ptr_array_add (workers, worker);
+      g_ptr_array_add (values, malt_worker_remote_call_fetch (worker, test_case_function (self, "echo"),
+                                                              g_variant_new_tuple (&argument, 1), NULL,
+                                                              MALT_TIMEOUT_NONE, NULL, &error));
+      g_assert_no_error (error);
+      if (i % 2 == 0)
+        malt_worker_kill (worker, SIGKILL);
+      malt_worker_stop (worker, MALT_TIMEOUT_NONE, MALT_TIMEOUT_NONE, NULL, &error);
+      g_assert_no_error (error);
+    }
+
+  test_await (holdings_are, &before);
+  for (i = 0; i < n_workers; i++)
+    {
+      MaltWorker *worker = workers->pdata[i];
+      g_autoptr (GError) error = NULL;
+
+      g_assert_cmpmem (g_variant_get_data (values->pdata[i]), g_variant_get_size (values->pdata[i]),
+                       text, strlen (text) + 1);
+      g_assert_null (malt_worker_remote_call_fetch (worker, test_case_function (self, "echo"),
+                                                    g_variant_new_tuple (&argument, 1), NULL,
+                                                    MALT_TIMEOUT_NONE, NULL, &error));
+      test_assert_error (error, MALT_ERROR, MALT_ERROR_TERMINATED, "*");
+      malt_worker_interrupt (worker);
+    }
+  test_await (holdings_are, &before);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -147,6 +197,7 @@ main (int argc, char **argv)
 
   test_case_add_idle ("nothing-left", TEST_NEEDS_RUNTIME, test_nothing_left);
   test_case_add_idle ("dropped", TEST_NEEDS_RUNTIME, test_dropped);
+  test_case_add_idle ("kept", TEST_NEEDS_RUNTIME, test_kept);
   test_case_add_idle ("crashed", TEST_NEEDS_PROCESS, test_crashed);
 
   return g_test_run ();
