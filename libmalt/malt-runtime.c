@@ -568,7 +568,8 @@ malt_runtime_cancel (MaltRuntime *self,
  * @request: (nullable): a request that has started, or %NULL for what runs now
  *
  * Breaks off the code behind a request.  Without one, what executes now; if nothing
- * executes but requests wait for something, the latest of them; else nothing.  On any
+ * executes but requests wait for something, the latest of them; else what belongs to no
+ * request and holds up the serving thread, if the runtime can; else nothing.  On any
  * thread; does not block.
  *
  * Since: 1.0

@@ -39,8 +39,9 @@ G_DECLARE_DERIVABLE_TYPE (MaltRuntime, malt_runtime, MALT, RUNTIME, GObject)
  * @cancel: asks the code behind a request to give up; on any thread.  The default
  *   cancels the request's [method@Malt.Request.get_cancellable].
  * @interrupt: breaks off the code behind a request, or behind what runs now where
- *   the request is %NULL; on any thread.  The default marks the request as
- *   interrupted and cancels its cancellable.  It does nothing when nothing runs.
+ *   the request is %NULL, which may belong to no request any more; on any thread.
+ *   The default marks the request as interrupted and cancels its cancellable.  It
+ *   does nothing when nothing runs.
  * @stop: ends the runtime; on the serving thread, once, after everything else.
  *   The default does nothing.
  *

@@ -113,6 +113,19 @@ find_latest_to_come_locked (MaltService *self,
   return id > self->started_id ? id : 0;
 }
 
+/* Code that an ended request has left behind may hold up the serving thread, where it can be
+ * reached by no request any more.  With `holds_back` set, so that it hits nothing else. */
+static void
+interrupt_rest (MaltService *self)
+{
+  malt_runtime_interrupt (self->runtime, NULL);
+
+  g_mutex_lock (&self->lock);
+  self->holds_back = FALSE;
+  g_cond_signal (&self->may_begin);
+  g_mutex_unlock (&self->lock);
+}
+
 /* An interrupt of whatever runs must not hit what was not yet under way when the manager
  * asked for it, and must hit what was, even if it has yet to come: neither road waits for
  * the other. */
@@ -121,27 +134,29 @@ interrupt (MaltService     *self,
            const MaltFrame *frame)
 {
   g_autoptr (MaltRequest) request = NULL;
-  gboolean up_to_date, is_early;
+  gboolean is_for_any = (frame->flags & MALT_FRAME_UP_TO) != 0;
+  gboolean up_to_date, is_idle, is_early;
 
   g_mutex_lock (&self->lock);
   up_to_date = self->started_id <= frame->id;
-  is_early = self->started_id < frame->id && malt_id_table_size (&self->unfinished) == 0;
+  is_idle = malt_id_table_size (&self->unfinished) == 0;
+  is_early = is_idle && self->started_id < frame->id;
   if (is_early)
-    self->interrupted_id = (frame->flags & MALT_FRAME_UP_TO) != 0 ? find_latest_to_come_locked (self, frame->id)
-                                                                  : frame->id;
+    self->interrupted_id = is_for_any ? find_latest_to_come_locked (self, frame->id) : frame->id;
+  self->holds_back = is_idle && is_for_any;
   g_mutex_unlock (&self->lock);
-  if (is_early)
+
+  if (is_idle && is_for_any)
+    interrupt_rest (self);
+  if (is_idle)
     return;
 
-  if ((frame->flags & MALT_FRAME_UP_TO) == 0)
-    request = ref_unfinished (self, frame->id);
-  else
-    request = ref_latest_unfinished (self, frame->id);
+  request = is_for_any ? ref_latest_unfinished (self, frame->id) : ref_unfinished (self, frame->id);
   if (request == NULL)
     return;
 
   /* The one that is on its way to the runtime is not yet among what runs there. */
-  if ((frame->flags & MALT_FRAME_UP_TO) != 0 && up_to_date && malt_request_has_runtime (request))
+  if (is_for_any && up_to_date && malt_request_has_runtime (request))
     malt_runtime_interrupt (self->runtime, NULL);
   else
     malt_runtime_interrupt (self->runtime, request);

@@ -57,6 +57,9 @@ struct _MaltService
   MaltIdTable      unfinished;     /* of MaltRequest, not owned */
   GHashTable      *withdrawn;      /* ids that must not be started */
   guint64          interrupted_id; /* one that was interrupted before it came */
+  gboolean         holds_back;     /* the control thread interrupts what belongs to no request:
+                                      none begins meanwhile */
+  GCond            may_begin;      /* that is over */
   gboolean         is_stopping;    /* the manager has asked for that */
   GQueue           queued;         /* of MaltRequest, that came while others ran */
   GQueue           waiters;        /* of MaltServiceWaiter */

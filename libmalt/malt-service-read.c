@@ -325,6 +325,8 @@ malt_service_start_request (MaltService *self,
   gboolean dropped, interrupted;
 
   g_mutex_lock (&self->lock);
+  while (self->holds_back)
+    g_cond_wait (&self->may_begin, &self->lock);
   self->started_id = id;
   dropped = g_hash_table_remove (self->withdrawn, GSIZE_TO_POINTER (id)) || self->is_stopping;
   interrupted = self->interrupted_id == id;

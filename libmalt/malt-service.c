@@ -381,6 +381,7 @@ malt_run_as_worker (int    argc,
   self = g_new0 (MaltService, 1);
   g_mutex_init (&self->lock);
   g_mutex_init (&self->write_lock);
+  g_cond_init (&self->may_begin);
   malt_id_table_init (&self->unfinished);
   self->withdrawn = g_hash_table_new (NULL, NULL);
   self->data = malt_socket_transport_new (DATA_FD);

@@ -356,6 +356,10 @@ malt_worker_is_running (MaltWorker *self)
  * requests wait for something, the latest of them; else nothing.  That call fails with
  * `MALT_ERROR_INTERRUPTED`, unless its code goes on in spite of it.
  *
+ * What a call has left behind in an event loop, and what now keeps the worker from
+ * answering, is broken off too, by the runtimes that have one.  A call that has not begun
+ * because of it may fail as well.
+ *
  * Does not block.  Other calls are not affected.  To break off one call and no other,
  * cancel it.
  *

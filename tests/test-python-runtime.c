@@ -6,6 +6,7 @@
 
 #include <glib/gstdio.h>
 
+#include "test-mark.h"
 #include "test-python.h"
 #include "test-watchdog.h"
 
@@ -528,6 +529,31 @@ test_interrupt (void)
       }
 }
 
+/* What goes on when its request has ended, and holds up the thread, is broken off, too. */
+static void
+test_interrupt_rest (void)
+{
+  g_autofree char *mark = test_mark_new ();
+  g_autofree char *source = g_strdup_printf ("import asyncio\n"
+                                             "def rt_hog():\n"
+                                             "  open('%s', 'w').close()\n"
+                                             "  while True: pass\n"
+                                             "await asyncio.sleep(0)\n"
+                                             "asyncio.get_running_loop().call_later(0.01, rt_hog)\n"
+                                             "None", mark);
+
+  if (TEST_THREAD_SANITIZED && is_process ())
+    {
+      g_test_skip ("the thread sanitizer keeps signals back while code runs that it does not know");
+      return;
+    }
+
+  assert_eval (source, "nothing");
+  test_mark_await (mark);
+  test_runtime_interrupt_until_usable ();
+  assert_eval ("await asyncio.sleep(0.001, 'usable')", "'usable'");
+}
+
 static void
 count_cb (GObject      *object,
           GAsyncResult *result,
@@ -624,6 +650,7 @@ main (int argc, char **argv)
   test_python_add ("python-runtime", "options", NULL, test_options);
   test_python_add ("python-runtime", "virtual-environment", NULL, test_virtual_environment);
   test_python_add ("python-runtime", "interrupt", NULL, test_interrupt);
+  test_python_add ("python-runtime", "interrupt-rest", NULL, test_interrupt_rest);
   test_python_add ("python-runtime", "memory", NULL, test_memory);
 
   return g_test_run ();

@@ -82,6 +82,24 @@ test_runtime_assert_eval (const char *source,
     g_error ("'%s' gave %s, expected %s", source, text, expected);
 }
 
+/* Interrupts what holds up the worker, until that answers again.  An interrupt may be for the
+ * request that asks, too. */
+void
+test_runtime_interrupt_until_usable (void)
+{
+  g_autoptr (GVariant) value = NULL;
+
+  while (value == NULL)
+    {
+      g_autoptr (GError) error = NULL;
+
+      malt_worker_interrupt (test_runtime_worker);
+      value = malt_worker_remote_eval_fetch (test_runtime_worker, NULL, "1 + 1", 100, NULL, &error);
+      if (value == NULL && !g_error_matches (error, MALT_ERROR, MALT_ERROR_TIMEOUT))
+        g_assert_error (error, MALT_ERROR, MALT_ERROR_INTERRUPTED);
+    }
+}
+
 /* Evaluates what has to fail. */
 GError *
 test_runtime_eval_error (const char *module,

@@ -21,6 +21,7 @@ GVariant *test_runtime_eval        (const char *module,
                                     const char *source);
 void      test_runtime_assert_eval (const char *source,
                                     const char *expected);
+void      test_runtime_interrupt_until_usable (void);
 GError   *test_runtime_eval_error  (const char *module,
                                     const char *source);
 GVariant *test_runtime_call        (const char *function,
