@@ -283,9 +283,7 @@ malt_gjs_engine_run_jobs (MaltGjsEngine *self)
 void
 malt_gjs_engine_end (MaltGjsEngine *self)
 {
-  g_source_destroy ((GSource *) self->source);
-  g_source_unref ((GSource *) self->source);
-
+  malt_gjs_source_detach (self);
   malt_gjs_interrupt_end (self);
   malt_gjs_memory_end (self);
   malt_gjs_rejection_end (self);

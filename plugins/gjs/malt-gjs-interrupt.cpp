@@ -36,37 +36,40 @@ get_background_since_locked (MaltGjsEngine *self)
   return self->running != NULL ? self->running->answered : MAX (self->busy_since, 0);
 }
 
+/* Whether what runs now is called by a main loop that code runs. */
+static gboolean
+is_called_back_locked (MaltGjsEngine *self)
+{
+  if (self->running != NULL)
+    return g_main_depth () > self->running->depth;
+  return malt_gjs_interrupt_is_nested (self) && g_main_depth () > 1;
+}
+
 /* Whether an interrupt is to be raised now, in what runs or in the background.  What belongs
  * to no request is given its time first: so long it is looked at again and again. */
 static gboolean
 take_hit (MaltGjsEngine *self)
 {
-  gboolean is_called_back = FALSE;
-  gboolean is_early;
-  gboolean hit;
+  gboolean *hit;
+  gboolean is_due, is_early;
   gint64 since;
 
   g_mutex_lock (&self->lock);
   since = get_background_since_locked (self);
-  hit = self->running != NULL ? self->running->hit : self->background_hit;
-  is_early = hit && since > 0 && g_get_monotonic_time () - since <= HOG_USEC;
-  if (hit && !is_early && self->running != NULL)
+  hit = self->running != NULL ? &self->running->hit : &self->background_hit;
+  is_early = *hit && since > 0 && g_get_monotonic_time () - since <= HOG_USEC;
+  is_due = *hit && !is_early;
+  if (is_due)
     {
       /* An exception of a callback ends in the loop that has called it: so that is left, too. */
-      is_called_back = g_main_depth () > self->running->depth;
-      self->running->hit = is_called_back;
+      *hit = is_called_back_locked (self);
+      self->break_due = *hit;
     }
-  else if (hit && !is_early)
-    {
-      self->background_hit = FALSE;
-    }
-  if (hit && !is_early && !is_called_back)
-    self->break_due = FALSE;
   g_mutex_unlock (&self->lock);
 
   if (is_early)
     JS_RequestInterruptCallback (self->cx);
-  return hit && !is_early;
+  return is_due;
 }
 
 /* Has SpiderMonkey not warn that a script was stopped. */
@@ -169,6 +172,14 @@ malt_gjs_interrupt_settle (MaltGjsEngine *self)
   self->is_quiet = FALSE;
 }
 
+/* Whether code runs a main loop within the one that runs it, where that keeps the thread from
+ * serving anybody.  On the engine's thread. */
+gboolean
+malt_gjs_interrupt_is_nested (MaltGjsEngine *self)
+{
+  return self->own_process && g_main_depth () > 0;
+}
+
 /* Leaves a main loop that code runs and that is to be interrupted.  On the engine's thread,
  * within that loop. */
 void
@@ -180,7 +191,7 @@ malt_gjs_interrupt_leave_loop (MaltGjsEngine *self)
   g_mutex_lock (&self->lock);
   is_due = self->break_due;
   self->break_due = FALSE;
-  is_due = is_due && self->running != NULL && self->running->hit;
+  is_due = is_due && (self->running != NULL ? self->running->hit : self->background_hit);
   g_mutex_unlock (&self->lock);
 
   if (!is_due)
@@ -290,17 +301,24 @@ hit_run_locked (MaltGjsEngine *self,
     g_cancellable_cancel (self->waiting);
 }
 
-/* What belongs to no request, where all code is that of workers. */
+/* What belongs to no request, where all code is that of workers.  A wait that blocks is ended
+ * here, as nothing looks at it later. */
 static void
 hit_background_locked (MaltGjsEngine *self)
 {
-  if (self->is_adopted || get_background_since_locked (self) == 0)
+  gint64 since = get_background_since_locked (self);
+
+  if (self->is_adopted || since == 0)
     return;
 
   if (self->running != NULL)
     self->running->hit = TRUE;
   else
     self->background_hit = TRUE;
+  self->break_due = self->own_process;
+
+  if (self->waiting != NULL && g_get_monotonic_time () - since > HOG_USEC)
+    g_cancellable_cancel (self->waiting);
 }
 
 static MaltGjsRun *

@@ -7,7 +7,12 @@
 #include "malt-gjs-rejection.h"
 #include "malt-gjs-task.h"
 
-/* What other threads want of the one that is JavaScript's: a source in its main context. */
+/* What other threads want of the one that is JavaScript's: sources in its main context.
+ *
+ * Requests and what they leave behind take turns with whatever else the context has to do.
+ * Interrupts go before all of that: code may run the context itself, within a source that keeps
+ * those behind it from being looked at, as that of GJS for promises does.  The first source is
+ * also the one that always sees when the context begins to dispatch. */
 
 /* So many posted requests are run before other sources have their turn. */
 #define REQUESTS_IN_A_ROW 64
@@ -28,11 +33,11 @@ posted_free (MaltGjsPosted *self)
   g_free (self);
 }
 
-struct _MaltGjsSource
+typedef struct
 {
   GSource        source;
   MaltGjsEngine *engine;
-};
+} MaltGjsSource;
 
 /* The first request that was posted and may begin, or %NULL. */
 static GList *
@@ -46,15 +51,16 @@ find_posted_locked (MaltGjsEngine *self)
   return link;
 }
 
+/* Interrupts. */
+
 static gboolean
-is_due_locked (MaltGjsEngine *self)
+is_urgent_due_locked (MaltGjsEngine *self)
 {
-  return self->asked.length > 0 || self->break_due || find_posted_locked (self) != NULL ||
-         malt_gjs_rejection_is_due (self);
+  return self->asked.length > 0 || self->break_due;
 }
 
 static gboolean
-source_prepare (GSource *source,
+urgent_prepare (GSource *source,
                 int     *timeout)
 {
   MaltGjsEngine *self = ((MaltGjsSource *) source)->engine;
@@ -65,13 +71,52 @@ source_prepare (GSource *source,
   malt_gjs_interrupt_settle (self);
 
   g_mutex_lock (&self->lock);
-  self->busy_since = -1;
-  self->background_hit = FALSE;
-  is_due = is_due_locked (self);
+  if (!malt_gjs_interrupt_is_nested (self))
+    {
+      self->busy_since = -1;
+      self->background_hit = FALSE;
+    }
+  is_due = is_urgent_due_locked (self);
   g_mutex_unlock (&self->lock);
 
   return is_due;
 }
+
+static gboolean
+urgent_check (GSource *source)
+{
+  MaltGjsEngine *self = ((MaltGjsSource *) source)->engine;
+  gboolean is_due;
+
+  g_mutex_lock (&self->lock);
+  if (!malt_gjs_interrupt_is_nested (self))
+    self->busy_since = g_get_monotonic_time ();
+  is_due = is_urgent_due_locked (self);
+  g_mutex_unlock (&self->lock);
+
+  return is_due;
+}
+
+static gboolean
+urgent_dispatch (GSource     *source,
+                 GSourceFunc  callback,
+                 gpointer     user_data)
+{
+  MaltGjsEngine *self = ((MaltGjsSource *) source)->engine;
+
+  malt_gjs_tasks_deliver (self);
+  malt_gjs_interrupt_leave_loop (self);
+
+  return G_SOURCE_CONTINUE;
+}
+
+static GSourceFuncs urgent_funcs = {
+  .prepare = urgent_prepare,
+  .check = urgent_check,
+  .dispatch = urgent_dispatch,
+};
+
+/* Requests. */
 
 static gboolean
 source_check (GSource *source)
@@ -80,11 +125,18 @@ source_check (GSource *source)
   gboolean is_due;
 
   g_mutex_lock (&self->lock);
-  self->busy_since = g_get_monotonic_time ();
-  is_due = is_due_locked (self);
+  is_due = find_posted_locked (self) != NULL || malt_gjs_rejection_is_due (self);
   g_mutex_unlock (&self->lock);
 
   return is_due;
+}
+
+static gboolean
+source_prepare (GSource *source,
+                int     *timeout)
+{
+  *timeout = -1;
+  return source_check (source);
 }
 
 /* A request of the worker is about to run. */
@@ -169,8 +221,6 @@ source_dispatch (GSource     *source,
   MaltGjsEngine *self = ((MaltGjsSource *) source)->engine;
 
   g_atomic_pointer_set (&self->thread, g_thread_self ());
-  malt_gjs_tasks_deliver (self);
-  malt_gjs_interrupt_leave_loop (self);
   report_rejections (self);
   run_posted (self);
 
@@ -183,18 +233,38 @@ static GSourceFuncs source_funcs = {
   .dispatch = source_dispatch,
 };
 
+static GSource *
+attach (MaltGjsEngine *self,
+        GSourceFuncs  *funcs,
+        const char    *name,
+        int            priority)
+{
+  GSource *source = g_source_new (funcs, sizeof (MaltGjsSource));
+
+  g_source_set_static_name (source, name);
+  g_source_set_priority (source, priority);
+  /* Code may run the context itself. */
+  g_source_set_can_recurse (source, TRUE);
+  ((MaltGjsSource *) source)->engine = self;
+  g_source_attach (source, self->main_context);
+
+  return source;
+}
+
 void
 malt_gjs_source_attach (MaltGjsEngine *self)
 {
-  GSource *source = g_source_new (&source_funcs, sizeof (MaltGjsSource));
+  self->urgent_source = attach (self, &urgent_funcs, "[malt] GJS interrupts", G_MININT);
+  self->source = attach (self, &source_funcs, "[malt] GJS worker", G_PRIORITY_DEFAULT);
+}
 
-  g_source_set_static_name (source, "[malt] GJS worker");
-  g_source_set_priority (source, G_PRIORITY_DEFAULT);
-  /* Code may run the context itself. */
-  g_source_set_can_recurse (source, TRUE);
-  self->source = (MaltGjsSource *) source;
-  self->source->engine = self;
-  g_source_attach (source, self->main_context);
+void
+malt_gjs_source_detach (MaltGjsEngine *self)
+{
+  g_source_destroy (self->urgent_source);
+  g_source_destroy (self->source);
+  g_clear_pointer (&self->urgent_source, g_source_unref);
+  g_clear_pointer (&self->source, g_source_unref);
 }
 
 /* Has the thread see what was queued for it. */

@@ -5,6 +5,7 @@
 #include "malt-gjs.h"
 
 void     malt_gjs_source_attach            (MaltGjsEngine *engine);
+void     malt_gjs_source_detach            (MaltGjsEngine *engine);
 void     malt_gjs_source_wake              (MaltGjsEngine *engine);
 gboolean malt_gjs_source_is_held           (MaltGjs       *gjs);
 void     malt_gjs_source_post              (MaltGjs       *gjs,

@@ -12,7 +12,6 @@
 
 typedef struct _MaltGjsEngine MaltGjsEngine;
 typedef struct _MaltGjsRun    MaltGjsRun;
-typedef struct _MaltGjsSource MaltGjsSource;
 typedef struct _MaltGjsRejections MaltGjsRejections;
 typedef struct _MaltGjsMemory MaltGjsMemory;
 
@@ -84,7 +83,8 @@ struct _MaltGjsEngine
   gboolean              is_quiet;     /* it is */
   gboolean              was_cut_off;  /* what runs was broken off, and there was no memory for an exception */
 
-  MaltGjsSource        *source;       /* in main_context: what others want of the thread */
+  GSource              *urgent_source; /* in main_context: what goes before all others */
+  GSource              *source;       /* likewise: what others want of the thread */
 
   GMutex                lock;
   /* Guarded by lock. */
@@ -97,7 +97,8 @@ struct _MaltGjsEngine
   GQueue                asked;        /* those that are to be ended by the engine's thread */
   guint64               last_task;
   GCancellable         *waiting;      /* not owned: what ends the wait that the thread is in */
-  gint64                busy_since;   /* since when the context dispatches, or -1 while it does not */
+  gint64                busy_since;   /* since when the context dispatches, or -1 while it does not;
+                                         in a process of our own the outermost that is run */
   gboolean              background_hit; /* what it dispatches is to be broken off */
   gboolean              break_due;    /* a main loop that code runs is to be left */
 };
