@@ -246,6 +246,8 @@ main (int argc, char **argv)
     { "buffers", "for (;;) all.push(new ArrayBuffer(1 << 20));" },
     { "objects", "for (;;) all.push({a: [all.length]});" },
     { "strings", "for (;;) all.push('x'.repeat(1 << 20) + all.length);" },
+    { "one-array", "const long = []; all.push(long); for (;;) long.push(1);" },
+    { "one-filled-array", "all.push(new Array(2 ** 28).fill(0)); for (;;) ;" },
     { "maps", "for (;;) all.push(new Map([[1, {}]]));" },
   };
   gsize i;

@@ -14,14 +14,15 @@
 
 #include <mozilla/Assertions.h>
 
+#include "malt-gjs-growth.h"
 #include "malt-gjs-machine-memory.h"
 
 /* The memory of JavaScript, in a process of our own.
  *
  * SpiderMonkey bounds its own heap, but not the memory that its values have beside it, such as
  * the bytes of typed arrays.  It keeps count of both, and collects garbage when they have
- * grown.  When it has, and more is in use than may be, an exception is raised in what runs, as
- * for an interrupt.
+ * grown; what it does not see growing is looked at beside it.  When it has collected, and more
+ * is in use than may be, an exception is raised in what runs, as for an interrupt.
  *
  * What is in use then may stay: all that follows can run that does not want much more.  Code
  * that goes on to take memory gets the exception again, and when that was of no use the process
@@ -35,12 +36,16 @@
 /* SpiderMonkey's own heap is never larger than so many times of what may be in use. */
 #define HEAP_FACTOR 2
 
+/* When the process has grown by that part of what may be in use, it is time to collect. */
+#define GROWTH_PART 2
+
 /* What has been told of, and that much of what may be in use, can stay. */
 #define SLACK_PART 16
 
 struct _MaltGjsMemory
 {
   JS::PersistentRootedObject info; /* SpiderMonkey's, that says how much is in use */
+  MaltGjsGrowth *growth;
   guint64  limit;                  /* bytes that may be */
 
   guint64  excess;                 /* what code has been told of that is too much and still in use; or 0 */
@@ -79,6 +84,7 @@ malt_gjs_memory_begin (MaltGjsEngine *engine,
 
   self->limit = limit != 0 ? limit : malt_gjs_machine_memory () / DEFAULT_PART;
   self->info.init (cx, js::gc::NewMemoryInfoObject (cx));
+  self->growth = malt_gjs_growth_new (engine);
   engine->memory = self;
 
   JS_SetGCParameter (cx, JSGC_MAX_BYTES, (uint32_t) MIN (self->limit * HEAP_FACTOR, (guint64) G_MAXUINT32));
@@ -92,6 +98,7 @@ malt_gjs_memory_end (MaltGjsEngine *engine)
   if (engine->memory == NULL)
     return;
 
+  malt_gjs_growth_free (engine->memory->growth);
   JS_RemoveFinalizeCallback (engine->cx, finalize_cb);
   JS::SetOutOfMemoryCallback (engine->cx, nullptr, nullptr);
   delete engine->memory;
@@ -128,6 +135,7 @@ static void
 collect (MaltGjsEngine *engine)
 {
   JS_GC (engine->cx);
+  malt_gjs_growth_settle (engine->memory->growth);
   engine->memory->is_due = FALSE;
 }
 
@@ -165,13 +173,17 @@ char *
 malt_gjs_memory_check (MaltGjsEngine *engine)
 {
   MaltGjsMemory *self = engine->memory;
+  gboolean has_grown;
   guint64 used;
 
-  if (self == NULL || !self->is_due)
+  if (self == NULL)
+    return NULL;
+  has_grown = malt_gjs_growth_look (self->growth, self->limit / GROWTH_PART);
+  if (!has_grown && !self->is_due)
     return NULL;
 
   self->is_due = FALSE;
-  if (may_have (self, measure (engine)))
+  if (!has_grown && may_have (self, measure (engine)))
     return NULL;
 
   /* There may be garbage among it. */

@@ -14,6 +14,7 @@ typedef struct _MaltGjsEngine MaltGjsEngine;
 typedef struct _MaltGjsRun    MaltGjsRun;
 typedef struct _MaltGjsRejections MaltGjsRejections;
 typedef struct _MaltGjsMemory MaltGjsMemory;
+typedef struct _MaltGjsGrowth MaltGjsGrowth;
 
 /* One worker, as JavaScript sees it. */
 struct _MaltGjs
