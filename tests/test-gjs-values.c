@@ -262,6 +262,60 @@ test_many_keys (void)
   test_assert_value (sum, expected);
 }
 
+/* Dictionaries of all sizes for which it matters, in and out: how GVariant notes where a part
+ * ends depends on it. */
+static void
+test_dictionaries (void)
+{
+  static const struct
+  {
+    int from;
+    int to;
+  } sizes[] = { { 0, 40 }, { 60, 260 }, { 65250, 65540 } };
+  gsize i;
+  int n;
+
+  test_runtime_assert_eval (
+    "const of = n => ({['k'.repeat(n % 11 + 1)]: 'v'.repeat(n), '\u00e9\u4e2d': n, 5: [n, 'a', null], none: null, half: n / 2,"
+    "  more: n > 100, large: 2n ** 60n, bytes: new Uint8Array(n % 5), empty: {}, '': [],"
+    "  map: new Map([[-1, 'x'.repeat(n)], [2 ** 40, {n}]]), texts: new Map([['a', n], ['b', null]])});"
+    "function equal(a, b) {"
+    "  if (a instanceof Map) return equal(Object.fromEntries(a), b instanceof Map ? Object.fromEntries(b) : b);"
+    "  if (a === null || typeof a !== 'object') return a === b;"
+    "  const keys = Object.keys(a);"
+    "  return keys.length === Object.keys(b).length && keys.every(key => equal(a[key], b[key]));"
+    "}"
+    "const isOf = (n, value) => equal(of(n), value), alone = n => n > 0 ? {[n]: 'v'.repeat(n)} : {},"
+    "  isAlone = (n, value) => equal(alone(n), value)", "@mv nothing");
+
+  for (i = 0; i < G_N_ELEMENTS (sizes); i++)
+    for (n = sizes[i].from; n <= sizes[i].to; n++)
+      {
+        static const char * const names[][2] = { { "of", "isOf" }, { "alone", "isAlone" } };
+        gsize j;
+
+        for (j = 0; j < G_N_ELEMENTS (names); j++)
+          {
+            g_autoptr (GVariant) value = NULL, unseen = NULL, same = NULL;
+            g_autoptr (GBytes) bytes = NULL;
+            g_autoptr (GError) error = NULL;
+
+            value = malt_worker_remote_call_fetch (test_runtime_worker, names[j][0], g_variant_new ("(i)", n), NULL,
+                                                   MALT_TIMEOUT_NONE, NULL, &error);
+            g_assert_no_error (error);
+            bytes = g_variant_get_data_as_bytes (value);
+            unseen = g_variant_ref_sink (g_variant_new_from_bytes (G_VARIANT_TYPE_VARDICT, bytes, FALSE));
+            g_assert_true (g_variant_is_normal_form (unseen));
+
+            same = malt_worker_remote_call_fetch (test_runtime_worker, names[j][1],
+                                                  g_variant_new ("(i@a{sv})", n, value), NULL,
+                                                  MALT_TIMEOUT_NONE, NULL, &error);
+            g_assert_no_error (error);
+            g_assert_true (g_variant_get_boolean (same));
+          }
+      }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -273,6 +327,7 @@ main (int argc, char **argv)
   test_runtime_add ("gjs", "gjs-values", "from-variant", NULL, test_from_variant);
   test_runtime_add ("gjs", "gjs-values", "handle", NULL, test_handle);
   test_runtime_add ("gjs", "gjs-values", "large", NULL, test_large);
+  test_runtime_add ("gjs", "gjs-values", "dictionaries", NULL, test_dictionaries);
   test_runtime_add ("gjs", "gjs-values", "many-keys", NULL, test_many_keys);
 
   return g_test_run ();

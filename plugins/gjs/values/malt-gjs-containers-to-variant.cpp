@@ -2,6 +2,8 @@
 
 #include "malt-gjs-conversion.h"
 
+#include "malt-gjs-dictionary.h"
+
 #include <js/Array.h>
 #include <js/BigInt.h>
 #include <js/Conversions.h>
@@ -270,32 +272,60 @@ malt_gjs_convert_set (MaltGjsConversion  *self,
 
 /* Dictionaries. */
 
-/* Takes the key, if it is floating; FALSE if the value has no form. */
+/* The value of a key that has been written. */
 static bool
-add_entry (MaltGjsConversion  *self,
-           GVariantBuilder    *builder,
-           GVariant           *key,
-           const char         *name,
-           JS::HandleValue     value,
-           const MaltGjsPlace *place)
+add_value (MaltGjsConversion       *self,
+           MaltGjsDictionaryWriter *dictionary,
+           const char              *name,
+           JS::HandleValue          value,
+           const MaltGjsPlace      *place)
 {
   const MaltGjsPlace inner = { place, MALT_GJS_PLACE_KEY, 0, name };
-  g_autoptr (GVariant) own_key = g_variant_ref_sink (key);
-  GVariant *child = malt_gjs_convert (self, value, &inner);
+  g_autoptr (GVariant) child = NULL;
+  gint64 whole;
 
+  if (value.isInt32 ())
+    {
+      whole = value.toInt32 ();
+      malt_gjs_dictionary_writer_basic (dictionary, 'x', &whole, sizeof whole);
+      return malt_gjs_count_values (self, 1, &inner);
+    }
+
+  child = malt_gjs_convert (self, value, &inner);
   if (child == NULL)
     return false;
 
-  g_variant_builder_add_value (builder, g_variant_new_dict_entry (own_key, g_variant_new_variant (child)));
+  malt_gjs_dictionary_writer_value (dictionary, g_variant_ref_sink (child));
   return true;
 }
 
+/* The whole.  %NULL with an exception, or as it was. */
+static GVariant *
+end_dictionary (MaltGjsConversion       *self,
+                MaltGjsDictionaryWriter *dictionary,
+                const GVariantType      *type,
+                bool                     is_sound)
+{
+  GVariant *value = NULL;
+
+  if (!is_sound)
+    {
+      malt_gjs_dictionary_writer_clear (dictionary);
+      return NULL;
+    }
+
+  value = malt_gjs_dictionary_writer_end (dictionary, type);
+  if (value == NULL)
+    JS_ReportOutOfMemory (self->cx);
+  return value;
+}
+
 static bool
-add_map_entry (MaltGjsConversion  *self,
-               GVariantBuilder    *builder,
-               gboolean            is_text,
-               JS::HandleObject    pair,
-               const MaltGjsPlace *place)
+add_map_entry (MaltGjsConversion       *self,
+               MaltGjsDictionaryWriter *dictionary,
+               gboolean                 is_text,
+               JS::HandleObject         pair,
+               const MaltGjsPlace      *place)
 {
   JS::RootedValue key (self->cx), value (self->cx);
   g_autofree char *name = NULL;
@@ -307,11 +337,15 @@ add_map_entry (MaltGjsConversion  *self,
   if (!is_text)
     {
       name = g_strdup_printf ("%" G_GINT64_FORMAT, get_whole (key));
-      return add_entry (self, builder, g_variant_new_int64 (get_whole (key)), name, value, place);
+      malt_gjs_dictionary_writer_int_key (dictionary, get_whole (key));
+      return add_value (self, dictionary, name, value, place);
     }
 
   name = malt_gjs_convert_text (self, key.toString (), "a key", &size, place);
-  return name != NULL && add_entry (self, builder, g_variant_new_string (name), name, value, place);
+  if (name == NULL)
+    return false;
+  malt_gjs_dictionary_writer_text_key (dictionary, name, size);
+  return add_value (self, dictionary, name, value, place);
 }
 
 GVariant *
@@ -323,8 +357,9 @@ malt_gjs_convert_map (MaltGjsConversion  *self,
   const JS::RootedValueVector &pairs = list.elements;
   JS::RootedValue entries (self->cx), key (self->cx);
   JS::RootedObject pair (self->cx);
-  GVariantBuilder builder;
+  MaltGjsDictionaryWriter dictionary;
   guint all = ALL_STRINGS | ALL_WHOLE;
+  bool is_sound = true;
   gsize i;
 
   if (!JS::MapEntries (self->cx, object, &entries) || !collect (self, entries, &list, place))
@@ -344,18 +379,28 @@ malt_gjs_convert_map (MaltGjsConversion  *self,
       return NULL;
     }
 
-  g_variant_builder_init (&builder, (all & ALL_STRINGS) != 0 ? G_VARIANT_TYPE_VARDICT : G_VARIANT_TYPE ("a{xv}"));
-  for (i = 0; i < pairs.length (); i++)
+  malt_gjs_dictionary_writer_init (&dictionary);
+  for (i = 0; is_sound && i < pairs.length (); i++)
     {
       pair = &pairs[i].toObject ();
-      if (!add_map_entry (self, &builder, (all & ALL_STRINGS) != 0, pair, place))
-        {
-          g_variant_builder_clear (&builder);
-          return NULL;
-        }
+      is_sound = add_map_entry (self, &dictionary, (all & ALL_STRINGS) != 0, pair, place);
     }
 
-  return g_variant_builder_end (&builder);
+  return end_dictionary (self, &dictionary, (all & ALL_STRINGS) != 0 ? G_VARIANT_TYPE_VARDICT : G_VARIANT_TYPE ("a{xv}"),
+                         is_sound);
+}
+
+/* The text of a property's name. */
+static JSString *
+name_of_id (JSContext    *cx,
+            JS::HandleId  id)
+{
+  JS::RootedValue key (cx);
+
+  if (id.isString ())
+    return id.toString ();
+
+  return JS_IdToValue (cx, id, &key) ? JS::ToString (cx, key) : nullptr;
 }
 
 /* The enumerable properties of its own, in their order. */
@@ -364,29 +409,30 @@ malt_gjs_convert_properties (MaltGjsConversion  *self,
                              JS::HandleObject    object,
                              const MaltGjsPlace *place)
 {
-  GVariantBuilder builder = G_VARIANT_BUILDER_INIT (G_VARIANT_TYPE_VARDICT);
+  MaltGjsDictionaryWriter dictionary;
   JS::Rooted<JS::IdVector> ids (self->cx, JS::IdVector (self->cx));
-  JS::RootedValue key (self->cx), value (self->cx);
+  JS::RootedValue value (self->cx);
   JS::RootedId id (self->cx);
   JS::RootedString string (self->cx);
   bool is_sound = JS_Enumerate (self->cx, object, &ids);
   gsize i;
 
+  malt_gjs_dictionary_writer_init (&dictionary);
   for (i = 0; is_sound && i < ids.length (); i++)
     {
       g_autofree char *name = NULL;
       gsize size;
 
       id = ids[i];
-      is_sound = JS_IdToValue (self->cx, id, &key) && (string = JS::ToString (self->cx, key)) &&
-                 (name = malt_gjs_convert_text (self, string, "a key", &size, place)) != NULL &&
-                 JS_GetPropertyById (self->cx, object, id, &value) &&
-                 add_entry (self, &builder, g_variant_new_string (name), name, value, place);
+      string = name_of_id (self->cx, id);
+      is_sound = string && (name = malt_gjs_convert_text (self, string, "a key", &size, place)) != NULL &&
+                 JS_GetPropertyById (self->cx, object, id, &value);
+      if (is_sound)
+        {
+          malt_gjs_dictionary_writer_text_key (&dictionary, name, size);
+          is_sound = add_value (self, &dictionary, name, value, place);
+        }
     }
 
-  if (is_sound)
-    return g_variant_builder_end (&builder);
-
-  g_variant_builder_clear (&builder);
-  return NULL;
+  return end_dictionary (self, &dictionary, G_VARIANT_TYPE_VARDICT, is_sound);
 }

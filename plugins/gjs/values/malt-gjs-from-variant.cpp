@@ -12,6 +12,7 @@
 #include <js/friend/StackLimits.h>
 
 #include "malt-gjs-compat.h"
+#include "malt-gjs-dictionary.h"
 #include "malt-gjs-text.h"
 
 /* GVariants as JavaScript's values; see docs/values.md.
@@ -58,17 +59,27 @@ from_uint64 (JSContext              *cx,
 }
 
 static bool
+from_characters (JSContext              *cx,
+                 const char             *text,
+                 gsize                   size,
+                 JS::MutableHandleValue  result)
+{
+  JSString *string = malt_gjs_text_new (cx, text, (gssize) size);
+
+  if (string != nullptr)
+    result.setString (string);
+  return string != nullptr;
+}
+
+static bool
 from_text (JSContext              *cx,
            GVariant               *value,
            JS::MutableHandleValue  result)
 {
   gsize size;
   const char *text = g_variant_get_string (value, &size);
-  JSString *string = malt_gjs_text_new (cx, text, (gssize) size);
 
-  if (string != nullptr)
-    result.setString (string);
-  return string != nullptr;
+  return from_characters (cx, text, size, result);
 }
 
 /* A buffer with the bytes of the value, which are copied once. */
@@ -195,6 +206,85 @@ from_fixed (JSContext             *cx,
   return true;
 }
 
+/* The name of a property. */
+static bool
+key_to_id (JSContext            *cx,
+           const char           *text,
+           gsize                 size,
+           JS::MutableHandleId   id)
+{
+  JS::RootedString key (cx);
+  gsize i;
+
+  for (i = 0; i < size && (text[i] & 0x80) == 0; i++)
+    continue;
+
+  key = i == size ? JS_AtomizeStringN (cx, text, size) : malt_gjs_text_new (cx, text, (gssize) size);
+  return key && JS_StringToId (cx, key, id);
+}
+
+/* The value of an entry. */
+static bool
+from_entry (JSContext                    *cx,
+            GVariant                     *dictionary,
+            gsize                         i,
+            const MaltGjsDictionaryEntry *entry,
+            JS::MutableHandleValue        result)
+{
+  g_autoptr (GVariant) child = NULL;
+  g_autoptr (GVariant) value = NULL;
+  gint64 whole;
+  double number;
+
+  switch (entry->type)
+    {
+    case 'b':
+      result.setBoolean (*entry->value != 0);
+      return true;
+    case 'd':
+      memcpy (&number, entry->value, sizeof number);
+      result.set (JS::CanonicalizedDoubleValue (number));
+      return true;
+    case 'x':
+      memcpy (&whole, entry->value, sizeof whole);
+      return from_int64 (cx, whole, result);
+    case 's':
+      return from_characters (cx, (const char *) entry->value, entry->value_size - 1, result);
+    default:
+      child = g_variant_get_child_value (dictionary, i);
+      value = g_variant_get_child_value (child, 1);
+      return malt_gjs_from_variant (cx, value, result);
+    }
+}
+
+/* A dictionary of variants with texts as keys. */
+static bool
+from_variants (JSContext               *cx,
+               MaltGjsDictionaryReader *reader,
+               JS::MutableHandleValue   result)
+{
+  JS::RootedObject object (cx, JS_NewPlainObject (cx));
+  JS::RootedValue member (cx);
+  JS::RootedId id (cx);
+  gsize i;
+
+  if (!object)
+    return false;
+
+  for (i = 0; i < reader->n; i++)
+    {
+      MaltGjsDictionaryEntry entry;
+
+      malt_gjs_dictionary_reader_get (reader, i, &entry);
+      if (!key_to_id (cx, entry.key, entry.key_size, &id) || !from_entry (cx, reader->value, i, &entry, &member) ||
+          !JS_DefinePropertyById (cx, object, id, member, JSPROP_ENUMERATE))
+        return false;
+    }
+
+  result.setObject (*object);
+  return true;
+}
+
 /* A dictionary with texts as keys. */
 static bool
 from_object (JSContext              *cx,
@@ -203,11 +293,13 @@ from_object (JSContext              *cx,
 {
   JS::RootedObject object (cx, JS_NewPlainObject (cx));
   JS::RootedValue member (cx);
-  JS::RootedString key (cx);
   JS::RootedId id (cx);
+  MaltGjsDictionaryReader reader;
   gsize n = g_variant_n_children (value);
   gsize i;
 
+  if (malt_gjs_dictionary_reader_init (&reader, value))
+    return from_variants (cx, &reader, result);
   if (!object)
     return false;
 
@@ -219,8 +311,7 @@ from_object (JSContext              *cx,
       gsize size;
       const char *text = g_variant_get_string (name, &size);
 
-      key = malt_gjs_text_new (cx, text, (gssize) size);
-      if (!key || !JS_StringToId (cx, key, &id) || !malt_gjs_from_variant (cx, child, &member) ||
+      if (!key_to_id (cx, text, size, &id) || !malt_gjs_from_variant (cx, child, &member) ||
           !JS_DefinePropertyById (cx, object, id, member, JSPROP_ENUMERATE))
         return false;
     }
