@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "malt-cgroup.h"
+
 /* Whether the kernel ended a process because memory ran out.  It tells nobody which
  * one: its victim dies of a SIGKILL like any other, and a counter goes up.  The counter
  * of our own cgroup is the better one; that of the machine also counts processes that
@@ -16,23 +18,10 @@
 static char *
 find_cgroup_counters (void)
 {
-  g_autofree char *memberships = NULL;
-  g_autofree char *path = NULL;
-  const char *membership;
-  const char *end;
+  g_autofree char *folder = malt_cgroup_dup_folder ();
+  g_autofree char *path = folder != NULL ? g_strconcat (folder, "/memory.events", NULL) : NULL;
 
-  if (!g_file_get_contents ("/proc/self/cgroup", &memberships, NULL, NULL))
-    return NULL;
-
-  membership = g_str_has_prefix (memberships, "0::/") ? memberships : strstr (memberships, "\n0::/");
-  if (membership == NULL)
-    return NULL;
-
-  membership = strchr (membership, '/');
-  end = strchrnul (membership, '\n');
-  path = g_strdup_printf ("/sys/fs/cgroup%.*s/memory.events", (int) (end - membership), membership);
-
-  return g_file_test (path, G_FILE_TEST_IS_REGULAR) ? g_steal_pointer (&path) : NULL;
+  return path != NULL && g_file_test (path, G_FILE_TEST_IS_REGULAR) ? g_steal_pointer (&path) : NULL;
 }
 
 static const char *

@@ -6,10 +6,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "malt-cgroup.h"
+
 /* How much memory the process can have at most: what the machine has, less if it or its
  * control group is limited. */
-
-#define CGROUP_ROOT "/sys/fs/cgroup"
 
 static guint64
 get_physical (void)
@@ -28,44 +28,21 @@ get_limit (__rlimit_resource_t resource)
   return getrlimit (resource, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY ? limit.rlim_cur : G_MAXUINT64;
 }
 
-/* The path of the process's group in the unified hierarchy; %NULL if it is in none. */
-static char *
-get_group (void)
-{
-  g_autofree char *text = NULL;
-  char *line;
-
-  if (!g_file_get_contents ("/proc/self/cgroup", &text, NULL, NULL))
-    return NULL;
-
-  line = g_str_has_prefix (text, "0::/") ? text : strstr (text, "\n0::/");
-  if (line == NULL)
-    return NULL;
-
-  line = strchr (line, '/');
-  return g_strndup (line, strcspn (line, "\n"));
-}
-
 /* The least of the group and those that it is in. */
 static guint64
 get_group_limit (void)
 {
-  g_autofree char *group = get_group ();
+  g_autofree char *folder = malt_cgroup_dup_folder ();
   guint64 least = G_MAXUINT64;
-  char *slash;
 
-  while (group != NULL)
+  while (folder != NULL && strlen (folder) >= strlen (MALT_CGROUP_ROOT))
     {
-      g_autofree char *file = g_strconcat (CGROUP_ROOT, group, "/memory.max", NULL);
+      g_autofree char *file = g_strconcat (folder, "/memory.max", NULL);
       g_autofree char *text = NULL;
 
       if (g_file_get_contents (file, &text, NULL, NULL) && g_ascii_isdigit (*text))
         least = MIN (least, g_ascii_strtoull (text, NULL, 10));
-
-      slash = strrchr (group, '/');
-      if (slash == NULL)
-        return least;
-      *slash = '\0';
+      *strrchr (folder, '/') = '\0';
     }
 
   return least;
