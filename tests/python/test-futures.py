@@ -95,6 +95,53 @@ class Futures(WorkerTest):
         self.assertEqual(values.get(timeout=PATIENCE), list(range(1, 20)))
         self.assertEqual(values.get(timeout=PATIENCE), 20)
 
+    def test_waiting_in_a_callback_for_what_a_thread_waits_for(self):
+        self.worker.eval('import asyncio, threading\ndef open_gate(i): gates[i].set()')
+        for _ in range(20):
+            self.worker.eval('gates = [threading.Event() for _ in range(2)]')
+            first, second = (self.worker.submit_eval(f'await asyncio.to_thread(gates[{i}].wait)') for i in range(2))
+            begun, values = threading.Event(), queue.SimpleQueue()
+
+            def wait(future):
+                begun.set()
+                values.put(second.result(PATIENCE))
+
+            first.add_done_callback(wait)
+            thread = threading.Thread(target=second.result, args=(PATIENCE,))
+            thread.start()
+            time.sleep(0.01)
+            self.worker.do('open_gate', 0)
+            begun.wait(PATIENCE)
+            time.sleep(0.01)
+            self.worker.do('open_gate', 1)
+            self.assertTrue(values.get(timeout=PATIENCE))
+            thread.join()
+
+    def test_cancelled_while_a_callback_waits(self):
+        # One that does not end before this test does.
+        gate = sys.gate_of_test = threading.Event()
+        with Malt.Worker(backend='inprocess', runtime='python', cancel_timeout=10 * 1000 * PATIENCE) as worker:
+            first = self.worker.submit('time.sleep', 0.05)
+            second = worker.submit_eval('import sys; sys.gate_of_test.wait()')
+            begun, raised = threading.Event(), queue.SimpleQueue()
+
+            def wait(future):
+                begun.set()
+                try:
+                    second.result()
+                except concurrent.futures.CancelledError as error:
+                    raised.put(error)
+
+            first.add_done_callback(wait)
+            begun.wait(PATIENCE)
+            time.sleep(0.05)
+            try:
+                self.assertTrue(second.cancel())
+                raised.get(timeout=PATIENCE)
+            finally:
+                gate.set()
+                del sys.gate_of_test
+
     def test_many_threads_wait(self):
         for function, arguments in (('time.sleep', (0.1,)), ('int', ('x',))):
             with concurrent.futures.ThreadPoolExecutor(8) as threads:

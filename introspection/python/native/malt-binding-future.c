@@ -51,6 +51,7 @@ static GMutex lock;
 /* Guarded by lock. */
 static GQueue done = G_QUEUE_INIT;   /* of Submission (owned) */
 static GSList *dropped;              /* of PyObject (owned) */
+static guint n_waits_in_callbacks;   /* on the thread that brings what ends: see bring_meanwhile() */
 static gboolean ending;
 
 /* Set once, with the GIL, and then immutable. */
@@ -192,7 +193,7 @@ ended_cb (GVariant *value,
           gpointer  user_data)
 {
   Submission *self = user_data;
-  gboolean is_first = FALSE;
+  gboolean wakes;
 
   g_mutex_lock (&lock);
   self->value = value;
@@ -201,16 +202,17 @@ ended_cb (GVariant *value,
     {
       self->state = IS_TAKEN;
       awaited->is_taken = TRUE;
+      wakes = n_waits_in_callbacks > 0; /* perhaps for this one */
     }
   else
     {
       self->state = HAS_ENDED;
-      is_first = done.length == 0;
+      wakes = done.length == 0;
       g_queue_push_tail_link (&done, &self->link);
     }
   g_mutex_unlock (&lock);
 
-  if (is_first && !g_main_context_is_owner (context))
+  if (wakes && !g_main_context_is_owner (context))
     g_main_context_wakeup (context);
 }
 
@@ -418,6 +420,7 @@ submission_cancel (PyObject *object,
                    PyObject *unused)
 {
   Submission *self = (Submission *) object;
+  gboolean wakes;
 
   if (!malt_binding_is_own_process ())
     Py_RETURN_NONE;
@@ -426,7 +429,10 @@ submission_cancel (PyObject *object,
   self->is_cancelled = TRUE;
   if (self->waiter != NULL)
     g_atomic_int_set (self->waiter, TRUE);
+  wakes = n_waits_in_callbacks > 0;
   g_mutex_unlock (&lock);
+  if (wakes)
+    g_main_context_wakeup (context);
 
   if (self->pending != NULL)
     {
@@ -484,8 +490,17 @@ wake_cb (gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
+static void
+count_waits_in_callbacks (int n)
+{
+  g_mutex_lock (&lock);
+  n_waits_in_callbacks += (guint) n;
+  g_mutex_unlock (&lock);
+}
+
 /* A callback waits, on the thread on which all that nobody waits for is brought: that goes on
- * meanwhile, or nobody would bring this one. */
+ * meanwhile, or nobody would bring this one.  If another thread brings it, or cancels it, that
+ * wakes this one. */
 static void
 bring_meanwhile (Submission *self,
                  gint64      deadline)
@@ -496,6 +511,7 @@ bring_meanwhile (Submission *self,
   g_source_set_callback (timer, wake_cb, NULL, NULL);
   g_source_set_ready_time (timer, deadline);
   g_source_attach (timer, context);
+  count_waits_in_callbacks (1);
 
   for (;;)
     {
@@ -512,6 +528,7 @@ bring_meanwhile (Submission *self,
       Py_END_ALLOW_THREADS
     }
 
+  count_waits_in_callbacks (-1);
   g_source_destroy (timer);
   g_source_unref (timer);
 }
