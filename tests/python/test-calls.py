@@ -283,6 +283,26 @@ class Calls(WorkerTest):
         with self.assertRaises(Malt.RemoteException):
             run_in_thread(lambda: self.worker.eval('1 / 0'))
 
+    def test_called_back_where_another_thread_runs_the_loop(self):
+        loop, values = GLib.MainLoop(), []
+
+        def called_back(worker, result, i):
+            values.append(worker.remote_call_finish(result) == i)
+            if len(values) == 4 * 500:
+                loop.quit()
+
+        def call():
+            for i in range(500):
+                self.worker.remote_call_async('abs', (-i,), None, -1, None, called_back, i)
+
+        threads = [threading.Thread(target=call) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        loop.run()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(values, [True] * 4 * 500)
+
     def test_nothing_is_kept(self):
         argument, text = list(range(100)), 'x' * 1000
 

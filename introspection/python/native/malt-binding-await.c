@@ -47,6 +47,7 @@ malt_binding_await (MaltBindingAwait *self,
                     PyObject         *callback,
                     PyObject         *context)
 {
+  g_autoptr (GMainContext) own = NULL;
   PyObject *capsule;
 
   if (self->cancellable == NULL)
@@ -59,13 +60,16 @@ malt_binding_await (MaltBindingAwait *self,
       return NULL;
     }
   self->callback = Py_NewRef (callback);
+  if (self->loop != NULL)
+    own = g_main_context_ref (malt_binding_loop_get_context (self->loop));
 
   Py_BEGIN_ALLOW_THREADS
-  if (self->loop != NULL)
-    g_main_context_push_thread_default (malt_binding_loop_get_context (self->loop));
+  if (own != NULL)
+    g_main_context_push_thread_default (own);
   self->begin (self, done_cb, self);
-  if (self->loop != NULL)
-    g_main_context_pop_thread_default (malt_binding_loop_get_context (self->loop));
+  /* Now it may have been freed by another thread that runs the context. */
+  if (own != NULL)
+    g_main_context_pop_thread_default (own);
   Py_END_ALLOW_THREADS
 
   return capsule;

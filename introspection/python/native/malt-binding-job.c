@@ -379,7 +379,7 @@ malt_binding_job_clear (MaltBindingJob *self)
   g_clear_pointer (&self->module, g_free);
   g_clear_pointer (&self->source, g_free);
   g_clear_object (&self->cancellable);
-  g_clear_pointer (&self->progress, malt_binding_progress_free);
+  g_clear_pointer (&self->progress, malt_binding_progress_unref);
 }
 
 /* Blocks until it is done.  Without the GIL.  %NULL without an error if there was to be no
@@ -419,8 +419,8 @@ malt_binding_job_run (MaltBindingJob  *self,
   return NULL;
 }
 
-/* Begins it, for @func to be told what came of it, as malt_worker_remote_call_begin() says.  With
- * the GIL or without. */
+/* Begins it, for @func to be told what came of it, as malt_worker_remote_call_begin() says; then
+ * somebody else may clear the job.  With the GIL or without. */
 MaltPending *
 malt_binding_job_begin (MaltBindingJob  *self,
                         GMainContext    *context,
@@ -428,6 +428,7 @@ malt_binding_job_begin (MaltBindingJob  *self,
                         gpointer         user_data)
 {
   MaltRequestFlags flags = self->no_value ? MALT_REQUEST_FLAGS_NO_VALUE : MALT_REQUEST_FLAGS_NONE;
+  g_autoptr (MaltBindingProgress) progress = malt_binding_progress_ref (self->progress);
   MaltPending *pending;
 
   if (self->pool != NULL)
@@ -442,17 +443,20 @@ malt_binding_job_begin (MaltBindingJob  *self,
                                                self->timeout_msec, self->cancellable, context, func, user_data)
               : malt_worker_remote_eval_begin (self->worker, self->module, self->source, flags, self->timeout_msec,
                                                self->cancellable, context, func, user_data);
-  if (self->progress != NULL)
-    malt_binding_progress_begun (self->progress);
+  if (progress != NULL)
+    malt_binding_progress_begun (progress);
   return pending;
 }
 
-/* Does not block.  With the GIL or without. */
+/* Does not block.  The callback may clear the job, before this returns if another thread runs the
+ * context.  With the GIL or without. */
 void
 malt_binding_job_start (MaltBindingJob      *self,
                         GAsyncReadyCallback  callback,
                         gpointer             user_data)
 {
+  g_autoptr (MaltBindingProgress) progress = malt_binding_progress_ref (self->progress);
+
   if (self->pool != NULL && self->function != NULL)
     malt_pool_remote_call_async (self->pool, self->function, self->arguments, self->keywords, self->flags,
                                  self->timeout_msec, self->cancellable, callback, user_data);
@@ -466,8 +470,8 @@ malt_binding_job_start (MaltBindingJob      *self,
     malt_worker_remote_eval_async (self->worker, self->module, self->source, self->timeout_msec,
                                    self->cancellable, callback, user_data);
 
-  if (self->progress != NULL)
-    malt_binding_progress_begun (self->progress);
+  if (progress != NULL)
+    malt_binding_progress_begun (progress);
 }
 
 /* In the callback.  With the GIL or without. */

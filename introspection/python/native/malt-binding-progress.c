@@ -6,6 +6,9 @@
 
 struct _MaltBindingProgress
 {
+  gatomicrefcount ref_count;
+
+  /* Immutable. */
   MaltWorker *worker;   /* (owned) */
   gulong      handler;
   gpointer    told;     /* Told */
@@ -70,6 +73,7 @@ malt_binding_progress_new (MaltWorker *worker,
   MaltBindingProgress *self = g_new0 (MaltBindingProgress, 1);
   Told *told = g_new0 (Told, 1);
 
+  g_atomic_ref_count_init (&self->ref_count);
   g_mutex_init (&told->lock);
   told->callback = Py_NewRef (callback);
   malt_binding_events_begin (worker);
@@ -78,6 +82,16 @@ malt_binding_progress_new (MaltWorker *worker,
   self->handler = g_signal_connect_data (worker, "progress", G_CALLBACK (progress_cb), told, told_free,
                                          G_CONNECT_DEFAULT);
 
+  return self;
+}
+
+/* For whoever begins the call, which may end, and be cleared elsewhere, before it is noted that it
+ * has begun.  %NULL for %NULL. */
+MaltBindingProgress *
+malt_binding_progress_ref (MaltBindingProgress *self)
+{
+  if (self != NULL)
+    g_atomic_ref_count_inc (&self->ref_count);
   return self;
 }
 
@@ -94,8 +108,11 @@ malt_binding_progress_begun (MaltBindingProgress *self)
 
 /* With the GIL or without. */
 void
-malt_binding_progress_free (MaltBindingProgress *self)
+malt_binding_progress_unref (MaltBindingProgress *self)
 {
+  if (!g_atomic_ref_count_dec (&self->ref_count))
+    return;
+
   g_signal_handler_disconnect (self->worker, self->handler);
   g_object_unref (self->worker);
   g_free (self);

@@ -264,8 +264,11 @@ PyObject    *malt_binding_events_end        (PyObject    *module,
 /* malt-binding-progress.c */
 MaltBindingProgress *malt_binding_progress_new (MaltWorker          *worker,
                                                 PyObject            *callback);
+MaltBindingProgress *malt_binding_progress_ref   (MaltBindingProgress *self);
 void                 malt_binding_progress_begun (MaltBindingProgress *self);
-void                 malt_binding_progress_free  (MaltBindingProgress *self);
+void                 malt_binding_progress_unref (MaltBindingProgress *self);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (MaltBindingProgress, malt_binding_progress_unref)
 
 /* malt-binding-fork.c */
 void      malt_binding_note          (GObject  *object);
