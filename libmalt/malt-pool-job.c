@@ -452,25 +452,27 @@ make_call (MaltPoolJob *self,
   MaltCall *call = malt_worker_new_owned_call (malt_pool_member_get_worker (self->member), request, self->timeout_msec,
                                                self->own, malt_pool_get_context (), ended_cb, self);
   g_autoptr (MaltCall) kept = NULL;
-  gboolean begun, cancelled;
+  gboolean begun;
 
   call->waited_msec = waited_msec;
   call->may_be_taken_back = TRUE;
   if (!self->is_joinable)
     return malt_worker_begin_owned_call (call, request, NULL);
 
-  /* It may end right away, and be no more. */
+  /* Both may end right away, and be no more. */
   kept = malt_call_ref (call);
+  malt_pool_job_ref (self);
   g_mutex_lock (&self->core->lock);
   self->made = malt_call_ref (call);
-  cancelled = self->is_cancelled;
   g_mutex_unlock (&self->core->lock);
 
   begun = malt_worker_begin_owned_call (call, request, NULL);
   if (!begun)
     forget_call (self);
-  else if (cancelled)
+  /* Until it has begun it climbs no ladder, and whoever has cancelled it then has done so in vain. */
+  else if (g_atomic_int_get (&self->is_cancelled))
     malt_ladder_cancel (kept);
+  malt_pool_job_unref (self);
   return begun;
 }
 

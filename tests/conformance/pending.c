@@ -397,6 +397,30 @@ test_pool_cancel (TestCase *self)
   test_pool_retire (pool);
 }
 
+/* At whatever time: in the queue, as it is given a worker by the one before, or under way. */
+static void
+test_pool_cancel_as_it_begins (TestCase *self)
+{
+  MaltPool *pool = test_pool_new (self, "launcher", self->launcher, "max-workers", 1, NULL);
+  guint i;
+
+  for (i = 0; i < 500; i++)
+    {
+      Hearing first = { 0 }, second = { 0 };
+      g_autoptr (MaltPending) before = begin_in_pool (self, pool, "add", two (1, 1), &first);
+      g_autoptr (MaltPending) pending = begin_in_pool (self, pool, "later_never", NULL, &second);
+
+      while (i % 2 == 0 && !is_heard (&first))
+        continue;
+      g_usleep (i % 20 * 5);
+      malt_pending_cancel (pending);
+      assert_value (&first, "int64 2");
+      assert_error (&second, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+    }
+  test_pool_assert_usable (self, pool);
+  test_pool_retire (pool);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -413,6 +437,7 @@ main (int argc, char **argv)
   test_case_add ("death", TEST_NEEDS_PROCESS, test_death);
   test_case_add_idle ("pool", TEST_NEEDS_NOTHING, test_pool);
   test_case_add_idle ("pool-cancel", TEST_NEEDS_NOTHING, test_pool_cancel);
+  test_case_add_idle ("pool-cancel-as-it-begins", TEST_NEEDS_NOTHING, test_pool_cancel_as_it_begins);
 
   return g_test_run ();
 }
