@@ -349,7 +349,7 @@ malt_call_wait (MaltCall *self)
       else
         {
           g_mutex_unlock (&priv->calls_lock);
-          malt_worker_run_blocked (self->worker, self->blocked);
+          malt_worker_class_run_blocked (MALT_WORKER_GET_CLASS (self->worker), self->blocked);
           g_mutex_lock (&priv->calls_lock);
         }
     }

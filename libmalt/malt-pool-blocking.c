@@ -21,6 +21,7 @@ wait_cancelled_cb (GCancellable *cancellable,
   g_mutex_lock (&core->lock);
   entry->is_cancelled = TRUE;
   g_cond_signal (&entry->cond);
+  malt_pool_home_wake_locked (core);
   g_mutex_unlock (&core->lock);
 }
 
@@ -33,6 +34,7 @@ wait_in_queue (MaltPoolCore   *core,
                GCancellable   *cancellable,
                GError        **error)
 {
+  MaltPoolBlocked *blocked = malt_pool_home_begin_blocking (core, deadline);
   gpointer data[] = { core, entry };
   gboolean is_late = FALSE;
   gulong cancelled_id = 0;
@@ -43,7 +45,12 @@ wait_in_queue (MaltPoolCore   *core,
   g_mutex_lock (&core->lock);
   while (entry->member == NULL && entry->error == NULL && !entry->is_cancelled && !is_late)
     {
-      if (deadline == 0)
+      if (blocked != NULL)
+        {
+          malt_pool_home_wait (blocked, &core->lock);
+          is_late = deadline != 0 && g_get_monotonic_time () >= deadline;
+        }
+      else if (deadline == 0)
         g_cond_wait (&entry->cond, &core->lock);
       else
         is_late = !g_cond_wait_until (&entry->cond, &core->lock, deadline);
@@ -57,42 +64,13 @@ wait_in_queue (MaltPoolCore   *core,
     }
   g_mutex_unlock (&core->lock);
 
+  malt_pool_home_end_blocking (core, blocked);
   if (cancelled_id != 0)
     g_cancellable_disconnect (cancellable, cancelled_id);
 
   if (entry->error != NULL)
     g_propagate_error (error, entry->error);
   return entry->member;
-}
-
-/* For a thread that cannot wait for others; see malt_pool_member_find_locked().  A call that is
- * made again may have got its worker already, and is made also while the pool closes. */
-static MaltPoolMember *
-take_at_home (MaltPoolCore   *core,
-              MaltPoolEntry  *entry,
-              gboolean        is_waiting,
-              GCancellable   *cancellable,
-              GError        **error)
-{
-  MaltPoolMember *member = NULL;
-  gboolean must_start = FALSE;
-
-  g_mutex_lock (&core->lock);
-  if (entry->is_queued)
-    malt_pool_core_dequeue_locked (core, entry);
-  if (entry->error != NULL)
-    g_propagate_error (error, entry->error);
-  else if (entry->member != NULL)
-    member = entry->member;
-  else if (core->state > (is_waiting ? MALT_POOL_CLOSING : MALT_POOL_OPEN))
-    g_propagate_error (error, malt_pool_core_new_closed_error (core));
-  else
-    member = malt_pool_member_find_locked (core, &must_start, error);
-  g_mutex_unlock (&core->lock);
-
-  if (must_start && !malt_pool_member_start_here (member, cancellable, error))
-    g_clear_pointer (&member, malt_pool_member_unref);
-  return member;
 }
 
 /* Takes a worker, or waits for one.  The entry is in the queue already if the call was made
@@ -110,9 +88,7 @@ take_member (MaltPoolCore   *core,
   MaltPoolMember *member = NULL;
 
   if (is_waiting)
-    return malt_pool_core_is_at_home (core)
-             ? take_at_home (core, entry, TRUE, cancellable, error)
-             : wait_in_queue (core, entry, timeout_msec, deadline, cancellable, error);
+    return wait_in_queue (core, entry, timeout_msec, deadline, cancellable, error);
 
   g_mutex_lock (&core->lock);
   if (core->state == MALT_POOL_OPEN && core->queue.length == 0 && core->ready.length > 0)
@@ -129,8 +105,6 @@ take_member (MaltPoolCore   *core,
       malt_pool_core_act (core, &actions);
       return member;
     }
-  if (malt_pool_core_is_at_home (core))
-    return take_at_home (core, entry, FALSE, cancellable, error);
 
   g_mutex_lock (&core->lock);
   is_waiting = core->state == MALT_POOL_OPEN;

@@ -7,7 +7,6 @@
 #include "malt-error.h"
 #include "malt-launcher.h"
 #include "malt-library-thread.h"
-#include "malt-registry.h"
 #include "wire/malt-fork.h"
 
 /* Who gets which worker, and when workers are started and stopped.
@@ -55,6 +54,7 @@ malt_pool_core_unref (MaltPoolCore *self)
   g_assert (self->members.length == 0);
   g_assert (self->waiters.length == 0);
   g_assert (self->timer == NULL);
+  g_assert (self->blocked == NULL);
 
   g_clear_object (&self->options.launcher);
   g_free (self->options.initializer);
@@ -105,34 +105,6 @@ malt_pool_core_new_closed_error (MaltPoolCore *self)
   g_autofree char *name = malt_pool_core_dup_name (self);
 
   return g_error_new (G_IO_ERROR, G_IO_ERROR_CLOSED, "%s was shut down before the call began", name);
-}
-
-/* Whether the workers live in the context in which the pool was made, and run only when that
- * does. */
-gboolean
-malt_pool_core_is_bound (MaltPoolCore *self)
-{
-  const char *backend = malt_launcher_get_backend (self->options.launcher);
-  GType type = backend != NULL ? malt_registry_lookup (MALT_MODULE_KIND_BACKEND, backend, NULL) : G_TYPE_INVALID;
-  MaltWorkerClass *klass;
-  gboolean is_bound;
-
-  if (type == G_TYPE_INVALID)
-    return FALSE;
-
-  klass = g_type_class_ref (type);
-  is_bound = !klass->any_thread;
-  g_type_class_unref (klass);
-
-  return is_bound;
-}
-
-/* Whether the context that such workers need stands still while the current thread blocks. */
-gboolean
-malt_pool_core_is_at_home (MaltPoolCore *self)
-{
-  return (self->home_thread == g_thread_self () || g_main_context_is_owner (self->home)) &&
-         malt_pool_core_is_bound (self);
 }
 
 /* The queue. */
@@ -328,6 +300,7 @@ malt_pool_core_schedule_locked (MaltPoolCore    *self,
 
   if (self->waiters.length > 0)
     malt_pool_waiter_look_locked (self, actions);
+  malt_pool_home_wake_locked (self);
 }
 
 static gpointer

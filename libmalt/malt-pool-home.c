@@ -2,98 +2,162 @@
 
 #include "config.h"
 
-#include "malt-pool-member.h"
+#include "malt-pool-private.h"
 
-/* Blocking on a thread that runs the pool's home, with workers that live there: see
- * malt_pool_core_is_at_home().  It can wait for nobody else, who would need that thread. */
+#include "malt-backend-context.h"
+#include "malt-launcher.h"
+#include "malt-registry.h"
 
-/* Finds one for a thread that cannot wait, as whatever it waited for would need that thread:
- * one that is idle; one that is to be started here; or the least busy, however busy it is. */
-MaltPoolMember *
-malt_pool_member_find_locked (MaltPoolCore  *core,
-                              gboolean      *must_start,
-                              GError       **error)
+/* Workers of a backend that lives in the main context in which its workers were made: for those of
+ * a pool that is its home, in which the pool was made.
+ *
+ * They are started in the context that the backends there have for themselves, and what becomes of
+ * the start is told there.  A thread of the home that blocks, for its turn in the queue or
+ * something else, waits as other threads do, but runs that context meanwhile, as whatever it waits
+ * for needs that very thread. */
+
+/* Of a thread that waits so. */
+struct _MaltPoolBlocked
 {
-  MaltPoolMember *least = NULL, *waits = NULL;
-  GList *link;
+  MaltBackendContext *backends;
+  MaltWorkerClass    *klass;
+  GSource            *timer;    /* for the deadline, or NULL */
+};
 
-  *must_start = FALSE;
-  for (link = core->members.head; link != NULL; link = link->next)
-    {
-      MaltPoolMember *member = link->data;
+/* The class of such workers; %NULL if the pool has others. */
+static MaltWorkerClass *
+ref_bound_class (MaltPoolCore *core)
+{
+  const char *backend = malt_launcher_get_backend (core->options.launcher);
+  GType type = backend != NULL ? malt_registry_lookup (MALT_MODULE_KIND_BACKEND, backend, NULL) : G_TYPE_INVALID;
+  MaltWorkerClass *klass;
 
-      if (member->state == MALT_POOL_MEMBER_STARTING && !member->start_is_begun)
-        waits = member;
-      if (member->state == MALT_POOL_MEMBER_READY && malt_worker_takes_calls (member->worker) &&
-          (least == NULL || member->n_running < least->n_running))
-        least = member;
-    }
+  if (type == G_TYPE_INVALID)
+    return NULL;
 
-  if (least != NULL && (least->n_running == 0 || (waits == NULL && core->n_usable >= core->options.max_workers)))
-    {
-      malt_pool_member_take_locked (least);
-      return malt_pool_member_ref (least);
-    }
+  klass = g_type_class_ref (type);
+  if (!klass->any_thread)
+    return klass;
 
-  if (waits == NULL && malt_pool_brake_is_on (&core->brake, g_get_monotonic_time ()))
-    {
-      if (least == NULL)
-        {
-          g_propagate_error (error, malt_pool_core_new_brake_error_locked (core));
-          return NULL;
-        }
-      malt_pool_member_take_locked (least);
-      return malt_pool_member_ref (least);
-    }
-
-  if (waits != NULL || core->n_usable < core->options.max_workers)
-    {
-      waits = waits != NULL ? malt_pool_member_ref (waits) : malt_pool_member_new_locked (core);
-      waits->start_is_begun = TRUE;
-      *must_start = TRUE;
-      return waits;
-    }
-
-  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK,
-                       "a worker is being started in the main context that this call would block");
+  g_type_class_unref (klass);
   return NULL;
 }
 
-/* Stops all of a pool that is closed: what would do that otherwise needs the thread that
- * waits for it. */
-gboolean
-malt_pool_core_stop_here (MaltPoolCore  *self,
-                          GCancellable  *cancellable,
-                          GError       **error)
+/* Where its workers are started. */
+GMainContext *
+malt_pool_home_ref_start_context (MaltPoolCore *core)
 {
-  g_autoptr (GPtrArray) workers = g_ptr_array_new_with_free_func (g_object_unref);
-  gboolean needs_home;
-  GList *link;
-  guint i;
+  MaltWorkerClass *klass = ref_bound_class (core);
+  MaltBackendContext *backends;
+  GMainContext *context;
 
-  g_mutex_lock (&self->lock);
-  needs_home = self->state == MALT_POOL_CLOSING && (self->queue.length > 0 || self->n_running > 0);
-  for (link = self->members.head; link != NULL; link = link->next)
+  if (klass == NULL)
+    return g_main_context_ref (malt_pool_get_context ());
+
+  backends = malt_backend_context_get (core->home);
+  context = g_main_context_ref (malt_backend_context_peek (backends));
+  malt_backend_context_unref (backends);
+  g_type_class_unref (klass);
+  return context;
+}
+
+static gboolean
+is_late_cb (gpointer user_data)
+{
+  return G_SOURCE_REMOVE;
+}
+
+/* Begins to wait.  %NULL if there is no need: the current thread is not at home, or another one
+ * that is runs what it waits for. */
+MaltPoolBlocked *
+malt_pool_home_begin_blocking (MaltPoolCore *core,
+                               gint64        deadline)
+{
+  MaltBackendContext *backends;
+  MaltWorkerClass *klass;
+  MaltPoolBlocked *self;
+
+  if (core->home_thread != g_thread_self () && !g_main_context_is_owner (core->home))
+    return NULL;
+  klass = ref_bound_class (core);
+  if (klass == NULL)
+    return NULL;
+
+  backends = malt_backend_context_get (core->home);
+  if (!malt_backend_context_enter (backends))
     {
-      MaltPoolMember *member = link->data;
-
-      if (member->worker != NULL)
-        g_ptr_array_add (workers, g_object_ref (member->worker));
-      else
-        needs_home = TRUE;
+      malt_backend_context_unref (backends);
+      g_type_class_unref (klass);
+      return NULL;
     }
-  g_mutex_unlock (&self->lock);
 
-  if (needs_home)
+  self = g_new0 (MaltPoolBlocked, 1);
+  self->backends = backends;
+  self->klass = klass;
+  if (deadline != 0)
     {
-      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK,
-                           "the pool's calls and starts need the main context that this wait would block");
-      return FALSE;
+      self->timer = g_timeout_source_new (0);
+      g_source_set_static_name (self->timer, "[malt] deadline in a pool's queue");
+      g_source_set_callback (self->timer, is_late_cb, NULL, NULL);
+      g_source_set_ready_time (self->timer, deadline);
+      g_source_attach (self->timer, malt_backend_context_peek (backends));
     }
 
-  for (i = 0; i < workers->len; i++)
-    if (malt_worker_stop (g_ptr_array_index (workers, i), -1, -1, cancellable, error) == MALT_STOP_RESULT_FAILED)
-      return FALSE;
+  g_mutex_lock (&core->lock);
+  if (core->n_blocked++ == 0)
+    core->blocked = malt_pool_home_ref_context (self);
+  g_mutex_unlock (&core->lock);
 
-  return TRUE;
+  return self;
+}
+
+/* Whoever waits so looks again. */
+void
+malt_pool_home_wake_locked (MaltPoolCore *core)
+{
+  if (core->n_blocked > 0)
+    g_main_context_wakeup (core->blocked);
+}
+
+/* To wake up the thread from others that do not change the core. */
+GMainContext *
+malt_pool_home_ref_context (MaltPoolBlocked *self)
+{
+  return self != NULL ? g_main_context_ref (malt_backend_context_peek (self->backends)) : NULL;
+}
+
+/* Waits until something has happened.  With a lock, which is given up meanwhile. */
+void
+malt_pool_home_wait (MaltPoolBlocked *self,
+                     GMutex          *lock)
+{
+  g_mutex_unlock (lock);
+  malt_worker_class_run_blocked (self->klass, malt_backend_context_peek (self->backends));
+  g_mutex_lock (lock);
+}
+
+void
+malt_pool_home_end_blocking (MaltPoolCore    *core,
+                             MaltPoolBlocked *self)
+{
+  if (self == NULL)
+    return;
+
+  g_mutex_lock (&core->lock);
+  if (--core->n_blocked == 0)
+    g_clear_pointer (&core->blocked, g_main_context_unref);
+  g_mutex_unlock (&core->lock);
+
+  if (self->timer != NULL)
+    {
+      g_source_destroy (self->timer);
+      g_source_unref (self->timer);
+    }
+  malt_backend_context_leave (self->backends);
+  malt_backend_context_unref (self->backends);
+  g_type_class_unref (self->klass);
+  /* Whoever runs the home could not know what the context waits for. */
+  if (!g_main_context_is_owner (core->home))
+    g_main_context_wakeup (core->home);
+  g_free (self);
 }

@@ -36,6 +36,7 @@ typedef struct
   gpointer           item_data;
   GDestroyNotify     item_destroy;
   MaltResult        *result;          /* owned; of one that does not block, until it returns */
+  GMainContext      *blocked;         /* owned: which a thread that blocks runs; NULL if none */
 
   GMutex             lock;
 
@@ -89,6 +90,7 @@ map_unref (Map *self)
   g_variant_unref (self->items);
   g_clear_object (&self->cancellable);
   g_clear_object (&self->own);
+  g_clear_pointer (&self->blocked, g_main_context_unref);
   g_object_unref (self->pool);
   g_cond_clear (&self->cond);
   g_mutex_clear (&self->lock);
@@ -290,6 +292,8 @@ item_done (MaltPoolJob *job,
   self->outcomes[item->index] = (Outcome) { value, error };
   self->order[self->n_come++] = item->index;
   g_cond_signal (&self->cond);
+  if (self->blocked != NULL)
+    g_main_context_wakeup (self->blocked);
   deliver_locked (self);
   must_feed = !self->is_feeding;
   g_mutex_unlock (&self->lock);
@@ -397,25 +401,6 @@ map_new (MaltPool          *pool,
   return self;
 }
 
-/* One after the other, where the workers need the thread that blocks. */
-static void
-run_at_home (Map *self)
-{
-  guint i;
-
-  for (i = 0; i < self->n_items; i++)
-    {
-      g_autoptr (GVariant) arguments = g_variant_get_child_value (self->items, i);
-      GError *error = NULL;
-      GVariant *value = malt_pool_remote_call_fetch (self->pool, self->function, arguments, NULL, self->flags,
-                                                     self->timeout_msec, self->cancellable, &error);
-
-      self->outcomes[i] = (Outcome) { value, error };
-      self->order[self->n_come++] = i;
-      tell (self, i);
-    }
-}
-
 /**
  * malt_pool_map:
  * @self: a pool
@@ -461,6 +446,7 @@ malt_pool_map (MaltPool           *self,
                GError            **error)
 {
   g_autoptr (GVariant) own_items = NULL;
+  MaltPoolBlocked *blocked;
   GVariant *values;
   Map *map;
 
@@ -476,29 +462,29 @@ malt_pool_map (MaltPool           *self,
 
   map = map_new (self, function, own_items, g_variant_n_children (own_items), flags, timeout_msec, cancellable,
                  item_func, item_data);
-  if (malt_pool_core_is_at_home (map->core))
-    run_at_home (map);
-  else
+  blocked = malt_pool_home_begin_blocking (map->core, 0);
+  map->blocked = malt_pool_home_ref_context (blocked);
+  watch (map);
+  feed (map);
+  g_mutex_lock (&map->lock);
+  while (map->n_told < map->n_items)
     {
-      watch (map);
-      feed (map);
-      g_mutex_lock (&map->lock);
-      while (map->n_told < map->n_items)
-        {
-          guint index;
+      guint index;
 
-          if (!find_next_locked (map, &index))
-            {
-              g_cond_wait (&map->cond, &map->lock);
-              continue;
-            }
+      if (find_next_locked (map, &index))
+        {
           g_mutex_unlock (&map->lock);
           tell (map, index);
           g_mutex_lock (&map->lock);
         }
-      g_mutex_unlock (&map->lock);
-      stop_watching (map);
+      else if (blocked != NULL)
+        malt_pool_home_wait (blocked, &map->lock);
+      else
+        g_cond_wait (&map->cond, &map->lock);
     }
+  g_mutex_unlock (&map->lock);
+  stop_watching (map);
+  malt_pool_home_end_blocking (map->core, blocked);
 
   values = sum_up (map, error);
   map_unref (map);

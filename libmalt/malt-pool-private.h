@@ -9,10 +9,11 @@
 
 G_BEGIN_DECLS
 
-typedef struct _MaltPoolCore   MaltPoolCore;
-typedef struct _MaltPoolJob    MaltPoolJob;
-typedef struct _MaltPoolMember MaltPoolMember;
-typedef struct _MaltPoolWaiter MaltPoolWaiter;
+typedef struct _MaltPoolBlocked MaltPoolBlocked;
+typedef struct _MaltPoolCore    MaltPoolCore;
+typedef struct _MaltPoolJob     MaltPoolJob;
+typedef struct _MaltPoolMember  MaltPoolMember;
+typedef struct _MaltPoolWaiter  MaltPoolWaiter;
 
 /* What a pool was made with. */
 typedef struct
@@ -103,6 +104,8 @@ struct _MaltPoolCore
   GError          *stop_error;         /* of a worker that could not be stopped */
   GSource         *timer;              /* for deadlines in the queue, idle workers, and the brake */
   GQueue           waiters;            /* of MaltPoolWaiter, owned */
+  guint            n_blocked;          /* threads that wait at home: see malt-pool-home.c */
+  GMainContext    *blocked;            /* owned: which they run meanwhile; NULL if there are none */
   guint            n_running;
   guint            n_to_replace;       /* workers that died and were not replaced */
   guint64          n_done;
@@ -131,8 +134,6 @@ MaltPoolCore   *malt_pool_core_ref              (MaltPoolCore      *self);
 void            malt_pool_core_unref            (MaltPoolCore      *self);
 void            malt_pool_core_dispose          (MaltPoolCore      *self);
 char           *malt_pool_core_dup_name         (MaltPoolCore      *self);
-gboolean        malt_pool_core_is_bound         (MaltPoolCore      *self);
-gboolean        malt_pool_core_is_at_home       (MaltPoolCore      *self);
 gboolean        malt_pool_core_check_process    (MaltPoolCore      *self,
                                                  GError           **error);
 GError         *malt_pool_core_new_closed_error (MaltPoolCore      *self);
@@ -152,9 +153,6 @@ void            malt_pool_core_act              (MaltPoolCore      *self,
                                                  MaltPoolActions   *actions);
 void            malt_pool_core_wake_at_locked   (MaltPoolCore      *self,
                                                  gint64             time);
-gboolean        malt_pool_core_stop_here        (MaltPoolCore      *self,
-                                                 GCancellable      *cancellable,
-                                                 GError           **error);
 void            malt_pool_core_close            (MaltPoolCore      *self,
                                                  MaltPoolShutdownFlags
                                                                     flags);
@@ -165,9 +163,6 @@ MaltPoolMember *malt_pool_member_ref            (MaltPoolMember    *self);
 void            malt_pool_member_unref          (MaltPoolMember    *self);
 MaltWorker     *malt_pool_member_get_worker     (MaltPoolMember    *self);
 void            malt_pool_member_start          (MaltPoolMember    *self);
-gboolean        malt_pool_member_start_here     (MaltPoolMember    *self,
-                                                 GCancellable      *cancellable,
-                                                 GError           **error);
 void            malt_pool_member_stop           (MaltPoolMember    *self);
 gboolean        malt_pool_member_is_idle_locked (MaltPoolMember    *self);
 void            malt_pool_member_take_locked    (MaltPoolMember    *self);
@@ -195,9 +190,6 @@ gint64          malt_pool_member_expire_locked  (MaltPoolMember    *self,
 void            malt_pool_member_dispose_locked (MaltPoolMember    *self,
                                                  GPtrArray         *dropped,
                                                  MaltPoolActions   *actions);
-MaltPoolMember *malt_pool_member_find_locked    (MaltPoolCore      *core,
-                                                 gboolean          *must_start,
-                                                 GError           **error);
 
 guint           malt_pool_member_count_locked   (MaltPoolCore      *core);
 
@@ -312,6 +304,19 @@ void            malt_pool_waiter_run_async      (MaltPoolCore      *core,
 void            malt_pool_waiter_look_locked    (MaltPoolCore      *core,
                                                  MaltPoolActions   *actions);
 void            malt_pool_waiter_tell           (MaltPoolWaiter    *self);
+
+/* Workers that live in the pool's home. */
+GMainContext   *malt_pool_home_ref_start_context
+                                                (MaltPoolCore      *core);
+MaltPoolBlocked
+               *malt_pool_home_begin_blocking   (MaltPoolCore      *core,
+                                                 gint64             deadline);
+GMainContext   *malt_pool_home_ref_context      (MaltPoolBlocked   *self);
+void            malt_pool_home_wait             (MaltPoolBlocked   *self,
+                                                 GMutex            *lock);
+void            malt_pool_home_wake_locked      (MaltPoolCore      *core);
+void            malt_pool_home_end_blocking     (MaltPoolCore      *core,
+                                                 MaltPoolBlocked   *self);
 
 /* The object. */
 MaltPoolCore   *malt_pool_get_core              (MaltPool          *self);

@@ -8,8 +8,7 @@
 #include "malt-launcher.h"
 
 /* The start of a pool's worker: it is spawned, and runs the initializer, if there is one.  That
- * is done on the pools' thread, or where the pool's home is run for a backend that lives there,
- * or, where that stands still, on the thread that blocks there. */
+ * is done on the pools' thread, or where the pool's home is run for a backend that lives there. */
 
 /* One that has started, but not as it should, is stopped like others.  FALSE if there is
  * nothing to stop. */
@@ -71,8 +70,7 @@ finish_start (MaltPoolMember *self)
   g_autoptr (MaltWorker) worker = g_steal_pointer (&self->started);
   gboolean has_ended = FALSE;
 
-  if (MALT_WORKER_GET_CLASS (worker)->any_thread)
-    malt_worker_emit_in (worker, core->home);
+  malt_worker_emit_in (worker, core->home);
 
   g_mutex_lock (&core->lock);
   if (self->state != MALT_POOL_MEMBER_GONE)
@@ -182,9 +180,6 @@ start_cb (gpointer user_data)
 {
   MaltPoolMember *self = user_data;
   MaltPoolCore *core = self->core;
-  GMainContext *current = g_main_context_get_thread_default ();
-  gboolean is_pushed = current != malt_pool_get_context () && current != core->home &&
-                       !(current == NULL && core->home == g_main_context_default ());
   gboolean was_begun;
 
   g_mutex_lock (&core->lock);
@@ -195,13 +190,8 @@ start_cb (gpointer user_data)
     return G_SOURCE_REMOVE;
 
   /* A worker lives in the context that is the thread-default one. */
-  if (is_pushed)
-    g_main_context_push_thread_default (core->home);
   malt_launcher_spawn_async (core->options.launcher, self->start_cancellable, started_cb,
                              malt_pool_member_ref (self));
-  if (is_pushed)
-    g_main_context_pop_thread_default (core->home);
-
   return G_SOURCE_REMOVE;
 }
 
@@ -209,55 +199,7 @@ start_cb (gpointer user_data)
 void
 malt_pool_member_start (MaltPoolMember *self)
 {
-  MaltPoolCore *core = self->core;
+  g_autoptr (GMainContext) context = malt_pool_home_ref_start_context (self->core);
 
-  malt_pool_invoke (malt_pool_core_is_bound (core) ? core->home : malt_pool_get_context (),
-                    start_cb, self, (GDestroyNotify) malt_pool_member_unref);
-}
-
-/* Starts one that was found so, and gives it to the caller. */
-gboolean
-malt_pool_member_start_here (MaltPoolMember  *self,
-                             GCancellable    *cancellable,
-                             GError         **error)
-{
-  MaltPoolCore *core = self->core;
-  const MaltPoolOptions *options = &core->options;
-  GError *local_error = NULL;
-  gboolean is_there;
-
-  self->started = malt_launcher_spawn (core->options.launcher, cancellable, &local_error);
-  if (self->started != NULL && options->initializer != NULL)
-    {
-      g_autoptr (GVariant) value = malt_worker_remote_call_fetch (self->started, options->initializer,
-                                                                  options->initializer_arguments, NULL,
-                                                                  get_start_timeout (core), cancellable,
-                                                                  &local_error);
-
-      if (value == NULL)
-        local_error = new_initializer_error (self, local_error);
-    }
-  if (local_error != NULL)
-    {
-      g_propagate_error (error, g_error_copy (local_error));
-      fail_start (self, local_error);
-      return FALSE;
-    }
-
-  /* So that nobody else is given it. */
-  g_mutex_lock (&core->lock);
-  self->n_running++;
-  self->n_calls++;
-  core->n_running++;
-  g_mutex_unlock (&core->lock);
-  finish_start (self);
-
-  g_mutex_lock (&core->lock);
-  is_there = self->worker != NULL;
-  if (!is_there)
-    core->n_running--;
-  g_mutex_unlock (&core->lock);
-  if (!is_there)
-    g_propagate_error (error, malt_pool_core_new_closed_error (core));
-  return is_there;
+  malt_pool_invoke (context, start_cb, self, (GDestroyNotify) malt_pool_member_unref);
 }

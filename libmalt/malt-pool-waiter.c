@@ -89,6 +89,7 @@ unlist_locked (MaltPoolWaiter *self)
   self->is_listed = FALSE;
   self->is_done = TRUE;
   g_cond_signal (&self->cond);
+  malt_pool_home_wake_locked (self->core);
 }
 
 /* Something has changed: finds out who waits no more. */
@@ -211,13 +212,20 @@ malt_pool_waiter_run (MaltPoolCore     *core,
                       GCancellable     *cancellable,
                       GError          **error)
 {
+  MaltPoolBlocked *blocked = malt_pool_home_begin_blocking (core, 0);
   MaltPoolWaiter *self = waiter_begin (core, what, cancellable, NULL);
   gboolean went_well;
 
   g_mutex_lock (&core->lock);
   while (!self->is_done)
-    g_cond_wait (&self->cond, &core->lock);
+    {
+      if (blocked == NULL)
+        g_cond_wait (&self->cond, &core->lock);
+      else
+        malt_pool_home_wait (blocked, &core->lock);
+    }
   g_mutex_unlock (&core->lock);
+  malt_pool_home_end_blocking (core, blocked);
 
   if (self->cancelled_id != 0)
     g_cancellable_disconnect (cancellable, self->cancelled_id);

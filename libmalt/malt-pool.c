@@ -39,8 +39,8 @@
  * way keep the pool.  [method@Malt.Pool.shutdown] does it in order.
  *
  * Workers of a backend that lives in a main context are started in that in which the pool was
- * made.  A thread that runs it and blocks in a call waits for nobody else: it makes the call
- * with a worker that is busy, if none is idle and none can be started.
+ * made.  A thread that runs it and blocks in a call runs the backends meanwhile, and nothing else
+ * of that context.
  *
  * Since: 1.0
  */
@@ -331,8 +331,7 @@ malt_pool_wait_room_finish (MaltPool      *self,
  * at any time, from any thread, and more than once, also with other flags.
  *
  * Fails with `MALT_ERROR_TIMEOUT` if a worker could not be stopped, with
- * `G_IO_ERROR_CANCELLED`, and with `G_IO_ERROR_WOULD_BLOCK` if calls that are to be finished
- * need the main context that this thread runs, as those of some backends do.
+ * `G_IO_ERROR_CANCELLED`.
  *
  * Returns: whether all workers have ended; if not, @error is set
  *
@@ -352,9 +351,6 @@ malt_pool_shutdown (MaltPool               *self,
     return FALSE;
 
   malt_pool_core_close (self->core, flags);
-  if (malt_pool_core_is_at_home (self->core) && !malt_pool_core_stop_here (self->core, cancellable, error))
-    return FALSE;
-
   return malt_pool_waiter_run (self->core, MALT_POOL_WAITS_FOR_END, cancellable, error);
 }
 

@@ -308,7 +308,7 @@ malt_stop_run (MaltStop      *self,
       else
         {
           g_mutex_unlock (&priv->calls_lock);
-          malt_worker_run_blocked (self->worker, blocked);
+          malt_worker_class_run_blocked (MALT_WORKER_GET_CLASS (self->worker), blocked);
           g_mutex_lock (&priv->calls_lock);
         }
     }

@@ -225,14 +225,13 @@ malt_worker_begin_blocking (MaltWorker *self)
 
 /* One turn of that context. */
 void
-malt_worker_run_blocked (MaltWorker   *self,
-                         GMainContext *blocked)
+malt_worker_class_run_blocked (MaltWorkerClass *klass,
+                               GMainContext    *blocked)
 {
-  MaltWorkerClass *klass = MALT_WORKER_GET_CLASS (self);
   MaltCallLast last = malt_call_save_last ();
 
   if (klass->turned != NULL)
-    klass->turned (self);
+    klass->turned ();
   g_main_context_iteration (blocked, TRUE);
   malt_call_restore_last (last);
 }

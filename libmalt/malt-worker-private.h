@@ -101,8 +101,8 @@ void               malt_worker_wake                (MaltWorker   *self,
 void               malt_worker_await_in            (MaltWorker   *self,
                                                     GMainContext *context);
 GMainContext      *malt_worker_begin_blocking      (MaltWorker   *self);
-void               malt_worker_run_blocked         (MaltWorker   *self,
-                                                    GMainContext *blocked);
+void               malt_worker_class_run_blocked   (MaltWorkerClass *klass,
+                                                    GMainContext    *blocked);
 void               malt_worker_end_blocking        (MaltWorker   *self,
                                                     GMainContext *blocked);
 

@@ -386,7 +386,7 @@ malt_worker_takes_calls (MaltWorker *self)
 }
 
 /* Has signals emitted in another context than the one in which the worker was made, before
- * anybody can have connected to them.  Only for a backend that may be called on any thread. */
+ * anybody can have connected to them.  A backend that lives there lives there as before. */
 void
 malt_worker_emit_in (MaltWorker   *self,
                      GMainContext *context)
@@ -394,7 +394,6 @@ malt_worker_emit_in (MaltWorker   *self,
   MaltWorkerPrivate *priv = malt_worker_get_instance_private (self);
   g_autoptr (GMainContext) former G_GNUC_UNUSED = priv->context;
 
-  g_assert (MALT_WORKER_GET_CLASS (self)->any_thread);
   priv->context = g_main_context_ref (context);
 }
 

@@ -102,7 +102,7 @@ typedef void (* MaltHostFunction) (MaltRequest *request,
  *   [method@Malt.Request.return_withdrawn], and else leaves it alone; with %NULL for a
  *   request nothing happens.  Gives whether the worker can do such things; %NULL if none can.  Only with
  *   @any_thread, on any thread.
- * @turned: (skip): called on a thread that blocks in the context of the backend, before it waits
+ * @turned: (skip): called on a thread that blocks in the context of the backends, before it waits
  *   for what is next to be run there.  For languages that have something to do then, such as
  *   JavaScript what waits for promises.  Not with @any_thread.
  * @thread: (skip): the only thread on which workers of the class can be made, where its language
@@ -147,7 +147,7 @@ struct _MaltWorkerClass
                           GMainContext *context);
   gboolean (* take_back) (MaltWorker  *self,
                           MaltRequest *request);
-  void     (* turned)    (MaltWorker  *self);
+  void     (* turned)    (void);
   GThread    *thread;
 
   /*< private >*/

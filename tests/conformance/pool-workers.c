@@ -10,6 +10,7 @@
 #include "test-mark.h"
 #include "test-pool.h"
 #include "test-process.h"
+#include "test-thread.h"
 #include "test-watchdog.h"
 
 /* The workers of a pool: starts, deaths, retirement, the end of all of them. */
@@ -735,19 +736,19 @@ test_shutdown_drops (TestCase *self)
   Shutdown first = { 0 }, second = { 0 };
   TestPoolAnswer *runs, *waits;
   GError *error;
-  GThread *thread;
+  TestThread *thread;
 
   runs = start_endless (self, pool, cancellable);
   test_pool_await (pool, "n-running", 1);
   waits = start_endless (self, pool, NULL);
-  thread = g_thread_new ("call", blocking_thread, pool);
+  thread = test_thread_new ("call", blocking_thread, pool);
   test_pool_await (pool, "n-queued", 2);
 
   malt_pool_shutdown_async (pool, MALT_POOL_SHUTDOWN_FLAGS_NONE, NULL, shut_down_cb, &first);
   g_assert_cmpuint (malt_pool_get_n_queued (pool), ==, 2);
   malt_pool_shutdown_async (pool, MALT_POOL_SHUTDOWN_FLAGS_DROP_QUEUED, NULL, shut_down_cb, &second);
   test_pool_answer_fails (waits, G_IO_ERROR, G_IO_ERROR_CLOSED, "*before the call began");
-  error = g_thread_join (thread);
+  error = test_thread_join (thread);
   test_assert_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED, "*before the call began");
   g_assert_false (test_pool_answer_is_there (runs));
   g_assert_false (first.done);
@@ -821,15 +822,15 @@ test_shutdown_cancelled (TestCase *self)
   MaltPool *pool = test_pool_new (self, "launcher", self->launcher, WARM, "max-workers", 1, NULL);
   Shutdown shutdown = { 0 };
   TestPoolAnswer *runs;
-  GThread *thread;
+  TestThread *thread;
 
   runs = start_endless (self, pool, cancellable);
   test_pool_await (pool, "n-running", 1);
 
   malt_pool_shutdown_async (pool, MALT_POOL_SHUTDOWN_FLAGS_NONE, wait, shut_down_cb, &shutdown);
-  thread = g_thread_new ("cancel", cancel_thread, wait);
+  thread = test_thread_new ("cancel", cancel_thread, wait);
   g_assert_false (malt_pool_shutdown (pool, MALT_POOL_SHUTDOWN_FLAGS_NONE, wait, &error));
-  g_thread_join (thread);
+  test_thread_join (thread);
   test_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "*");
   while (!shutdown.done)
     g_main_context_iteration (NULL, TRUE);
@@ -894,17 +895,17 @@ test_shutdown_anywhen (TestCase *self)
     {
       Callers callers = { self, test_pool_new (self, "launcher", self->launcher, "max-workers", 2, NULL), 0 };
       g_autoptr (GError) error = NULL;
-      GThread *threads[4];
+      TestThread *threads[4];
 
       for (j = 0; j < G_N_ELEMENTS (threads); j++)
-        threads[j] = g_thread_new ("calls", calling_thread, &callers);
+        threads[j] = test_thread_new ("calls", calling_thread, &callers);
       if (i % 2 == 0)
         test_await (has_called, &callers.n_calls);
       g_assert_true (malt_pool_shutdown (callers.pool, (MaltPoolShutdownFlags) (i % 3), NULL, &error));
       g_assert_no_error (error);
       g_assert_cmpuint (malt_pool_get_n_workers (callers.pool), ==, 0);
       for (j = 0; j < G_N_ELEMENTS (threads); j++)
-        g_thread_join (threads[j]);
+        test_thread_join (threads[j]);
       g_assert_cmpuint (malt_pool_get_n_running (callers.pool), ==, 0);
       g_object_unref (callers.pool);
     }
@@ -943,11 +944,11 @@ test_killed_anywhen (TestCase *self)
   MaltPool *pool = test_pool_new (self, "launcher", self->launcher, "max-workers", 2, "calls-per-worker", 2,
                                   "retries", 100, "crash-limit", -1, NULL);
   Workers workers = { 0 };
-  GThread *thread;
+  TestThread *thread;
   guint n = 0;
 
   listen_to (&workers, pool);
-  thread = g_thread_new ("kills", killing_thread, &workers);
+  thread = test_thread_new ("kills", killing_thread, &workers);
   while (g_atomic_int_get (&workers.n_removed) < 10)
     {
       g_autoptr (GVariant) first = NULL;
@@ -962,7 +963,7 @@ test_killed_anywhen (TestCase *self)
       g_assert_no_error (error);
       n += 2;
     }
-  g_thread_join (thread);
+  test_thread_join (thread);
   g_assert_cmpuint (malt_pool_get_n_done (pool), ==, n);
   g_assert_cmpuint (malt_pool_get_n_failed (pool), ==, 0);
   test_pool_retire (pool);

@@ -6,6 +6,7 @@
 #include "test-case.h"
 #include "test-mark.h"
 #include "test-pool.h"
+#include "test-thread.h"
 #include "test-watchdog.h"
 
 /* Calls to a pool: who gets a worker when, and what becomes of those who wait. */
@@ -99,7 +100,6 @@ test_evaluation (TestCase *self)
 {
   g_autoptr (GError) error = NULL;
   MaltPool *pool = test_pool_new (self, "launcher", self->launcher, WARM, "max-workers", 1, NULL);
-  g_autoptr (GVariant) nothing = NULL;
   gboolean done = FALSE;
 
   test_assert_value (malt_pool_remote_eval_fetch (pool, NULL, "6 * 7", NONE, MALT_TIMEOUT_DEFAULT, NULL, &error),
@@ -111,8 +111,18 @@ test_evaluation (TestCase *self)
 
   g_assert_null (malt_pool_remote_eval_fetch (pool, NULL, test_case_source (self, "object()", "Symbol()"), NONE, MALT_TIMEOUT_DEFAULT, NULL, &error));
   test_assert_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "*");
-  nothing = malt_pool_remote_eval_fetch (pool, NULL, test_case_source (self, "object()", "Symbol()"), MALT_POOL_CALL_FLAGS_NO_VALUE,
-                                         MALT_TIMEOUT_DEFAULT, NULL, &error);
+  test_pool_retire (pool);
+}
+
+static void
+test_no_value (TestCase *self)
+{
+  g_autoptr (GError) error = NULL;
+  MaltPool *pool = test_pool_new (self, "launcher", self->launcher, WARM, "max-workers", 1, NULL);
+  g_autoptr (GVariant) nothing = NULL;
+
+  nothing = malt_pool_remote_eval_fetch (pool, NULL, test_case_source (self, "object()", "Symbol()"),
+                                         MALT_POOL_CALL_FLAGS_NO_VALUE, MALT_TIMEOUT_DEFAULT, NULL, &error);
   g_assert_no_error (error);
   g_assert_true (g_variant_is_of_type (nothing, G_VARIANT_TYPE ("mv")));
   test_pool_retire (pool);
@@ -372,7 +382,7 @@ test_bounded (TestCase *self)
   Caller caller = { self, pool, NULL, MALT_TIMEOUT_NONE, NULL, NULL };
   Caller waiter = { self, pool, NULL, 0, NULL, NULL };
   Room room = { 0 }, cancelled_room = { 0 };
-  GThread *thread, *waiting;
+  TestThread *thread, *waiting;
 
   g_assert_true (malt_pool_wait_room (pool, NULL, &error));
   g_assert_no_error (error);
@@ -386,12 +396,12 @@ test_bounded (TestCase *self)
   test_assert_error (error, G_IO_ERROR, G_IO_ERROR_BUSY, "*2 calls wait*");
 
   /* A thread waits as long as it takes. */
-  thread = g_thread_new ("add", add_thread, &caller);
+  thread = test_thread_new ("add", add_thread, &caller);
   test_pool_await (pool, "n-queued", 3);
 
   malt_pool_wait_room_async (pool, NULL, room_cb, &room);
   malt_pool_wait_room_async (pool, room_cancellable, room_cb, &cancelled_room);
-  waiting = g_thread_new ("room", room_thread, &waiter);
+  waiting = test_thread_new ("room", room_thread, &waiter);
   g_cancellable_cancel (room_cancellable);
   while (!cancelled_room.done)
     g_main_context_iteration (NULL, TRUE);
@@ -404,13 +414,13 @@ test_bounded (TestCase *self)
   while (!room.done)
     g_main_context_iteration (NULL, TRUE);
   g_assert_true (room.went_well);
-  g_assert_true (g_thread_join (waiting));
+  g_assert_true (test_thread_join (waiting));
   g_assert_no_error (waiter.error);
 
   g_cancellable_cancel (first_cancellable);
   expect_cancelled (first);
   expect_three (third);
-  g_thread_join (thread);
+  test_thread_join (thread);
   g_assert_no_error (caller.error);
   test_assert_value (caller.value, "int64 3");
 
@@ -525,18 +535,18 @@ test_cancelled (TestCase *self)
   MaltPool *pool = test_pool_new (self, "launcher", self->launcher, WARM, "max-workers", 1, NULL);
   Caller caller = { self, pool, cancellable, MALT_TIMEOUT_NONE, NULL, NULL };
   TestPoolAnswer *first, *second;
-  GThread *thread;
+  TestThread *thread;
 
   first = start_endless (self, pool, first_cancellable);
   test_pool_await (pool, "n-running", 1);
   second = start_endless (self, pool, cancellable);
-  thread = g_thread_new ("add", add_thread, &caller);
+  thread = test_thread_new ("add", add_thread, &caller);
   test_pool_await (pool, "n-queued", 2);
 
   /* In the queue: at once, whoever waits. */
   g_cancellable_cancel (cancellable);
   expect_cancelled (second);
-  g_thread_join (thread);
+  test_thread_join (thread);
   test_assert_error (caller.error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "*withdrawn before it started*");
   g_assert_cmpuint (malt_pool_get_n_queued (pool), ==, 0);
   g_assert_cmpuint (malt_pool_get_n_running (pool), ==, 1);
@@ -576,7 +586,7 @@ test_cancelled_anywhen (TestCase *self)
       g_autoptr (GCancellable) cancellable = g_cancellable_new ();
       g_autoptr (GError) error = NULL;
       g_autoptr (GVariant) value = NULL;
-      GThread *thread = g_thread_new ("cancel", cancel_thread, cancellable);
+      TestThread *thread = test_thread_new ("cancel", cancel_thread, cancellable);
 
       if (i % 2 == 0)
         value = malt_pool_remote_call_fetch (pool, test_case_function (self, "add"), two_numbers (1, 2), NULL, NONE,
@@ -586,7 +596,7 @@ test_cancelled_anywhen (TestCase *self)
                                                         NONE, MALT_TIMEOUT_NONE, cancellable), &error);
       if (value == NULL)
         g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
-      g_thread_join (thread);
+      test_thread_join (thread);
     }
   test_pool_assert_usable (self, pool);
   test_pool_retire (pool);
@@ -678,13 +688,13 @@ test_many_threads (TestCase *self)
 {
   MaltPool *pool = test_pool_new (self, "launcher", self->launcher, WARM, "max-workers", 3, "calls-per-worker", 2, NULL);
   Caller caller = { self, pool, NULL, 0, NULL, NULL };
-  GThread *threads[N_THREADS];
+  TestThread *threads[N_THREADS];
   gsize i;
 
   for (i = 0; i < N_THREADS; i++)
-    threads[i] = g_thread_new ("calls", i % 2 == 0 ? blocking_thread : async_thread, &caller);
+    threads[i] = test_thread_new ("calls", i % 2 == 0 ? blocking_thread : async_thread, &caller);
   for (i = 0; i < N_THREADS; i++)
-    g_thread_join (threads[i]);
+    test_thread_join (threads[i]);
 
   g_assert_cmpuint (malt_pool_get_n_done (pool), ==, N_THREADS * N_CALLS);
   g_assert_cmpuint (malt_pool_get_n_failed (pool), ==, 0);
@@ -906,7 +916,7 @@ test_map_cancelled (TestCase *self)
   for (blocking = FALSE; blocking <= TRUE; blocking++)
     {
       g_autoptr (GCancellable) cancellable = g_cancellable_new ();
-      GThread *thread = g_thread_new ("cancel", cancel_thread, cancellable);
+      TestThread *thread = test_thread_new ("cancel", cancel_thread, cancellable);
       GVariantBuilder builder;
       Told told;
       guint i;
@@ -916,7 +926,7 @@ test_map_cancelled (TestCase *self)
         g_variant_builder_add (&builder, "()");
       told = map_both_ways (pool, test_case_function (self, "later_never"), g_variant_builder_end (&builder), NONE,
                             cancellable, blocking);
-      g_thread_join (thread);
+      test_thread_join (thread);
       g_assert_cmpuint (told.n_told, ==, 50);
       test_assert_error (told.error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "50 of 50 items failed; item 0: *");
     }
@@ -970,16 +980,56 @@ test_at_home (TestCase *self)
   for (i = 0; i < G_N_ELEMENTS (answers); i++)
     expect_three (answers[i]);
 
-  /* Nobody has run what this call needs. */
+  /* Also of those that nobody has run before. */
   answers[0] = start_add (self, pool);
-  g_assert_false (malt_pool_shutdown (pool, MALT_POOL_SHUTDOWN_FLAGS_NONE, NULL, &error));
-  test_assert_error (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK, "*");
-  expect_three (answers[0]);
   g_assert_true (malt_pool_shutdown (pool, MALT_POOL_SHUTDOWN_FLAGS_NONE, NULL, &error));
   g_assert_no_error (error);
+  expect_three (answers[0]);
   g_assert_null (malt_pool_remote_call_fetch (pool, "add", two_numbers (1, 2), NULL, NONE, MALT_TIMEOUT_NONE, NULL,
                                               &error));
   test_assert_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED, "*");
+}
+
+/* It waits for its turn as others do, and what it waits for goes on. */
+static void
+test_turn_at_home (TestCase *self)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  g_autoptr (GError) error = NULL;
+  g_autoptr (MaltPool) pool = NULL;
+  TestPoolAnswer *answers[2];
+
+  if (!test_case_is (self, "mock"))
+    {
+      g_test_skip ("its workers do not live in a context");
+      return;
+    }
+
+  pool = g_object_new (MALT_TYPE_POOL, "launcher", self->launcher, "max-workers", 1, "queue-length", 1, NULL);
+  g_assert_true (malt_pool_remote_do (pool, "put", g_variant_new ("(s)", "this"), NULL, &error));
+  g_assert_no_error (error);
+  test_assert_value (test_pool_call (pool, "get", NULL), "'this'");
+
+  answers[0] = test_pool_start (pool, "later", two_numbers (20, 3), NONE, MALT_TIMEOUT_NONE, NULL);
+  g_assert_true (malt_pool_remote_do (pool, "put", g_variant_new ("(s)", "that"), NULL, &error));
+  g_assert_no_error (error);
+  g_assert_true (malt_pool_wait_room (pool, NULL, &error));
+  g_assert_no_error (error);
+  test_assert_value (test_pool_call (pool, "get", NULL), "'that'");
+  expect_three (answers[0]);
+
+  answers[0] = start_endless (self, pool, cancellable);
+  answers[1] = start_add (self, pool);
+  g_assert_null (malt_pool_remote_call_fetch (pool, "add", two_numbers (1, 2), NULL, NONE, 30, NULL, &error));
+  test_assert_error (error, MALT_ERROR, MALT_ERROR_TIMEOUT, "pool of mock workers *within 0.03 s*withdrawn*");
+  g_cancellable_cancel (cancellable);
+  test_pool_assert_usable (self, pool);
+  expect_cancelled (answers[0]);
+  expect_three (answers[1]);
+  g_assert_cmpuint (malt_pool_get_n_workers (pool), ==, 1);
+
+  g_assert_true (malt_pool_shutdown (pool, MALT_POOL_SHUTDOWN_FLAGS_NONE, NULL, &error));
+  g_assert_no_error (error);
 }
 
 /* A call that is made again does not wait there for a worker that only this thread could
@@ -1015,6 +1065,7 @@ main (int argc, char **argv)
 
   test_case_add_idle ("calls", TEST_NEEDS_NOTHING, test_calls);
   test_case_add_idle ("evaluation", TEST_NEEDS_EVAL, test_evaluation);
+  test_case_add_idle ("no-value", TEST_NEEDS_EVAL | TEST_NEEDS_UNWANTED, test_no_value);
   test_case_add_idle ("do", TEST_NEEDS_NOTHING, test_do);
   test_case_add_idle ("do-and-drop", TEST_NEEDS_QUEUE, test_do_and_drop);
   test_case_add_idle ("bad-input", TEST_NEEDS_NOTHING, test_bad_input);
@@ -1038,6 +1089,7 @@ main (int argc, char **argv)
   test_case_add_idle ("map-cancelled", TEST_NEEDS_NOTHING, test_map_cancelled);
   test_case_add_idle ("map-deadline", TEST_NEEDS_NOTHING, test_map_deadline);
   test_case_add_idle ("at-home", TEST_NEEDS_NOTHING, test_at_home);
+  test_case_add_idle ("turn-at-home", TEST_NEEDS_NOTHING, test_turn_at_home);
   test_case_add_idle ("retry-at-home", TEST_NEEDS_NOTHING, test_retry_at_home);
 
   return g_test_run ();

@@ -122,7 +122,7 @@ guarded_kill (MaltWorker *worker,
 }
 
 static void
-turned (MaltWorker *worker)
+turned (void)
 {
   if (!can_run ())
     return;
