@@ -394,7 +394,7 @@ ended_cb (MaltCall *call)
   if (self->is_joinable)
     forget_call (self);
 
-  if (core->options.calls_ahead > 0 && is_lost (&attempt, error))
+  if (malt_pool_member_takes_back (self->member) && is_lost (&attempt, error))
     {
       lose (self, &attempt, error);
       return;

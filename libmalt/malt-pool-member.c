@@ -77,6 +77,14 @@ malt_pool_member_get_worker (MaltPoolMember *self)
   return self->worker;
 }
 
+/* Whether one that was given to somebody may have calls that it has not begun, and numbers them in
+ * the order in which it begins with them.  If not, all that it has may have begun. */
+gboolean
+malt_pool_member_takes_back (MaltPoolMember *self)
+{
+  return self->takes_back;
+}
+
 /* Being chosen. */
 
 static void

@@ -43,7 +43,7 @@ struct _MaltPoolMember
   gint64              idle_since;
 
   /* The same; of one that can be given calls ahead. */
-  gboolean            takes_back;      /* what it has not begun */
+  gboolean            takes_back;      /* what it has not begun; immutable once it is READY */
   gint64              moved_at;        /* when it was last seen to begin with a call */
   gint64              usual_usec;      /* that a call takes; -1 if that is not known */
   gboolean            has_culprit;     /* one of its calls is known to have been its end */

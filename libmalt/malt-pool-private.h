@@ -162,6 +162,7 @@ MaltPoolMember *malt_pool_member_new_locked     (MaltPoolCore      *core);
 MaltPoolMember *malt_pool_member_ref            (MaltPoolMember    *self);
 void            malt_pool_member_unref          (MaltPoolMember    *self);
 MaltWorker     *malt_pool_member_get_worker     (MaltPoolMember    *self);
+gboolean        malt_pool_member_takes_back     (MaltPoolMember    *self);
 void            malt_pool_member_start          (MaltPoolMember    *self);
 void            malt_pool_member_stop           (MaltPoolMember    *self);
 gboolean        malt_pool_member_is_idle_locked (MaltPoolMember    *self);

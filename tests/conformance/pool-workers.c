@@ -273,7 +273,7 @@ test_crash_loop (TestCase *self)
   test_pool_answer_fails (waits[0], MALT_ERROR, MALT_ERROR_TERMINATED, "*");
   for (i = 1; i < 3; i++)
     test_pool_answer_fails (waits[i], MALT_ERROR, MALT_ERROR_START,
-                            "pool of process workers (*): more than 3 workers ended or did not start within 600 s, "
+                            "pool of * workers (*): more than 3 workers ended or did not start within 600 s, "
                             "so no more are started now; the last: *was killed by signal 11*");
   fail_call (self, pool, "add", NULL, NONE, MALT_ERROR, MALT_ERROR_START, "*more than 3 workers*");
   g_assert_cmpuint (malt_pool_get_n_restarts (pool), ==, 3);
