@@ -13,7 +13,8 @@ import System from 'system';
 
 /** What the worker inside is started with, as the worker itself was. */
 const OPTIONS = ['runtime', 'program', 'workingDirectory', 'environment', 'searchPath', 'stdout', 'stderr',
-    'startTimeout', 'cancelTimeout', 'interruptTimeout', 'maxValueSize', 'spinLimit', 'backendOptions', 'runtimeOptions'];
+    'startTimeout', 'cancelTimeout', 'interruptTimeout', 'killOnTimeout', 'maxValueSize', 'spinLimit',
+    'backendOptions', 'runtimeOptions'];
 
 /** @param {{[name: string]: any}} launcher */
 function copyOptions(launcher) {
@@ -64,7 +65,7 @@ export const ProxyWorker = GObject.registerClass(class ProxyWorker extends Malt.
         try {
             await this.forward(request);
         } catch (error) {
-            if (error instanceof Malt.TerminatedError || error instanceof Malt.ProtocolError)
+            if (this.inner.get_exit_info() || error instanceof Malt.TerminatedError || error instanceof Malt.ProtocolError)
                 this.end();
             else if (!request.is_done())
                 this.fail(request, error);

@@ -310,8 +310,8 @@ main (int argc, char **argv)
   test_case_add ("handles", TEST_NEEDS_PROCESS, test_handles);
   test_case_add ("dies-while-written", TEST_NEEDS_PROCESS, test_dies_while_written);
   test_case_add ("dies-while-written-blocking", TEST_NEEDS_PROCESS, test_dies_while_written_blocking);
-  test_case_add_idle ("no-descriptors", TEST_NEEDS_RUNTIME | TEST_NEEDS_MODULE, test_no_descriptors);
-  test_case_add_idle ("no-processes", TEST_NEEDS_RUNTIME | TEST_NEEDS_MODULE, test_no_processes);
+  test_case_add_idle ("no-descriptors", TEST_NEEDS_RUNTIME, test_no_descriptors);
+  test_case_add_idle ("no-processes", TEST_NEEDS_RUNTIME, test_no_processes);
 
   return g_test_run ();
 }

@@ -7,12 +7,13 @@
 #include "test-asserts.h"
 #include "test-case.h"
 #include "test-pool.h"
+#include "test-process.h"
+#include "test-thread.h"
 
 /* Calls that go on, for which threads may come to wait. */
 
 static GMainContext *attended;
 static GMutex lock;
-static GCond ended;
 
 /* What is heard of one. */
 typedef struct
@@ -57,13 +58,13 @@ hear (GVariant *value,
   self->value = value;
   self->error = error;
   self->thread = g_thread_self ();
-  g_cond_broadcast (&ended);
   g_mutex_unlock (&lock);
 }
 
 static gboolean
-is_heard (Hearing *self)
+is_heard (gpointer data)
 {
+  Hearing *self = data;
   gboolean heard;
 
   g_mutex_lock (&lock);
@@ -76,9 +77,8 @@ is_heard (Hearing *self)
 static void
 await (Hearing *self)
 {
+  test_await (is_heard, self);
   g_mutex_lock (&lock);
-  while (self->n == 0)
-    g_cond_wait (&ended, &lock);
   g_assert_cmpuint (self->n, ==, 1);
   g_mutex_unlock (&lock);
 }
@@ -225,13 +225,13 @@ test_wake (TestCase *self)
       Hearing hearing = { 0 };
       g_autoptr (MaltPending) pending = begin (self, "later", two (20, 1), NULL, &hearing);
       Wait wait = { .pending = pending };
-      GThread *thread = g_thread_new ("wait", wait_thread, &wait);
+      TestThread *thread = test_thread_new ("wait", wait_thread, &wait);
 
       if (i % 2 == 0)
         g_usleep (500);
       g_atomic_int_set (&wait.is_wanted, TRUE);
       malt_pending_wake (pending);
-      g_thread_join (thread);
+      test_thread_join (thread);
       g_assert_true (wait.is_over);
       assert_value (&hearing, "int64 1");
     }
@@ -244,16 +244,16 @@ test_several (TestCase *self)
   Hearing hearing = { 0 };
   g_autoptr (MaltPending) pending = begin (self, "later", two (20, 1), NULL, &hearing);
   Wait waits[4];
-  GThread *threads[G_N_ELEMENTS (waits)];
+  TestThread *threads[G_N_ELEMENTS (waits)];
   guint i;
 
   for (i = 0; i < G_N_ELEMENTS (waits); i++)
     {
       waits[i] = (Wait) { .pending = pending };
-      threads[i] = g_thread_new ("wait", wait_thread, &waits[i]);
+      threads[i] = test_thread_new ("wait", wait_thread, &waits[i]);
     }
   for (i = 0; i < G_N_ELEMENTS (waits); i++)
-    g_thread_join (threads[i]);
+    test_thread_join (threads[i]);
   assert_value (&hearing, "int64 1");
 }
 
@@ -321,10 +321,10 @@ test_death (TestCase *self)
   g_autoptr (MaltPending) pending = begin (self, "later_never", NULL, NULL, &hearing);
   g_autoptr (MaltPending) none = NULL;
   Wait wait = { .pending = pending };
-  GThread *thread = g_thread_new ("wait", wait_thread, &wait);
+  TestThread *thread = test_thread_new ("wait", wait_thread, &wait);
 
   malt_worker_kill (self->worker, SIGKILL);
-  g_thread_join (thread);
+  test_thread_join (thread);
   assert_error (&hearing, MALT_ERROR, MALT_ERROR_TERMINATED);
 
   while (malt_worker_is_running (self->worker))

@@ -9,6 +9,8 @@
 #include <malt.h>
 
 #include "test-case.h"
+#include "test-gjs-backend.h"
+#include "test-home.h"
 #include "test-mark.h"
 
 /* dying-manager VARIANT HOW
@@ -42,6 +44,8 @@ main (int argc, char **argv)
   GPtrArray *workers = g_ptr_array_new ();
   guint i;
 
+  if (test_case_is (&test, TEST_GJS_BACKEND))
+    test_gjs_backend_register ();
   test.launcher = test_case_new_launcher (test.variant);
 
   for (i = 0; i < N_WORKERS; i++)
@@ -50,7 +54,7 @@ main (int argc, char **argv)
       g_autofree char *mark = test_mark_new ();
 
       /* The last from a thread that ends: its worker outlives it, and only it. */
-      if (i == N_WORKERS - 1)
+      if (i == N_WORKERS - 1 && test_variant_cannot (test.variant, TEST_NEEDS_ANYWHERE) == NULL)
         test.worker = g_thread_join (g_thread_new ("starts", start_thread, &test));
       else
         test.worker = test_case_spawn (&test);
@@ -95,6 +99,7 @@ main (int argc, char **argv)
     {
       /* The idle one stops while nobody can take notice. */
       g_object_unref (workers->pdata[0]);
+      test_home_turn (); /* which collects it, where somebody has to */
       kill (getpid (), SIGSTOP);
     }
 

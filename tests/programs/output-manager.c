@@ -5,6 +5,7 @@
 #include <malt.h>
 
 #include "test-case.h"
+#include "test-gjs-backend.h"
 
 /* output-manager VARIANT MODE FUNCTION ARGUMENTS
  *
@@ -19,6 +20,9 @@ main (int argc, char **argv)
   MaltOutput mode = g_str_equal (argv[2], "inherit") ? MALT_OUTPUT_INHERIT
                   : g_str_equal (argv[2], "discard") ? MALT_OUTPUT_DISCARD
                   : MALT_OUTPUT_FORWARD;
+
+  if (test_case_is (&test, TEST_GJS_BACKEND))
+    test_gjs_backend_register ();
 
   arguments = g_variant_parse (NULL, argv[4], NULL, NULL, &error);
   g_assert_no_error (error);

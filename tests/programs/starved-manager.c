@@ -11,6 +11,7 @@
 
 #include "test-asserts.h"
 #include "test-case.h"
+#include "test-gjs-backend.h"
 
 /* starved-manager VARIANT RESOURCE
  *
@@ -83,6 +84,8 @@ main (int argc, char **argv)
   if (!descriptors && geteuid () == 0)
     become_nobody ();
 
+  if (test_case_is (&test, TEST_GJS_BACKEND))
+    test_gjs_backend_register ();
   test.launcher = test_case_new_launcher (test.variant);
   test.worker = test_case_spawn (&test);
   test_case_assert_usable (&test);

@@ -52,7 +52,6 @@ static const struct
   { "thread", NULL, TEST_NEEDS_CHANNELS, "the backend has no channels" },
   { "collecting", NULL, TEST_NEEDS_ANYWHERE, "JavaScript makes its workers on the one thread that it has" },
   { "collecting", NULL, TEST_NEEDS_FREE, "calls of other threads go by the thread that runs JavaScript" },
-  { "collecting", NULL, TEST_NEEDS_MODULE, "the backend is registered in the program of the test only" },
   { "collecting", NULL, TEST_NEEDS_UNWANTED, "the backend asks for each value, as there are no other promises" },
   { "collecting", NULL, TEST_NEEDS_HOST, "the backend lets no code call functions of the program" },
   { "collecting", NULL, TEST_NEEDS_NO_CHANNELS, "the worker has channels" },

@@ -31,9 +31,8 @@ typedef enum
   TEST_NEEDS_SEVERAL     = 1 << 18, /* code of one worker runs while that of another waits */
   TEST_NEEDS_ANYWHERE    = 1 << 19, /* workers can be made on any thread */
   TEST_NEEDS_UNWANTED    = 1 << 20, /* a value that nobody wants does not leave the worker */
-  TEST_NEEDS_MODULE      = 1 << 21, /* the backend is there in any program */
-  TEST_NEEDS_FREE        = 1 << 22, /* calls of other threads do not need the one of the test */
-  TEST_NEEDS_PROGRESS    = 1 << 23, /* its code can say how far it has got */
+  TEST_NEEDS_FREE        = 1 << 21, /* calls of other threads do not need the one of the test */
+  TEST_NEEDS_PROGRESS    = 1 << 22, /* its code can say how far it has got */
 } TestNeeds;
 
 typedef struct

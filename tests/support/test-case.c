@@ -268,6 +268,16 @@ brings_language (const char *backend)
   return g_str_equal (backend, TEST_PYTHON_BACKEND) || g_str_equal (backend, TEST_GJS_BACKEND);
 }
 
+/* Whether this program is to test it. */
+gboolean
+test_case_is_tested (const TestVariant *variant)
+{
+  if (only_backend != NULL)
+    return g_str_equal (only_backend, variant->backend);
+
+  return !brings_language (variant->backend);
+}
+
 static void
 add (const char   *name,
      TestNeeds     needs,
@@ -281,8 +291,7 @@ add (const char   *name,
       g_autofree char *path = NULL;
       Registration *registration;
 
-      if (!g_str_equal (only_backend != NULL ? only_backend : test_variants[i].backend, test_variants[i].backend) ||
-          (only_backend == NULL && brings_language (test_variants[i].backend)))
+      if (!test_case_is_tested (&test_variants[i]))
         continue;
 
       registration = g_new (Registration, 1);

@@ -23,6 +23,8 @@ typedef void (* TestCaseFunc) (TestCase *self);
 void          test_case_init          (int            *argc,
                                        char         ***argv,
                                        const char     *subject);
+gboolean      test_case_is_tested     (const TestVariant
+                                                      *variant);
 void          test_case_add           (const char     *name,
                                        TestNeeds       needs,
                                        TestCaseFunc    func);
