@@ -32,6 +32,7 @@ static const char * const inherited[] = {
 static const char * const inherited_for_workers[] = {
   "MALT_DEBUG",
   "MALT_MODULE_PATH",
+  "MALT_POLL",
   "MALT_RING",
   "MALT_SPIN",
 };

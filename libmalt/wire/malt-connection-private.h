@@ -7,12 +7,13 @@
 #include "malt-frame.h"
 #include "malt-id-table.h"
 #include "malt-large-value.h"
+#include "malt-listener.h"
 #include "malt-message.h"
 
 G_BEGIN_DECLS
 
-/* A connection is in six files: its life in malt-connection.c, the data road in
- * malt-connection-read.c and -write.c, what a worker says of its own accord in
+/* A connection is in seven files: its life in malt-connection.c, the data road in
+ * malt-connection-read.c, -listen.c and -write.c, what a worker says of its own accord in
  * malt-connection-host.c, channels in malt-connection-channels.c, the control road in
  * malt-connection-control.c.  See the first of them on how it works. */
 
@@ -71,11 +72,11 @@ struct _MaltConnection
   GHashTable         *host_calls;     /* id → MaltRequest, not owned: those that are not answered */
   gsize               host_size;      /* bytes of the arguments of large ones */
   guint               n_answers;      /* to such, in `output` */
-  gpointer            listener;       /* the MaltReplySource that reads at all times, not owned */
+  MaltListener       *constant;       /* the one that listens at all times, not owned */
   GQueue              output;         /* the same, to be written */
   gsize               output_size;    /* bytes in it */
-  GPtrArray          *reply_sources;  /* of MaltReplySource */
-  GSource            *poller;         /* the one of them that polls, not owned; none once the
+  GPtrArray          *listeners;      /* of MaltListener: the contexts that await something */
+  MaltListener       *poller;         /* the one of them that polls, not owned; none once the
                                          connection is lost and closed */
   guint               n_awaited;      /* in all of them together */
   GHashTable         *channels;       /* id → the link of a channel, owned; NULL before there is one */
@@ -112,13 +113,10 @@ gboolean  malt_connection_take_reply            (MaltConnection   *self,
                                                  gconstpointer     data,
                                                  GBytes           *body,
                                                  GError          **error);
-void      malt_connection_await_reply_locked    (MaltConnection   *self,
-                                                 MaltRequest      *request);
-void      malt_connection_await_locked          (MaltConnection   *self,
-                                                 GMainContext     *context,
-                                                 gboolean          is_attended);
-void      malt_connection_forget_locked         (MaltConnection   *self,
-                                                 GMainContext     *context);
+gboolean  malt_connection_take_role_locked      (MaltConnection   *self,
+                                                 gboolean          is_readable);
+void      malt_connection_read_in_role          (MaltConnection   *self);
+gboolean  malt_connection_spin_in_role          (MaltConnection   *self);
 gboolean  malt_connection_wait_for              (MaltConnection   *self,
                                                  const gint       *done,
                                                  gint64            deadline,
@@ -132,10 +130,32 @@ void      malt_connection_drain                 (MaltConnection   *self);
 void      malt_connection_wake_waiter_of        (MaltConnection   *self,
                                                  MaltRequest      *request);
 void      malt_connection_wake_reader           (MaltConnection   *self);
-void      malt_connection_listen_locked         (MaltConnection   *self);
 
 MaltRequest *malt_connection_ref_unfinished     (MaltConnection   *self,
                                                  guint64           id);
+
+/* Listening, in main contexts. */
+void      malt_connection_await_reply_locked    (MaltConnection   *self,
+                                                 MaltRequest      *request);
+void      malt_connection_await_locked          (MaltConnection   *self,
+                                                 GMainContext     *context,
+                                                 gboolean          is_attended);
+void      malt_connection_forget_locked         (MaltConnection   *self,
+                                                 GMainContext     *context);
+void      malt_connection_listen_locked         (MaltConnection   *self);
+void      malt_connection_wake_sleeper_locked   (MaltConnection   *self);
+void      malt_connection_wake_listeners        (MaltConnection   *self);
+
+/* What a listener calls when its context turns. */
+gboolean  malt_connection_prepare               (MaltConnection   *self,
+                                                 MaltListener     *listener);
+void      malt_connection_check                 (MaltConnection   *self,
+                                                 MaltListener     *listener,
+                                                 gboolean          is_readable);
+void      malt_connection_stop_polling          (MaltConnection   *self,
+                                                 MaltListener     *listener);
+void      malt_connection_forget_idle           (MaltConnection   *self,
+                                                 MaltListener     *listener);
 
 /* What the worker says of its own accord. */
 gboolean  malt_connection_take_said             (MaltConnection   *self,

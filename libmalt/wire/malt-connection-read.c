@@ -25,72 +25,6 @@ typedef struct
   GCond        cond;
 } Waiter;
 
-/* The source of a main context in which results are awaited.
- *
- * While there are any it wants to poll the data road; but if all such contexts did, each
- * reply would wake them all.  So one of those that sleep is the poller.  It gives that up
- * when it wakes, because nobody knows what its context does then, and wakes another one
- * that sleeps to take its place.
- *
- * Where calls are mostly waited for by threads that have come to do so, their replies are read
- * by these, and the context sleeps through.  To wake it for each call, only because something is
- * awaited there again, would cost more than the call: so a context that is sure to be run stays
- * the poller meanwhile.  The transport need not tell it of anything until there is something to
- * await.
- *
- * It reads when it is prepared, where a reply is there already or soon, and when it is
- * checked; it is never dispatched.  A context that wakes does not check what is of lower
- * priority than a source that is ready, so a source of the usual priority could miss that
- * its context is awake, for good if its loop ends there; and one of the highest priority
- * that is never ready holds nobody up. */
-#define REPLY_SOURCE_PRIORITY G_MININT
-
-typedef struct
-{
-  GSource         source;
-  MaltConnection *connection;
-  GMainContext   *context;            /* not owned, but kept by what is awaited in it */
-  GPollFD         poll_fd;            /* owned by the context's thread */
-
-  /* Guarded by the connection's lock. */
-  guint           n_awaited;
-  gboolean        is_asleep;          /* or will be soon */
-  gboolean        is_attended;        /* its context is run always */
-  gboolean        stays;              /* it polls also while nothing is awaited, as something was
-                                         since it woke last */
-} MaltReplySource;
-
-static MaltReplySource *
-find_reply_source_locked (MaltConnection *self,
-                          GMainContext   *context)
-{
-  guint i;
-
-  for (i = 0; i < self->reply_sources->len; i++)
-    {
-      GSource *source = g_ptr_array_index (self->reply_sources, i);
-
-      if (!g_source_is_destroyed (source) && ((MaltReplySource *) source)->context == context)
-        return (MaltReplySource *) source;
-    }
-
-  return NULL;
-}
-
-/* Something that was awaited in the context is there; %NULL if that was in none. */
-void
-malt_connection_forget_locked (MaltConnection *self,
-                               GMainContext   *context)
-{
-  MaltReplySource *source = context != NULL ? find_reply_source_locked (self, context) : NULL;
-
-  if (source != NULL && source->n_awaited > 0)
-    {
-      source->n_awaited--;
-      self->n_awaited--;
-    }
-}
-
 /* Once the request is done: whoever waits for it looks whether it is after having said that
  * he waits. */
 void
@@ -158,9 +92,9 @@ malt_connection_wake_waiter_for (MaltConnection *self,
 /* The reader's role. */
 
 /* @is_readable: the transport's descriptor is, or may be. */
-static gboolean
-take_role_locked (MaltConnection *self,
-                  gboolean        is_readable)
+gboolean
+malt_connection_take_role_locked (MaltConnection *self,
+                                  gboolean        is_readable)
 {
   if (self->reading || self->lost || self->generation != malt_fork_get_generation ())
     return FALSE;
@@ -170,43 +104,6 @@ take_role_locked (MaltConnection *self,
   g_atomic_int_set (&self->has_more, FALSE);
   malt_transport_disarm (self->transport, is_readable);
   return TRUE;
-}
-
-/* Has a context that sleeps look whether it should poll now. */
-static void
-wake_sleeper_locked (MaltConnection *self)
-{
-  guint i;
-
-  for (i = 0; i < self->reply_sources->len; i++)
-    {
-      MaltReplySource *source = g_ptr_array_index (self->reply_sources, i);
-
-      if (source->is_asleep && source->n_awaited > 0)
-        {
-          g_main_context_wakeup (source->context);
-          return;
-        }
-    }
-}
-
-/* Nobody has the role, and somebody sleeps who polls the descriptor: sees to it that it
- * tells him. */
-void
-malt_connection_listen_locked (MaltConnection *self)
-{
-  MaltReplySource *poller = (MaltReplySource *) self->poller;
-
-  if (self->reading || self->lost || ((poller == NULL || self->n_awaited == 0) && self->stopping_source == NULL))
-    return;
-  if (!malt_transport_arm (self->transport))
-    return;
-
-  g_atomic_int_set (&self->has_more, TRUE);
-  if (poller != NULL && (poller->n_awaited > 0 || poller->is_attended)) /* else its context may be gone */
-    g_main_context_wakeup (poller->context);
-  if (self->stopping_source != NULL)
-    g_source_set_ready_time (self->stopping_source, 0);
 }
 
 /* Nobody has the role: hands it to a thread that waits, or sees to it that those who sleep
@@ -227,7 +124,7 @@ offer_role_locked (MaltConnection *self)
 
   malt_connection_listen_locked (self);
   if (self->poller == NULL)
-    wake_sleeper_locked (self);
+    malt_connection_wake_sleeper_locked (self);
 }
 
 static gboolean
@@ -431,24 +328,6 @@ read_replies (MaltConnection  *self,
   return MALT_IO_DONE;
 }
 
-/* Lets the contexts that await results know that there is more to read than the
- * descriptor tells. */
-static void
-wake_contexts (MaltConnection *self)
-{
-  guint i;
-
-  g_mutex_lock (&self->lock);
-  for (i = 0; i < self->reply_sources->len; i++)
-    {
-      MaltReplySource *source = g_ptr_array_index (self->reply_sources, i);
-
-      if (source->n_awaited > 0 && !g_main_context_is_owner (source->context))
-        g_main_context_wakeup (source->context);
-    }
-  g_mutex_unlock (&self->lock);
-}
-
 /* Gives the reader's role back, and the connection up if it is of no more use. */
 static void
 finish_read (MaltConnection *self,
@@ -471,10 +350,35 @@ finish_read (MaltConnection *self,
   g_atomic_int_set (&self->has_more, has_more);
   give_role_back (self);
   if (has_more)
-    wake_contexts (self);
+    malt_connection_wake_listeners (self);
 
   if (lost)
     malt_connection_lose (self, io == MALT_IO_FAILED ? error->message : NULL);
+}
+
+/* Reads the work of one dispatch, in the reader's role, which is given back. */
+void
+malt_connection_read_in_role (MaltConnection *self)
+{
+  g_autoptr (GError) error = NULL;
+  MaltIo io = read_replies (self, NULL, &error);
+
+  finish_read (self, io, error);
+}
+
+/* The same if something is there, or comes within the short time for which it pays to wait for it
+ * awake.  Gives whether there was. */
+gboolean
+malt_connection_spin_in_role (MaltConnection *self)
+{
+  if (malt_transport_spin (self->transport))
+    {
+      malt_connection_read_in_role (self);
+      return TRUE;
+    }
+
+  finish_read (self, MALT_IO_AGAIN, NULL);
+  return FALSE;
 }
 
 /* Work of one dispatch each. */
@@ -490,7 +394,7 @@ read_turns (MaltConnection *self,
   MaltIo io;
 
   g_mutex_lock (&self->lock);
-  has_role = take_role_locked (self, TRUE);
+  has_role = malt_connection_take_role_locked (self, TRUE);
   self->read_due |= is_due && self->reading && !has_role;
   g_mutex_unlock (&self->lock);
   if (!has_role)
@@ -538,7 +442,7 @@ malt_connection_drain (MaltConnection *self)
   self->closing = TRUE;
   while (self->reading)
     g_cond_wait (&self->role_free, &self->lock);
-  has_role = take_role_locked (self, FALSE);
+  has_role = malt_connection_take_role_locked (self, FALSE);
   g_mutex_unlock (&self->lock);
   if (!has_role)
     return;
@@ -618,7 +522,7 @@ malt_connection_wait (MaltConnection *self,
       g_autoptr (GError) error = NULL;
       MaltIo io;
 
-      if (!take_role_locked (self, FALSE))
+      if (!malt_connection_take_role_locked (self, FALSE))
         {
           has_waited = TRUE;
           await_role_locked (self, &link, deadline);
@@ -718,7 +622,7 @@ malt_connection_wait_for (MaltConnection  *self,
       g_autoptr (GError) failure = NULL;
       MaltIo io;
 
-      if (!take_role_locked (self, FALSE))
+      if (!malt_connection_take_role_locked (self, FALSE))
         {
           await_role_locked (self, &link, deadline);
           in_time = malt_deadline_time_left (deadline) != 0;
@@ -768,231 +672,4 @@ malt_connection_wake (MaltConnection *self)
     g_cond_signal (&((Waiter *) link->data)->cond);
   wake_reader_locked (self);
   g_mutex_unlock (&self->lock);
-}
-
-/* Main contexts. */
-
-static gboolean
-is_waiting_locked (MaltReplySource *self)
-{
-  return self->n_awaited > 0 && !self->connection->reading && !self->connection->lost;
-}
-
-/* Reads in the reader's role, which is given back. */
-static void
-read_in_context (MaltReplySource *self)
-{
-  g_autoptr (MaltConnection) connection = malt_connection_ref (self->connection);
-  g_autoptr (GError) error = NULL;
-  MaltIo io = read_replies (connection, NULL, &error);
-
-  finish_read (connection, io, error);
-}
-
-/* Whether a reply is there, or comes within the short time for which it pays to wait for it
- * awake.  Gives back the reader's role. */
-static gboolean
-spin_in_context (MaltReplySource *self)
-{
-  if (malt_transport_spin (self->connection->transport))
-    {
-      read_in_context (self);
-      return TRUE;
-    }
-
-  finish_read (self->connection, MALT_IO_AGAIN, NULL);
-  return FALSE;
-}
-
-/* Becomes the poller, if nobody is, and sees to it that he is told. */
-static void
-poll_locked (MaltReplySource *self)
-{
-  MaltConnection *connection = self->connection;
-  GSource *source = &self->source;
-
-  if (connection->poller == NULL || g_source_is_destroyed (connection->poller))
-    connection->poller = source;
-  if (is_waiting_locked (self) && malt_transport_arm (connection->transport))
-    g_atomic_int_set (&connection->has_more, TRUE);
-}
-
-static gboolean
-reply_source_prepare (GSource *source,
-                      int     *timeout)
-{
-  MaltReplySource *self = (MaltReplySource *) source;
-  MaltConnection *connection = self->connection;
-  gboolean has_read = FALSE;
-
-  g_mutex_lock (&connection->lock);
-  if (is_waiting_locked (self) && !g_atomic_int_get (&connection->has_more) &&
-      connection->transport->klass->spin != NULL && take_role_locked (connection, FALSE))
-    {
-      g_mutex_unlock (&connection->lock);
-      has_read = spin_in_context (self);
-      g_mutex_lock (&connection->lock);
-    }
-
-  /* What was read is delivered in this turn of the context, which does not sleep. */
-  if (!has_read && (is_waiting_locked (self) || (self->stays && !connection->lost)))
-    poll_locked (self);
-  *timeout = has_read || (self->n_awaited > 0 && g_atomic_int_get (&connection->has_more)) ? 0 : -1;
-  self->poll_fd.events = connection->poller == source ? G_IO_IN : 0;
-  self->is_asleep = !has_read;
-  if (self->n_awaited == 0)
-    self->stays = FALSE;
-  g_mutex_unlock (&connection->lock);
-
-  return FALSE;
-}
-
-/* The source's context is awake: somebody else should poll. */
-static void
-stop_polling_locked (MaltConnection *self,
-                     GSource        *source)
-{
-  if (self->poller != source)
-    return;
-
-  self->poller = NULL;
-  if (!self->reading)
-    wake_sleeper_locked (self);
-}
-
-static gboolean
-reply_source_check (GSource *source)
-{
-  MaltReplySource *self = (MaltReplySource *) source;
-  MaltConnection *connection = self->connection;
-  gboolean is_readable = (self->poll_fd.revents & (G_IO_IN | G_IO_HUP | G_IO_ERR)) != 0;
-  gboolean has_role;
-
-  g_mutex_lock (&connection->lock);
-  self->is_asleep = FALSE;
-  has_role = (is_readable || (self->n_awaited > 0 && g_atomic_int_get (&connection->has_more))) &&
-             take_role_locked (connection, is_readable);
-  stop_polling_locked (connection, source);
-  g_mutex_unlock (&connection->lock);
-
-  if (has_role)
-    read_in_context (self);
-
-  return FALSE;
-}
-
-static void
-reply_source_finalize (GSource *source)
-{
-  malt_connection_unref (((MaltReplySource *) source)->connection);
-}
-
-static GSourceFuncs reply_source_funcs = {
-  .prepare = reply_source_prepare,
-  .check = reply_source_check,
-  .finalize = reply_source_finalize,
-};
-
-static MaltReplySource *
-add_reply_source_locked (MaltConnection *self,
-                         GMainContext   *context)
-{
-  GSource *source = g_source_new (&reply_source_funcs, sizeof (MaltReplySource));
-  MaltReplySource *reply_source = (MaltReplySource *) source;
-  guint i;
-
-  /* Contexts come and go; those that are gone have destroyed their sources. */
-  for (i = self->reply_sources->len; i > 0; i--)
-    {
-      GSource *gone = g_ptr_array_index (self->reply_sources, i - 1);
-
-      if (!g_source_is_destroyed (gone))
-        continue;
-      stop_polling_locked (self, gone);
-      g_ptr_array_remove_index_fast (self->reply_sources, i - 1);
-    }
-
-  g_source_set_static_name (source, "[malt] replies");
-  g_source_set_priority (source, REPLY_SOURCE_PRIORITY);
-  reply_source->connection = malt_connection_ref (self);
-  reply_source->context = context;
-  reply_source->poll_fd.fd = self->transport->fd;
-  g_source_add_poll (source, &reply_source->poll_fd);
-  g_source_attach (source, context);
-  g_ptr_array_add (self->reply_sources, source);
-
-  return reply_source;
-}
-
-/* Sees to it that the main context, in which one more thing is awaited, reads. */
-void
-malt_connection_await_locked (MaltConnection *self,
-                              GMainContext   *context,
-                              gboolean        is_attended)
-{
-  MaltReplySource *source;
-
-  if (context == NULL || self->lost)
-    return;
-
-  source = find_reply_source_locked (self, context);
-  if (source == NULL)
-    source = add_reply_source_locked (self, context);
-
-  self->n_awaited++;
-  source->is_attended |= is_attended;
-  source->stays |= is_attended && self->transport->klass->arm != NULL; /* else it is told always */
-  if (source->n_awaited++ > 0)
-    return;
-
-  /* A context that runs in another thread may be asleep without our descriptor. */
-  if (source->is_asleep && self->poller == &source->source)
-    malt_connection_listen_locked (self);
-  else if (!g_main_context_is_owner (context))
-    g_main_context_wakeup (context);
-}
-
-/* Has a main context read at all times, also when no reply is awaited there. */
-void
-malt_connection_listen (MaltConnection *self,
-                        GMainContext   *context)
-{
-  MaltReplySource *source;
-
-  g_mutex_lock (&self->lock);
-  if (self->listener == NULL && !self->lost)
-    {
-      source = find_reply_source_locked (self, context);
-      if (source == NULL)
-        source = add_reply_source_locked (self, context);
-      source->n_awaited++;
-      self->n_awaited++;
-      self->listener = source;
-      if (!g_main_context_is_owner (context))
-        g_main_context_wakeup (context);
-    }
-  g_mutex_unlock (&self->lock);
-}
-
-/* The context is about to go. */
-void
-malt_connection_unlisten (MaltConnection *self)
-{
-  MaltReplySource *source;
-
-  g_mutex_lock (&self->lock);
-  source = g_steal_pointer (&self->listener);
-  if (source != NULL)
-    {
-      source->n_awaited--;
-      self->n_awaited--;
-    }
-  g_mutex_unlock (&self->lock);
-}
-
-void
-malt_connection_await_reply_locked (MaltConnection *self,
-                                    MaltRequest    *request)
-{
-  malt_connection_await_locked (self, malt_request_get_context (request), malt_request_is_attended (request));
 }

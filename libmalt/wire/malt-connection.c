@@ -26,14 +26,27 @@
  * the order in which they were submitted.
  *
  * Reading.  One thread at a time has the reader's role (`reading`): a thread in
- * malt_connection_wait(), or a main context that awaits a result, through its
- * MaltReplySource.  The reader completes whatever arrives, for everybody; completing
+ * malt_connection_wait(), or a main context that awaits a result, as a MaltListener.
+ * The reader completes whatever arrives, for everybody; completing
  * a request runs no foreign code, so that the role is never held for long by anyone
  * who is not just waiting.  A thread that leaves hands the role on to another one.
  *
  * No thread of the library's own is needed for a reply to arrive.  The library
  * context reads only the control road, and the data road once the worker is asked to stop,
  * has gone or is dead. */
+
+static void
+drop_listener (gpointer listener)
+{
+  malt_listener_detach (listener);
+  malt_listener_unref (listener);
+}
+
+static GPtrArray *
+new_listeners (void)
+{
+  return g_ptr_array_new_with_free_func (drop_listener);
+}
 
 /* Nothing more can come from the worker; @reason is %NULL if it did nothing wrong that a
  * reader could see.  A breach of the protocol is noted before anybody can find that the connection
@@ -50,8 +63,8 @@ malt_connection_lose (MaltConnection *self,
   if (self->breach == NULL)
     self->breach = g_strdup (reason);
   reason = self->breach;
-  for (i = 0; i < self->reply_sources->len; i++)
-    g_source_destroy (g_ptr_array_index (self->reply_sources, i));
+  for (i = 0; i < self->listeners->len; i++)
+    malt_listener_detach (g_ptr_array_index (self->listeners, i));
   if (self->stopping_source != NULL)
     g_source_destroy (self->stopping_source);
   lost_data = g_steal_pointer (&self->lost_data);
@@ -86,7 +99,8 @@ close_descriptors (MaltConnection *self)
 void
 malt_connection_close (MaltConnection *self)
 {
-  g_autoptr (GPtrArray) sources = NULL;
+  g_autoptr (GPtrArray) sources = g_ptr_array_new_with_free_func ((GDestroyNotify) g_source_unref);
+  g_autoptr (GPtrArray) listeners = NULL;
   guint i;
 
   /* Wakes a reader that waits, and keeps a surviving child of the worker from
@@ -100,9 +114,9 @@ malt_connection_close (MaltConnection *self)
   g_mutex_lock (&self->lock);
   self->lost = self->closed = TRUE;
   self->poller = NULL;
-  self->listener = NULL;
-  sources = g_steal_pointer (&self->reply_sources);
-  self->reply_sources = g_ptr_array_new_with_free_func ((GDestroyNotify) g_source_unref);
+  self->constant = NULL;
+  listeners = g_steal_pointer (&self->listeners);
+  self->listeners = new_listeners ();
   if (self->control_source != NULL)
     g_ptr_array_add (sources, g_steal_pointer (&self->control_source));
   if (self->stopping_source != NULL)
@@ -217,7 +231,7 @@ malt_connection_new (MaltTransport      *transport,
   self->host_calls = g_hash_table_new (NULL, NULL);
   self->cancelled = g_hash_table_new (NULL, NULL);
   self->unwanted = g_hash_table_new_full (NULL, NULL, g_object_unref, NULL);
-  self->reply_sources = g_ptr_array_new_with_free_func ((GDestroyNotify) g_source_unref);
+  self->listeners = new_listeners ();
 
   malt_connection_watch_control (self);
   malt_connection_watch_room (self);
@@ -267,7 +281,7 @@ malt_connection_unref (MaltConnection *self)
   g_clear_pointer (&self->host_calls, g_hash_table_unref);
   g_clear_pointer (&self->cancelled, g_hash_table_unref);
   g_clear_pointer (&self->unwanted, g_hash_table_unref);
-  g_clear_pointer (&self->reply_sources, g_ptr_array_unref);
+  g_clear_pointer (&self->listeners, g_ptr_array_unref);
   g_clear_pointer (&self->control_output, g_byte_array_unref);
   malt_transport_free (self->transport);
   malt_transport_free (self->control);

@@ -58,7 +58,11 @@ ROWS = {row.name: row for row in [
     Row('many_sync_cpu_10_us', '… 10 workers', ('malt-native', 'many_sync_cpu_1_us')),
     Row('many_sync_cpu_100_us', '… 100 workers', ('malt-native', 'many_sync_cpu_1_us')),
     Row('many_sync_cpu_1000_us', '… 1,000 workers', ('malt-native', 'many_sync_cpu_1_us')),
-    Row('many_async_cpu_1_us', "manager's CPU an asynchronous call, 1 worker"),
+    Row('many_in_turn_cpu_1_us', "manager's CPU an asynchronous call in turn, 1 worker"),
+    Row('many_in_turn_cpu_10_us', '… 10 workers', ('malt-native', 'many_in_turn_cpu_1_us')),
+    Row('many_in_turn_cpu_100_us', '… 100 workers', ('malt-native', 'many_in_turn_cpu_1_us')),
+    Row('many_in_turn_cpu_1000_us', '… 1,000 workers', ('malt-native', 'many_in_turn_cpu_1_us')),
+    Row('many_async_cpu_1_us', "manager's CPU an asynchronous call, all at once, 1 worker"),
     Row('many_async_cpu_10_us', '… 10 workers', ('malt-native', 'many_async_cpu_1_us')),
     Row('many_async_cpu_100_us', '… 100 workers', ('malt-native', 'many_async_cpu_1_us')),
     Row('many_async_cpu_1000_us', '… 1,000 workers', ('malt-native', 'many_async_cpu_1_us')),
@@ -171,7 +175,7 @@ AIMS = {
     ('malt-python', 'idle_manager_wakeups_hz'): Value(0),
     ('malt-python', 'idle_worker_wakeups_hz'): Value(0),
     **{('malt-native', f'many_{kind}_cpu_{n}_us'): Sum((1.2, ('malt-native', f'many_{kind}_cpu_1_us')))
-       for kind in ('sync', 'async') for n in (10, 100, 1000)},
+       for kind in ('sync', 'in_turn', 'async') for n in (10, 100, 1000)},
 }
 
 

@@ -27,7 +27,11 @@
 /* For longer than it takes to fall asleep, also in slow motion. */
 #define PAUSE_USEC 1000
 
+/* So many that a main context does not poll them all itself. */
+#define N_OTHERS 24
+
 static MaltWorker *worker;
+static MaltWorker *others[N_OTHERS];
 static const char *function = "bench-functions:nothing";
 static gboolean pauses;
 
@@ -79,7 +83,7 @@ called_cb (GObject      *object,
            gpointer      user_data)
 {
   g_autoptr (GError) error = NULL;
-  g_autoptr (GVariant) value G_GNUC_UNUSED = malt_worker_remote_call_finish (worker, result, &error);
+  g_autoptr (GVariant) value G_GNUC_UNUSED = malt_worker_remote_call_finish (MALT_WORKER (object), result, &error);
 
   check (error);
   pending--;
@@ -104,6 +108,19 @@ static void
 call_single (guint n)
 {
   call_in_flight (n, 1);
+}
+
+/* While the context listens to many others as well. */
+static void
+call_among_others (guint n)
+{
+  guint i;
+
+  for (i = 0; i < N_OTHERS; i++)
+    malt_worker_remote_call_async (others[i], "bench-functions:late", NULL, NULL, -1, NULL, called_cb, NULL);
+  for (pending = N_OTHERS; pending > 0; )
+    g_main_context_iteration (NULL, TRUE);
+  call_single (n);
 }
 
 static void
@@ -182,6 +199,7 @@ kinds[] =
   { "blocking", call_blocking },
   { "introspected", call_introspected },
   { "single", call_single },
+  { "among-others", call_among_others },
   { "pipelined", call_pipelined },
   { "forgotten", call_and_forget },
   { "fetch", fetch_large },
@@ -246,18 +264,21 @@ print_counts (void)
   fflush (stdout);
 }
 
-static void
+static MaltWorker *
 start (const char *program)
 {
   const char *search_path[] = { g_getenv ("MALT_GUARD_MODULES"), NULL };
   g_autoptr (MaltLauncher) launcher = malt_launcher_new ("process", "native");
   g_autoptr (GError) error = NULL;
+  MaltWorker *self;
 
   malt_launcher_set_search_path (launcher, search_path);
   if (program != NULL)
     malt_launcher_set_program (launcher, program);
-  worker = malt_launcher_spawn (launcher, NULL, &error);
+  self = malt_launcher_spawn (launcher, NULL, &error);
   check (error);
+
+  return self;
 }
 
 int
@@ -286,7 +307,9 @@ main (int    argc,
 
   if (late)
     function = "bench-functions:late";
-  start (program);
+  worker = start (program);
+  for (i = 0; g_str_equal (argv[1], "among-others") && i < N_OTHERS; i++)
+    others[i] = start (NULL);
   for (i = 0; i < G_N_ELEMENTS (kinds); i++)
     {
       if (g_str_equal (argv[1], kinds[i].name))

@@ -38,7 +38,7 @@ NUMBERS = {
 }
 
 # Whether one side is asleep already when it is its turn would be chance.
-ASLEEP = ('blocking', 'single')
+ASLEEP = ('blocking', 'single', 'among-others')
 
 # What guard-calls takes for large.
 SIZES = {'fetch': 1_000_000, 'send': 1_000_000, 'fetch-huge': 40_000_000, 'send-huge': 40_000_000}
