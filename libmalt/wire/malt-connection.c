@@ -100,7 +100,7 @@ void
 malt_connection_close (MaltConnection *self)
 {
   g_autoptr (GPtrArray) sources = g_ptr_array_new_with_free_func ((GDestroyNotify) g_source_unref);
-  g_autoptr (GPtrArray) listeners = NULL;
+  GPtrArray *listeners;
   guint i;
 
   /* Wakes a reader that waits, and keeps a surviving child of the worker from
@@ -129,6 +129,7 @@ malt_connection_close (MaltConnection *self)
 
   for (i = 0; i < sources->len; i++)
     g_source_destroy (g_ptr_array_index (sources, i));
+  g_clear_pointer (&listeners, g_ptr_array_unref);
   malt_connection_drop_host_calls (self);
   close_descriptors (self);
 }
