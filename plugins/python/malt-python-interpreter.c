@@ -4,6 +4,7 @@
 
 #include <signal.h>
 
+#include "malt-python-nudge.h"
 #include "malt-python-output.h"
 
 /* The interpreter of the process, and the serving thread's place in it.
@@ -133,6 +134,7 @@ prepare_signals (void)
   signal (SIGINT, SIG_DFL);
   sigemptyset (&set);
   sigaddset (&set, SIGINT);
+  malt_python_nudge_prepare ();
   pthread_sigmask (SIG_UNBLOCK, &set, NULL);
 }
 

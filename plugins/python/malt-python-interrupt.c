@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "malt-python-nudge.h"
 #include "malt-python-task.h"
 
 /* Interrupts and cancellation, which come from other threads.
@@ -295,7 +296,10 @@ signal_locked (MaltPython *self)
       self->shield_hit = self->shielded;
       self->signalled |= !self->shielded;
       if (!self->shielded)
-        pthread_kill (self->thread, SIGINT);
+        {
+          pthread_kill (self->thread, SIGINT);
+          malt_python_nudge_begin_locked (self);
+        }
       break_wait_locked (self);
       return;
     }

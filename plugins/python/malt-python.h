@@ -61,6 +61,7 @@ struct _MaltPython
   gint64         background_since; /* when background began to run last, monotonic */
   guint64        step;         /* counts what has run, to tell one from the next */
   gboolean       signalled;    /* an interrupt was sent into what runs now */
+  guint          nudge_usec;   /* until the next nudge, or 0 if there is to be none */
   gboolean       shielded;     /* none may be sent now */
   gboolean       shield_hit;   /* but one was to be */
   GHashTable    *tasks;        /* MaltRequest → MaltPythonTask (owned): suspended coroutines */

@@ -124,20 +124,34 @@ test_tight_loop (TestCase *self)
 }
 
 static void
-test_sleep (TestCase *self)
+interrupt_sleep (TestCase   *self,
+                 const char *function)
 {
   g_autoptr (GError) error = NULL;
   guint i;
 
   for (i = 0; i < 3; i++)
     {
-      TestAnswer *answer = test_case_start (self, "sleep_on", MALT_TIMEOUT_NONE, NULL);
+      TestAnswer *answer = test_case_start (self, function, MALT_TIMEOUT_NONE, NULL);
 
       malt_worker_interrupt (self->worker);
       g_assert_null (test_answer_wait (answer, &error));
       assert_interrupted (error);
       test_case_assert_usable (self);
     }
+}
+
+static void
+test_sleep (TestCase *self)
+{
+  interrupt_sleep (self, "sleep_on");
+}
+
+/* It comes just before the system call, and after the last look at whether one has come. */
+static void
+test_sleep_late (TestCase *self)
+{
+  interrupt_sleep (self, "sleep_late");
 }
 
 /* Code that catches it goes on, and is broken off by the next. */
@@ -237,6 +251,7 @@ main (int argc, char **argv)
   test_case_add ("ten-at-once", TEST_NEEDS_QUEUE, test_ten_at_once);
   test_case_add ("tight-loop", TEST_NEEDS_BREAKABLE, test_tight_loop);
   test_case_add ("sleep", TEST_NEEDS_BREAKABLE | TEST_NEEDS_WAKEABLE, test_sleep);
+  test_case_add ("sleep-late", TEST_NEEDS_BREAKABLE | TEST_NEEDS_WAKEABLE, test_sleep_late);
   test_case_add ("caught", TEST_NEEDS_BREAKABLE, test_caught);
   test_case_add ("idle", TEST_NEEDS_NOTHING, test_idle);
   test_case_add ("race", TEST_NEEDS_NOTHING, test_race);

@@ -2,6 +2,7 @@
 """The functions of the conformance suite, for Python workers."""
 
 import asyncio
+import collections
 import itertools
 import os
 import pathlib
@@ -73,6 +74,13 @@ def spin(mark):
 def sleep_on(mark):
     pathlib.Path(mark).touch()
     time.sleep(1_000_000)
+
+
+def sleep_late(mark):
+    """Sleeps after something else for which it leaves no time between to raise an exception."""
+    pathlib.Path(mark).touch()
+    late = itertools.islice(itertools.repeat(1_000_000), 20_000_000, None)
+    collections.deque(map(time.sleep, late), maxlen=0)
 
 
 def catch(mark):
