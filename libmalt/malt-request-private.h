@@ -60,7 +60,6 @@ guint64      malt_request_get_serial    (MaltRequest           *self);
 /* Drops a reference, as g_object_unref() does; for whoever may well have the last one, as
  * the request is then kept for the next call. */
 void         malt_request_release       (MaltRequest           *self);
-gboolean     malt_request_has_runtime   (MaltRequest           *self);
 gboolean     malt_request_is_disposing  (MaltRequest           *self);
 
 /* For the responder of one that was finished with a channel. */

@@ -64,6 +64,7 @@ struct _MaltRequest
   /* Atomic. */
   MaltRuntime          *runtime;   /* which handles it, until it is finished */
   gint                  state;
+  gint                  begun;
   gint                  interrupted;
   gint                  deferred;
   gint                  withdrawn;
@@ -287,7 +288,7 @@ malt_request_new (MaltRequestKind  kind,
       self->responder = NULL;
       self->allocator = NULL;
       self->state = STATE_PENDING;
-      self->interrupted = self->deferred = self->withdrawn = FALSE;
+      self->begun = self->interrupted = self->deferred = self->withdrawn = FALSE;
       self->steps = 0;
       self->id = 0;
       self->is_host_call = FALSE;
@@ -455,13 +456,6 @@ guint64
 malt_request_get_serial (MaltRequest *self)
 {
   return self->serial;
-}
-
-/* Whether a runtime has begun with it, and has not finished it. */
-gboolean
-malt_request_has_runtime (MaltRequest *self)
-{
-  return g_atomic_pointer_get (&self->runtime) != NULL;
 }
 
 /* Lets the caller go: from now on the request is done, and an answer is dropped.  The
@@ -789,6 +783,44 @@ malt_request_is_done (MaltRequest *self)
   g_return_val_if_fail (is_request (self), TRUE);
 
   return g_atomic_int_get (&self->state) != STATE_PENDING;
+}
+
+/**
+ * malt_request_set_begun:
+ * @self: a request
+ *
+ * Says that the runtime knows of the request: from now on [method@Malt.Runtime.interrupt]
+ * without a request finds it, if it is what executes.  For a runtime whose `handle` executes
+ * code; until it says so, and while `handle` has not returned, an interrupt names the request.
+ * On the serving thread; does not block.
+ *
+ * Since: 1.0
+ */
+void
+malt_request_set_begun (MaltRequest *self)
+{
+  g_return_if_fail (is_request (self));
+
+  g_atomic_int_set (&self->begun, TRUE);
+}
+
+/**
+ * malt_request_has_begun:
+ * @self: a request
+ *
+ * Whether a runtime knows of the request, and has not finished it: see
+ * [method@Malt.Request.set_begun].  On any thread.
+ *
+ * Returns: whether it has begun
+ *
+ * Since: 1.0
+ */
+gboolean
+malt_request_has_begun (MaltRequest *self)
+{
+  g_return_val_if_fail (is_request (self), FALSE);
+
+  return g_atomic_int_get (&self->begun) && g_atomic_pointer_get (&self->runtime) != NULL;
 }
 
 /**

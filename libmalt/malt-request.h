@@ -61,6 +61,10 @@ void              malt_request_set_id           (MaltRequest      *self,
 MALT_AVAILABLE_IN_1_0
 gboolean          malt_request_is_done          (MaltRequest      *self);
 MALT_AVAILABLE_IN_1_0
+void              malt_request_set_begun        (MaltRequest      *self);
+MALT_AVAILABLE_IN_1_0
+gboolean          malt_request_has_begun        (MaltRequest      *self);
+MALT_AVAILABLE_IN_1_0
 void              malt_request_interrupt        (MaltRequest      *self);
 MALT_AVAILABLE_IN_1_0
 gboolean          malt_request_is_interrupted   (MaltRequest      *self);

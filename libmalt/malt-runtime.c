@@ -209,7 +209,10 @@ keep_current (MaltRuntimePrivate *priv)
   g_mutex_lock (&priv->lock);
   current = g_atomic_pointer_get (&priv->current);
   if (current != 0 && exchange_current (priv, current, 0))
-    g_ptr_array_add (priv->unfinished, GSIZE_TO_POINTER (current));
+    {
+      g_ptr_array_add (priv->unfinished, GSIZE_TO_POINTER (current));
+      malt_request_set_begun (GSIZE_TO_POINTER (current));
+    }
   g_mutex_unlock (&priv->lock);
 }
 

@@ -156,7 +156,7 @@ interrupt (MaltService     *self,
     return;
 
   /* The one that is on its way to the runtime is not yet among what runs there. */
-  if (is_for_any && up_to_date && malt_request_has_runtime (request))
+  if (is_for_any && up_to_date && malt_request_has_begun (request))
     malt_runtime_interrupt (self->runtime, NULL);
   else
     malt_runtime_interrupt (self->runtime, request);
@@ -177,7 +177,7 @@ stop (MaltService *self)
 
   /* The one that is on its way to the runtime is not yet among what runs there. */
   request = ref_latest_unfinished (self, G_MAXUINT64);
-  if (request != NULL && !malt_request_has_runtime (request))
+  if (request != NULL && !malt_request_has_begun (request))
     malt_runtime_interrupt (self->runtime, request);
   malt_runtime_interrupt (self->runtime, NULL);
 }

@@ -155,16 +155,43 @@ malt_inprocess_server_cancel (MaltInprocessServer *self,
   leave (self);
 }
 
+/* Gives what the thread is about to begin, or if nothing is under way takes the latest out of
+ * the queue. */
+static void
+find_early_locked (MaltInprocessServer  *self,
+                   MaltRequest         **next,
+                   MaltRequest         **queued)
+{
+  if (self->current != NULL && !malt_request_is_done (self->current))
+    *next = !malt_request_has_begun (self->current) ? g_object_ref (self->current) : NULL;
+  else if (self->runtime != NULL && !malt_runtime_has_unfinished (self->runtime))
+    *queued = g_queue_pop_tail (&self->queue);
+}
+
 void
 malt_inprocess_server_interrupt (MaltInprocessServer *self,
                                  MaltRequest         *request)
 {
-  MaltRuntime *runtime = enter (self);
+  g_autoptr (MaltRequest) next = NULL;
+  g_autoptr (MaltRequest) queued = NULL;
+  MaltRuntime *runtime;
 
+  g_mutex_lock (&self->lock);
+  if (request == NULL)
+    find_early_locked (self, &next, &queued);
+  else if (g_queue_remove (&self->queue, request))
+    queued = request;
+  g_mutex_unlock (&self->lock);
+
+  if (queued != NULL)
+    malt_request_return_new_error (queued, MALT_ERROR, MALT_ERROR_INTERRUPTED,
+                                   "the request was interrupted before it started");
+
+  runtime = queued == NULL ? enter (self) : NULL;
   if (runtime == NULL)
     return;
 
-  malt_runtime_interrupt (runtime, request);
+  malt_runtime_interrupt (runtime, next != NULL ? next : request);
   leave (self);
 }
 

@@ -111,6 +111,7 @@ malt_gjs_handle (MaltGjs     *self,
   else
     {
       malt_gjs_source_begin (self);
+      malt_request_set_begun (request);
       malt_gjs_run_request (self, request);
     }
 

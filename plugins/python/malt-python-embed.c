@@ -164,6 +164,7 @@ malt_python_handle (MaltPython  *self,
     }
 
   g_atomic_int_set (&self->arriving, TRUE);
+  malt_request_set_begun (request);
   malt_python_gil_take (self);
   malt_python_check_signals ();
   awaits = run_request (self, request, &answer);

@@ -72,6 +72,30 @@ test_spin (TestCase *self)
   test_case_assert_usable (self);
 }
 
+/* At once: whether the worker has heard of the call by then or not. */
+static void
+test_early (TestCase *self)
+{
+  guint i;
+
+  test_case_assert_usable (self); /* so that nothing is broken off while it is loaded */
+
+  for (i = 0; i < 50; i++)
+    {
+      g_autoptr (GError) error = NULL;
+      g_autofree char *mark = test_mark_new ();
+      TestAnswer *answer;
+
+      answer = test_answer_call (self->worker, test_case_function (self, "spin"), g_variant_new ("(s)", mark),
+                                 MALT_TIMEOUT_NONE, NULL);
+      malt_worker_interrupt (self->worker);
+      g_assert_null (test_answer_wait (answer, &error));
+      assert_interrupted (error);
+    }
+
+  test_case_assert_usable (self);
+}
+
 static void
 test_ten_in_a_row (TestCase *self)
 {
@@ -247,6 +271,7 @@ main (int argc, char **argv)
   test_case_add ("waiting", TEST_NEEDS_NOTHING, test_waiting);
   test_case_add ("latest", TEST_NEEDS_NOTHING, test_latest);
   test_case_add ("spin", TEST_NEEDS_QUEUE, test_spin);
+  test_case_add ("early", TEST_NEEDS_QUEUE, test_early);
   test_case_add ("ten-in-a-row", TEST_NEEDS_QUEUE, test_ten_in_a_row);
   test_case_add ("ten-at-once", TEST_NEEDS_QUEUE, test_ten_at_once);
   test_case_add ("tight-loop", TEST_NEEDS_BREAKABLE, test_tight_loop);
