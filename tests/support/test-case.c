@@ -6,6 +6,7 @@
 
 #include "mock-worker.h"
 #include "test-asserts.h"
+#include "test-collect.h"
 #include "test-gjs-backend.h"
 #include "test-home.h"
 #include "test-mark.h"
@@ -256,7 +257,10 @@ run (gconstpointer data)
   registration->func (&self);
 
   if (self.worker != NULL)
-    test_case_retire (self.worker);
+    {
+      test_collect_garbage (self.worker, self.variant->backend, self.variant->runtime);
+      test_case_retire (self.worker);
+    }
   g_object_unref (self.launcher);
   test_watchdog_stop ();
 }

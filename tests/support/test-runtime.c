@@ -2,6 +2,9 @@
 
 #include "test-runtime.h"
 
+#include "test-case.h"
+#include "test-collect.h"
+
 MaltWorker *test_runtime_worker;
 const char *test_runtime_backend;
 
@@ -26,7 +29,8 @@ run (gconstpointer data)
   test_runtime_worker = malt_launcher_spawn (launcher, NULL, &error);
   g_assert_no_error (error);
   self->func ();
-  g_clear_object (&test_runtime_worker);
+  test_collect_garbage (test_runtime_worker, self->backend, self->runtime);
+  test_case_retire (g_steal_pointer (&test_runtime_worker));
 }
 
 /* Adds a test that is run with a worker of either kind.  @options are the runtime's, in
