@@ -44,6 +44,19 @@ malt_worker_is_alive (MaltWorker *self)
   return g_atomic_int_get (&priv->state) != MALT_WORKER_STOPPED;
 }
 
+/* Whoever runs the home may have been told that he could not run that context, and could not know
+ * what it waits for now. */
+static void
+leave_context (MaltWorker *self)
+{
+  MaltWorkerPrivate *priv = malt_worker_get_private (self);
+
+  malt_backend_context_leave (priv->backend_context);
+  if (!g_main_context_is_owner (malt_backend_context_peek (priv->backend_context)) &&
+      !g_main_context_is_owner (priv->context))
+    g_main_context_wakeup (priv->context);
+}
+
 static gboolean
 invoke_cb (gpointer user_data)
 {
@@ -87,7 +100,7 @@ invoke_cb (gpointer user_data)
       break;
     }
   if (is_inside)
-    malt_backend_context_leave (context);
+    leave_context (invoke->worker);
   malt_call_restore_last (last);
 
   return G_SOURCE_REMOVE;

@@ -68,6 +68,68 @@ expect_fetched (gint64      msec,
   g_assert_no_error (error);
 }
 
+static GThread *runner;
+static gint is_ended; /* atomic */
+
+static gpointer
+run_thread (gpointer data)
+{
+  while (!g_atomic_int_get (&is_ended))
+    g_main_context_iteration (NULL, TRUE);
+
+  return NULL;
+}
+
+static gboolean
+started_cb (gpointer request)
+{
+  malt_request_return_value (request, NULL);
+  return G_SOURCE_REMOVE;
+}
+
+/* Whoever runs the home sees meanwhile that there is a backend, and that he cannot run it. */
+static void
+start_slowly (MaltWorker  *self,
+              MaltRequest *request)
+{
+  g_autoptr (GSource) source = g_timeout_source_new (1);
+
+  runner = g_thread_new ("runs", run_thread, NULL);
+  g_usleep (50000);
+  g_source_set_callback (source, started_cb, g_object_ref (request), g_object_unref);
+  g_source_attach (source, g_main_context_get_thread_default ());
+}
+
+static void
+spawned_cb (GObject      *source,
+            GAsyncResult *result,
+            gpointer      user_data)
+{
+  g_autoptr (GError) error = NULL;
+
+  worker = malt_launcher_spawn_finish (MALT_LAUNCHER (source), result, &error);
+  g_assert_no_error (error);
+  g_atomic_int_set (&is_ended, TRUE);
+}
+
+/* A worker that is made on one thread, in a context that another one runs, which waits for what the
+ * backend begins.  It has to be the first one of its home. */
+static void
+test_run_by_another_thread (void)
+{
+  g_autoptr (MaltLauncher) launcher = malt_launcher_new ("mock", NULL);
+  MaltWorkerClass *klass = g_type_class_ref (MOCK_TYPE_WORKER);
+  void (* start) (MaltWorker *self, MaltRequest *request) = klass->start;
+
+  klass->start = start_slowly;
+  malt_launcher_spawn_async (launcher, NULL, spawned_cb, NULL);
+  g_thread_join (runner);
+  klass->start = start;
+  expect_fetched (1, 9, "int64 9");
+  stop ();
+  g_type_class_unref (klass);
+}
+
 /* What a backend has begun while the thread ran its main loop is run while it blocks, and the
  * other way round. */
 static void
@@ -240,6 +302,7 @@ main (int argc, char **argv)
   g_assert_no_error (error);
   test_watchdog_start ();
 
+  g_test_add_func ("/backend-home/run-by-another-thread", test_run_by_another_thread);
   g_test_add_func ("/backend-home/begun-elsewhere", test_begun_elsewhere);
   g_test_add_func ("/backend-home/served", test_served);
   g_test_add_func ("/backend-home/calls-served", test_calls_served);
