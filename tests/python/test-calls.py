@@ -6,6 +6,7 @@ import gc
 import math
 import pathlib
 import pickle
+import subprocess
 import sys
 import threading
 import unittest
@@ -51,6 +52,8 @@ class Workers(unittest.TestCase):
         for keywords, error, pattern in (
                 ({'colour': 'red'}, TypeError, "no option 'colour'"),
                 ({'stdout': 'nowhere'}, ValueError, "the option 'stdout': 'nowhere' is none of"),
+                ({'stderr': 9}, ValueError, "the option 'stderr': 9 is none of forward, pipe,"),
+                ({'stdout': subprocess.PIPE}, ValueError, "the option 'stdout': -1 is none of"),
                 ({'runtime': 5}, TypeError, "the option 'runtime': 5 is no text"),
                 ({'environment': 5}, TypeError, "the option 'environment': 5 is no list of texts"),
                 ({'search_path': '/tmp'}, TypeError, "the option 'search_path': '/tmp' is no list of texts"),

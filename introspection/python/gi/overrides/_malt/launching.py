@@ -8,13 +8,15 @@ import os
 from gi.repository import GLib, GObject, Malt
 
 
+_OUTPUTS = {name: getattr(Malt.Output, name.upper()) for name in ('forward', 'pipe', 'discard', 'inherit', 'signal')}
+
+
 def _to_output(value):
     """A Malt.Output, also by its name."""
     if isinstance(value, str):
-        try:
-            return getattr(Malt.Output, value.upper())
-        except AttributeError:
-            raise ValueError(f'{value!r} is none of forward, pipe, discard, inherit, signal') from None
+        value = _OUTPUTS.get(value.lower(), value)
+    if value not in _OUTPUTS.values():
+        raise ValueError(f'{value!r} is none of {", ".join(_OUTPUTS)}')
     return value
 
 
