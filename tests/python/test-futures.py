@@ -16,7 +16,7 @@ import weakref
 
 from gi.repository import Gio, GLib
 
-from binding import PATIENCE, Malt, WorkerTest, interrupts_python, run_python
+from binding import PATIENCE, Malt, WorkerTest, interrupts_python, run_in_thread, run_python
 
 
 class Futures(WorkerTest):
@@ -260,6 +260,24 @@ class Futures(WorkerTest):
         self.assertEqual(self.worker.call('abs', -1), 1)
 
     @interrupts_python
+    @interrupts_python
+    def test_callbacks_of_what_is_cancelled(self):
+        future, values = self.worker.submit('time.sleep', 600), queue.SimpleQueue()
+
+        def called_back(future):
+            # Neither the worker nor other threads wait for this.
+            values.put(self.worker.call('abs', -3))
+            values.put(run_in_thread(future.cancelled))
+
+        future.add_done_callback(called_back)
+        thread = threading.Thread(target=future.cancel, daemon=True)
+        thread.start()
+        self.assertEqual(values.get(timeout=PATIENCE), 3)
+        self.assertTrue(values.get(timeout=PATIENCE))
+        thread.join()
+        self.assertTrue(future.cancel())
+        self.assertTrue(values.empty())
+
     def test_cancel_what_has_not_begun(self):
         self.worker.eval('begun = []')
         first = self.worker.submit_eval('import time; time.sleep(600)')

@@ -39,8 +39,7 @@ class Future(futures.Future):
     def _malt_set_exception(self, exception):
         """None says that it was dropped from the queue."""
         if exception is None:
-            if concurrent.futures.Future.cancel(self):
-                self.set_running_or_notify_cancel()
+            self.cancel()
         else:
             super()._malt_set_exception(exception)
 

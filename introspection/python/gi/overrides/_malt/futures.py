@@ -5,7 +5,7 @@
 import atexit
 import concurrent.futures
 import threading
-from concurrent.futures._base import CANCELLED, FINISHED, PENDING
+from concurrent.futures._base import CANCELLED, FINISHED, PENDING, RUNNING
 
 from . import _native
 
@@ -36,14 +36,20 @@ class Future(concurrent.futures.Future):
 
     def cancel(self):
         with self._condition:
-            if not super().cancel():
+            if self._state in (RUNNING, FINISHED):
                 return False
-            if self._state == CANCELLED:
+            is_first = self._state == PENDING
+            if is_first:
+                self._state = CANCELLED
                 # So that wait() and as_completed() know.
                 self.set_running_or_notify_cancel()
+                self._condition.notify_all()
             call, self._malt_call = self._malt_call, None
         if call is not None:
             call.cancel()
+        # They may wait for something.
+        if is_first:
+            self._invoke_callbacks()
         return True
 
     def running(self):
