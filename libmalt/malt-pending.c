@@ -337,7 +337,8 @@ malt_pool_remote_eval_begin (MaltPool          *self,
  *   [method@Malt.Pending.wake] is called
  *
  * Waits until the call has ended and its function has been told on this thread, reading the
- * worker's answers meanwhile, those to others too.
+ * worker's answers meanwhile, those to others too.  The function of a pool's call that has a
+ * cancellable is told in the context all the same, a little later.
  *
  * Blocks the calling thread; runs no main loop, and no foreign code.
  *
