@@ -252,14 +252,47 @@ typedef struct
   guint64      step;
 } Raise;
 
-static gpointer
-raise_thread (gpointer data)
+/* Whether the serving thread is just where Python locks what it imports.  Broken off there it may
+ * keep a lock for which all imports of the program wait.  GIL held. */
+static gboolean
+is_importing (MaltPython *self)
 {
-  g_autofree Raise *raise_ = data;
+  PyObject *function = PySys_GetObject ("_current_frames");
+  g_autoptr (PyObject) frames = function != NULL ? PyObject_CallNoArgs (function) : NULL;
+  g_autoptr (PyObject) ident = PyLong_FromUnsignedLong (self->thread_ident);
+  g_autoptr (PyObject) code = NULL;
+  g_autoptr (PyObject) name = NULL;
+  PyObject *frame = NULL;
+
+  if (frames != NULL && ident != NULL)
+    frame = PyDict_GetItemWithError (frames, ident);
+  if (frame != NULL)
+    code = PyObject_GetAttrString (frame, "f_code");
+  if (code != NULL)
+    name = PyObject_GetAttrString (code, "co_filename");
+  PyErr_Clear ();
+
+  return name != NULL && PyUnicode_Check (name) &&
+         PyUnicode_CompareWithASCIIString (name, "<frozen importlib._bootstrap>") == 0;
+}
+
+/* FALSE if that cannot be done just now.  GIL held. */
+static gboolean
+try_to_raise (Raise *raise_)
+{
   MaltPython *self = raise_->python;
-  PyGILState_STATE gil_state = PyGILState_Ensure ();
+  gboolean is_held_up = is_importing (self);
 
   g_mutex_lock (&self->lock);
+  is_held_up = is_held_up && self->running != NULL && self->step == raise_->step && !self->shielded;
+  if (is_held_up)
+    {
+      g_mutex_unlock (&self->lock);
+      return FALSE;
+    }
+
+  if (self->raising == raise_->step)
+    self->raising = 0;
   if (self->running != NULL && self->step == raise_->step)
     {
       g_atomic_int_set (&self->running->interrupted, TRUE);
@@ -275,6 +308,25 @@ raise_thread (gpointer data)
       malt_python_task_ask_locked (self, raise_->request, TRUE);
     }
   g_mutex_unlock (&self->lock);
+
+  return TRUE;
+}
+
+/* How long it waits for an import to get on, of which nobody tells. */
+#define IMPORT_USEC 1000
+
+static gpointer
+raise_thread (gpointer data)
+{
+  g_autofree Raise *raise_ = data;
+  PyGILState_STATE gil_state = PyGILState_Ensure ();
+
+  while (!try_to_raise (raise_))
+    {
+      Py_BEGIN_ALLOW_THREADS
+      g_usleep (IMPORT_USEC);
+      Py_END_ALLOW_THREADS
+    }
 
   PyGILState_Release (gil_state);
 
@@ -304,6 +356,9 @@ signal_locked (MaltPython *self)
       return;
     }
 
+  if (self->raising == self->step)
+    return;
+
   raise_ = g_new0 (Raise, 1);
   raise_->python = self;
   raise_->runtime = g_object_ref (self->runtime);
@@ -313,6 +368,7 @@ signal_locked (MaltPython *self)
   thread = g_thread_try_new ("malt-interrupt", raise_thread, raise_, NULL);
   if (thread != NULL)
     {
+      self->raising = self->step;
       g_thread_unref (thread);
       return;
     }

@@ -60,6 +60,7 @@ struct _MaltPython
   gboolean       arriving_hit; /* what arrives is interrupted */
   gint64         background_since; /* when background began to run last, monotonic */
   guint64        step;         /* counts what has run, to tell one from the next */
+  guint64        raising;      /* the step into which a thread is about to send an interrupt, or 0 */
   gboolean       signalled;    /* an interrupt was sent into what runs now */
   guint          nudge_usec;   /* until the next nudge, or 0 if there is to be none */
   gboolean       shielded;     /* none may be sent now */

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import unittest
 
-from binding import PATIENCE, interrupts_python
+from binding import PATIENCE, interrupts_python, run_python
 
 HANGS = os.path.join(os.environ['MALT_BUILD_ROOT'], 'tests', 'programs', 'hangs')
 
@@ -328,3 +328,28 @@ except KeyboardInterrupt:
 
 if __name__ == '__main__':
     unittest.main()
+
+
+class InProcess(unittest.TestCase):
+    def test_imports(self):
+        """What is broken off while it imports keeps no lock that others want."""
+        done = run_python('''
+workers = [Malt.Worker(backend='inprocess', runtime='python') for _ in range(3)]
+source = """
+import sys
+for i in range(2000):
+    sys.modules.pop('colorsys', None)
+    import colorsys
+"""
+for i in range(15):
+    futures = [worker.submit_eval(source) for worker in workers]
+    for worker, future in zip(workers, futures):
+        while not future.done():
+            worker.interrupt()
+            try:
+                future.exception(0.01)
+            except TimeoutError:
+                pass
+print([worker.eval(source + 'colorsys.__name__') for worker in workers])
+''')
+        self.assertEqual(done.stdout, "['colorsys', 'colorsys', 'colorsys']\n")
