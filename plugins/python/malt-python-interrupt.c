@@ -181,30 +181,35 @@ malt_python_shield_end (MaltPython *self)
   return !hit;
 }
 
+/* The same after what has set an exception if it has failed, which is not heard of then if there was
+ * an interrupt.  FALSE with an exception. */
+gboolean
+malt_python_shield_finish (MaltPython *self,
+                           gboolean    succeeded)
+{
+  g_autoptr (PyObject) exception = NULL;
+
+  if (succeeded)
+    return malt_python_shield_end (self);
+
+  exception = malt_python_take_exception ();
+  if (malt_python_shield_end (self))
+    malt_python_give_exception (g_steal_pointer (&exception));
+  return FALSE;
+}
+
 /* Imports a module of Python's own, whole.  A new reference, or %NULL with an exception. */
 PyObject *
 malt_python_import (MaltPython *self,
                     const char *name)
 {
-  PyObject *module;
+  g_autoptr (PyObject) module = NULL;
 
   if (!malt_python_shield_begin (self))
     return NULL;
 
   module = PyImport_ImportModule (name);
-  if (module != NULL && !malt_python_shield_end (self))
-    Py_CLEAR (module);
-  else if (module == NULL)
-    {
-      PyObject *exception = malt_python_take_exception ();
-
-      if (malt_python_shield_end (self))
-        malt_python_give_exception (exception);
-      else
-        Py_DECREF (exception);
-    }
-
-  return module;
+  return malt_python_shield_finish (self, module != NULL) ? g_steal_pointer (&module) : NULL;
 }
 
 /* What runs now may be waiting in the library, where no signal is looked at.  Whoever

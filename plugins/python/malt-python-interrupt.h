@@ -17,6 +17,8 @@ gboolean  malt_python_set_waiting  (MaltPython   *self,
                                     GCancellable *waiting);
 gboolean  malt_python_shield_begin (MaltPython *self);
 gboolean  malt_python_shield_end   (MaltPython *self);
+gboolean  malt_python_shield_finish (MaltPython *self,
+                                     gboolean    succeeded);
 PyObject *malt_python_import       (MaltPython *self,
                                     const char *name);
 

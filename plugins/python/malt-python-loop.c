@@ -149,23 +149,17 @@ forget_if_closed (MaltPython *self)
   return TRUE;
 }
 
-/* Makes the loop if there is none.  FALSE with an exception set.  GIL held. */
-gboolean
-malt_python_loop_ensure (MaltPython *self)
+/* FALSE with an exception set.  GIL held. */
+static gboolean
+make_loop (MaltPython *self)
 {
-  g_autoptr (PyObject) asyncio = NULL;
-  g_autoptr (PyObject) make = NULL;
-  g_autoptr (PyObject) capsule = NULL;
+  g_autoptr (PyObject) make = run_helper ("make");
+  g_autoptr (PyObject) capsule = make != NULL ? PyCapsule_New (self, NULL, NULL) : NULL;
   g_autoptr (PyObject) wait = NULL;
   g_autoptr (PyObject) deliver = NULL;
   g_autoptr (PyObject) loop = NULL;
 
-  if (self->loop != NULL && !forget_if_closed (self))
-    return TRUE;
-
-  if ((asyncio = malt_python_import (self, "asyncio")) == NULL ||
-      (make = run_helper ("make")) == NULL ||
-      (capsule = PyCapsule_New (self, NULL, NULL)) == NULL ||
+  if (capsule == NULL ||
       (wait = PyCFunction_New (&wait_method, capsule)) == NULL ||
       (deliver = PyCFunction_New (&deliver_method, capsule)) == NULL)
     return FALSE;
@@ -181,6 +175,19 @@ malt_python_loop_ensure (MaltPython *self)
   self->loop = g_steal_pointer (&loop);
   self->loop_fd = -1;
   return TRUE;
+}
+
+/* Makes the loop if there is none, whole.  FALSE with an exception set.  GIL held. */
+gboolean
+malt_python_loop_ensure (MaltPython *self)
+{
+  g_autoptr (PyObject) asyncio = NULL;
+
+  if (self->loop != NULL && !forget_if_closed (self))
+    return TRUE;
+
+  asyncio = malt_python_import (self, "asyncio");
+  return asyncio != NULL && malt_python_shield_begin (self) && malt_python_shield_finish (self, make_loop (self));
 }
 
 /* Runs the loop until somebody stops it.  What a callback of no request raises is

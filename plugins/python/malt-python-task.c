@@ -317,6 +317,19 @@ static PyTypeObject task_type = {
   .tp_methods = task_methods,
 };
 
+/* Python would warn of a coroutine that was never awaited.  With an exception, which stays. */
+static void
+close_unawaited (PyObject *awaitable)
+{
+  PyObject *exception = malt_python_take_exception ();
+  g_autoptr (PyObject) result = NULL;
+
+  if (PyCoro_CheckExact (awaitable))
+    result = PyObject_CallMethod (awaitable, "close", NULL);
+  PyErr_Clear ();
+  malt_python_give_exception (exception);
+}
+
 /* Gives what is to be awaited, and the code after it, to the loop.  It begins when the
  * loop runs.  FALSE with an exception set.  GIL held. */
 gboolean
@@ -329,7 +342,10 @@ malt_python_task_start (MaltPython     *python,
   MaltPythonTask *self;
 
   if (PyType_Ready (&task_type) < 0 || !malt_python_loop_ensure (python))
-    return FALSE;
+    {
+      close_unawaited (awaitable);
+      return FALSE;
+    }
 
   self = PyObject_New (MaltPythonTask, &task_type);
   if (self == NULL)

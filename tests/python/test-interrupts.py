@@ -326,10 +326,6 @@ except KeyboardInterrupt:
         self.assertEqual(os.waitpid(pid, 0)[1], 0)
 
 
-if __name__ == '__main__':
-    unittest.main()
-
-
 class InProcess(unittest.TestCase):
     def test_imports(self):
         """What is broken off while it imports keeps no lock that others want."""
@@ -353,3 +349,26 @@ for i in range(15):
 print([worker.eval(source + 'colorsys.__name__') for worker in workers])
 ''')
         self.assertEqual(done.stdout, "['colorsys', 'colorsys', 'colorsys']\n")
+
+    def test_loops(self):
+        """An event loop is made whole or not at all, and nothing complains of what has not begun."""
+        run_python('''
+import time
+source = """
+import asyncio
+await asyncio.sleep(0)
+5
+"""
+for i in range(200):
+    with Malt.Worker(backend='inprocess', runtime='python') as worker:
+        future = worker.submit_eval(source)
+        time.sleep(i % 20 * 0.0002)
+        while not future.done():
+            worker.interrupt()
+            time.sleep(0.0002)
+        assert worker.eval(source) == 5
+''')
+
+
+if __name__ == '__main__':
+    unittest.main()
