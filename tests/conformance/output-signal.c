@@ -13,7 +13,7 @@
 typedef struct
 {
   GString *text[3]; /* by stream */
-  guint64  id;      /* of the last */
+  guint64  id[3];   /* of the last of it */
   GThread *thread;
 } Heard;
 
@@ -43,7 +43,7 @@ output_cb (MaltWorker *worker,
   g_assert_cmpint (stream, <=, 2);
   g_assert_cmpuint (g_bytes_get_size (bytes), >, 0);
   g_string_append_len (self->text[stream], g_bytes_get_data (bytes, NULL), (gssize) g_bytes_get_size (bytes));
-  self->id = request_id;
+  self->id[stream] = request_id;
   self->thread = g_thread_self ();
 }
 
@@ -107,7 +107,7 @@ test_attributed (TestCase *self)
       g_variant_unref (test_answer_wait (answer, &error));
       g_assert_no_error (error);
       await (&heard, 1, "here\n"); /* which has come by now */
-      g_assert_cmpuint (heard.id, ==, id);
+      g_assert_cmpuint (heard.id[1], ==, id);
       g_assert_cmpuint (id, !=, 0);
       test_case_retire (g_steal_pointer (&self->worker));
     }
@@ -136,7 +136,7 @@ test_unattributed (TestCase *self)
       start (self, &heard);
       g_variant_unref (test_case_eval (self, sources[i]));
       await (&heard, 1, "direct\n");
-      g_assert_cmpuint (heard.id, ==, 0);
+      g_assert_cmpuint (heard.id[1], ==, 0);
       test_case_retire (g_steal_pointer (&self->worker));
     }
 }
