@@ -92,6 +92,13 @@ test_await (void)
   test_runtime_assert_eval ("(await Promise.resolve([1, 2]))[1]", "int64 2");
   test_runtime_assert_eval ("const aw1 = await 7, {aw2} = {aw2: await 8}; let aw3\naw1 + aw2", "int64 15");
   test_runtime_assert_eval ("[aw1, aw2, typeof aw3]", "[<int64 7>, <int64 8>, <'undefined'>]");
+  test_runtime_assert_eval ("await null\n;(function aw6() { return 6; })()", "int64 6");
+  test_runtime_assert_eval ("await null // one\n/* two */ ; /* (three\n */ (function () { return 7; })()", "int64 7");
+  test_runtime_assert_eval ("(await null, function aw8() { return 8; })()", "int64 8");
+  test_runtime_assert_eval ("await 0 ; ( ((x => x + await_9)) ) (0); var await_9 = 9; (((await_9)))", "int64 9");
+  test_runtime_assert_eval ("// first\n((await 10))", "int64 10");
+  test_runtime_assert_eval ("do await null; while (false); async function aw11() { return 11; }\n(aw11)()", "int64 11");
+  test_runtime_assert_eval ("await null; const aw12 = { x: 12 };\n/12/.test(aw12.x) && aw12.x", "int64 12");
   test_runtime_assert_eval ("await null; class Aw4 { m() { return 4; } }\nfunction aw5() { return new Aw4().m(); }", "@mv nothing");
   test_runtime_assert_eval ("aw5()", "int64 4");
   test_runtime_assert_eval ("let aw6 = 0; for await (const x of [1, Promise.resolve(2)]) aw6 += x; aw6", "int64 3");

@@ -328,6 +328,16 @@ function importClause({specifiers, moduleRequest, source}) {
     return {expression, locals};
 }
 
+// Where the statement after another one, or the first, starts. The parser does not count
+// parentheses around the whole, and takes a function that has a name to start with that.
+function statementStart(text, previous) {
+    const end = previous ? text.place(previous.loc.end) : 0;
+    const between = /(?:[\s;)]+|\/\/.*|\/\*[^]*?\*\/)*/y;
+
+    between.lastIndex = end;
+    return end + between.exec(text.source)[0].length;
+}
+
 // A function, which is then called: what it declares at its top is to be variables outside
 // of it, and its value is that of its last statement.
 function rewriteAsync(text, program) {
@@ -363,9 +373,7 @@ function rewriteAsync(text, program) {
                 names.add(name);
             text.replace(start, end, `;void (${expression});${breaks}`);
         } else if (type === 'ExpressionStatement' && i === program.body.length - 1) {
-            // The parser does not count parentheses around the whole.
-            const [parentheses] = text.source.slice(0, start).match(/[\s(]*$/);
-            text.insert(start - parentheses.length + parentheses.search(/\(|$/), 'return ');
+            text.insert(statementStart(text, program.body[i - 1]), 'return ');
         }
     }
 
