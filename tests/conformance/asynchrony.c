@@ -106,19 +106,31 @@ test_sleeping_do (TestCase *self)
 {
   g_autoptr (GError) error = NULL;
 
-  test_assert_value (test_case_eval (self, "import asyncio\n"
-                                           "value = 'old'\n"
-                                           "gate, done = asyncio.Event (), asyncio.Event ()\n"
-                                           "async def assign ():\n"
-                                           "  global value\n"
-                                           "  await gate.wait ()\n"
-                                           "  value = 'new'\n"
-                                           "  done.set ()"),
+  test_assert_value (test_case_eval (self, test_case_source (self,
+                                                             "import asyncio\n"
+                                                             "value = 'old'\n"
+                                                             "gate, done = asyncio.Event (), asyncio.Event ()\n"
+                                                             "async def assign ():\n"
+                                                             "  global value\n"
+                                                             "  await gate.wait ()\n"
+                                                             "  value = 'new'\n"
+                                                             "  done.set ()",
+                                                             "let value = 'old', open, tell\n"
+                                                             "const gate = new Promise (resolve => open = resolve)\n"
+                                                             "const done = new Promise (resolve => tell = resolve)\n"
+                                                             "async function assign () {\n"
+                                                             "  await gate\n"
+                                                             "  value = 'new'\n"
+                                                             "  tell ()\n"
+                                                             "}")),
                      "@mv nothing");
-  g_assert_true (malt_worker_remote_do (self->worker, "__main__.assign", NULL, NULL, &error));
+  g_assert_true (malt_worker_remote_do (self->worker, test_case_source (self, "__main__.assign", "assign"), NULL, NULL,
+                                        &error));
   g_assert_no_error (error);
   test_assert_value (test_case_eval (self, "value"), "'old'");
-  test_assert_value (test_case_eval (self, "gate.set ()\nawait done.wait ()\nvalue"), "'new'");
+  test_assert_value (test_case_eval (self, test_case_source (self, "gate.set ()\nawait done.wait ()\nvalue",
+                                                             "open ()\nawait done\nvalue")),
+                     "'new'");
 }
 
 /* One that waits can be answered by one that comes after it. */
@@ -128,10 +140,13 @@ test_coroutines_meet (TestCase *self)
   g_autoptr (GError) error = NULL;
   TestAnswer *waits;
 
-  test_assert_value (test_case_eval (self, "import asyncio\n"
-                                           "queue = asyncio.Queue ()"),
+  test_assert_value (test_case_eval (self, test_case_source (self,
+                                                             "import asyncio\n"
+                                                             "queue = asyncio.Queue ()",
+                                                             "const queue = new malt.Channel (1); undefined")),
                      "@mv nothing");
-  waits = test_answer_eval (self->worker, NULL, "await queue.get ()", MALT_TIMEOUT_NONE, NULL);
+  waits = test_answer_eval (self->worker, NULL, test_case_source (self, "await queue.get ()", "await queue.take ()"),
+                            MALT_TIMEOUT_NONE, NULL);
   test_assert_value (test_case_eval (self, "await queue.put ('hello')"), "@mv nothing");
   test_assert_value (test_answer_wait (waits, &error), "'hello'");
   g_assert_no_error (error);
@@ -146,8 +161,8 @@ main (int argc, char **argv)
   test_case_add ("overtakes", TEST_NEEDS_NOTHING, test_overtakes);
   test_case_add ("many", TEST_NEEDS_NOTHING, test_many);
   test_case_add ("sleeping-evaluation", TEST_NEEDS_EVAL, test_sleeping_evaluation);
-  test_case_add ("sleeping-do", TEST_NEEDS_EVAL | TEST_NEEDS_PYTHON, test_sleeping_do);
-  test_case_add ("coroutines-meet", TEST_NEEDS_EVAL | TEST_NEEDS_PYTHON, test_coroutines_meet);
+  test_case_add ("sleeping-do", TEST_NEEDS_EVAL, test_sleeping_do);
+  test_case_add ("coroutines-meet", TEST_NEEDS_EVAL, test_coroutines_meet);
 
   return g_test_run ();
 }

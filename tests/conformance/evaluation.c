@@ -200,7 +200,7 @@ main (int argc, char **argv)
   test_case_add ("syntax-error", TEST_NEEDS_EVAL, test_syntax_error);
   test_case_add ("await", TEST_NEEDS_EVAL, test_await);
   test_case_add ("large-source", TEST_NEEDS_EVAL, test_large_source);
-  test_case_add ("fork", TEST_NEEDS_EVAL | TEST_NEEDS_PROCESS | TEST_NEEDS_PYTHON, test_fork);
+  test_case_add ("fork", TEST_NEEDS_EVAL | TEST_NEEDS_PROCESS | TEST_NEEDS_FORK, test_fork);
   test_case_add ("not-supported", TEST_NEEDS_NO_EVAL, test_not_supported);
 
   return g_test_run ();

@@ -69,9 +69,15 @@ test_parts (TestCase *self)
   g_autoptr (GError) copy = NULL;
   g_autofree char *type = NULL, *message = NULL, *traceback = NULL, *worker = NULL, *name = NULL;
 
-  test_assert_value (test_case_eval (self, "def deep (n):\n"
-                                           "  if n == 0: raise ValueError ('bad value')\n"
-                                           "  deep (n - 1)"),
+  test_assert_value (test_case_eval (self, test_case_source (self,
+                                                             "def deep (n):\n"
+                                                             "  if n == 0: raise ValueError ('bad value')\n"
+                                                             "  deep (n - 1)",
+                                                             "class ValueError extends Error {}\n"
+                                                             "function deep (n) {\n"
+                                                             "  if (n === 0) throw new ValueError ('bad value')\n"
+                                                             "  deep (n - 1)\n"
+                                                             "}")),
                      "@mv nothing");
   error = eval_error (self, "deep (3)");
   copy = g_error_copy (error);
@@ -84,7 +90,8 @@ test_parts (TestCase *self)
 
   g_assert_cmpstr (type, ==, "ValueError");
   g_assert_cmpstr (message, ==, "bad value");
-  test_assert_match (traceback, "*Traceback*in deep*in deep*in deep*in deep*ValueError: bad value*");
+  test_assert_match (traceback, test_case_source (self, "*Traceback*in deep*in deep*in deep*in deep*ValueError: bad value*",
+                                                  "ValueError: bad value\n*deep@*:3:*\ndeep@*:4:*\ndeep@*:4:*\ndeep@*:4:*"));
   g_assert_cmpstr (worker, ==, name);
   test_assert_error (error, MALT_ERROR, MALT_ERROR_REMOTE, "Remote exception from *ValueError: bad value*");
 }
@@ -95,22 +102,31 @@ test_chained (TestCase *self)
   g_autoptr (GError) error = NULL;
   g_autofree char *traceback = NULL;
 
-  error = eval_error (self, "try:\n"
-                            "  1 // 0\n"
-                            "except ZeroDivisionError as e:\n"
-                            "  raise RuntimeError ('outer') from e");
+  error = eval_error (self, test_case_source (self,
+                                              "try:\n"
+                                              "  1 // 0\n"
+                                              "except ZeroDivisionError as e:\n"
+                                              "  raise RuntimeError ('outer') from e",
+                                              "try {\n"
+                                              "  1n / 0n\n"
+                                              "} catch (cause) {\n"
+                                              "  throw new EvalError ('outer', {cause})\n"
+                                              "}"));
   traceback = malt_remote_error_dup_traceback (error);
-  test_assert_match (traceback, "*ZeroDivisionError*direct cause*RuntimeError: outer*");
-  test_assert_error (error, MALT_ERROR, MALT_ERROR_REMOTE, "*RuntimeError: outer*");
+  test_assert_match (traceback, test_case_source (self, "*ZeroDivisionError*direct cause*RuntimeError: outer*",
+                                                  "EvalError: outer*Caused by: RangeError: BigInt division by zero*"));
+  test_assert_error (error, MALT_ERROR, MALT_ERROR_REMOTE, "*Error: outer*");
 }
 
 /* Exceptions of every ugly kind: source, type, and what the error says. */
-static const struct
+typedef struct
 {
   const char *source;
   const char *type;
   const char *pattern;
-} kinds[] = {
+} Kind;
+
+static const Kind python_kinds[] = {
   { "raise SystemExit (3)", "SystemExit", "*SystemExit*3*" },
   { "import sys; sys.exit ('gone')", "SystemExit", "*SystemExit*gone*" },
   { "raise KeyboardInterrupt ('by hand')", "KeyboardInterrupt", "*KeyboardInterrupt*by hand*" },
@@ -129,68 +145,88 @@ static const struct
   { "import no_such_module_at_all", "ModuleNotFoundError", "*no_such_module_at_all*" },
   { "raise ExceptionGroup ('two', [ValueError (1), TypeError (2)])", "ExceptionGroup", "*two*" },
   { "import asyncio\nraise asyncio.CancelledError", "CancelledError", "*CancelledError*" },
+  { NULL, NULL, NULL },
 };
+
+static const Kind javascript_kinds[] = {
+  { "throw new malt.InterruptedError ('by hand')", "InterruptedError", "*InterruptedError*by hand*" },
+  { "(function f () { f () }) ()", "InternalError", "*InternalError*too much recursion*" },
+  { "class Mute extends Error { get message () { throw 1 } }\n"
+    "throw new Mute", "Mute", "*Mute*" },
+  { "throw Object.assign (new Error ('named'), { name: 7 })", "", "*named*" },
+  { "throw new RangeError ('\\udc80 is no text')", "RangeError", "*RangeError*is no text*" },
+  { "throw new RangeError ('with \\0 inside')", "RangeError", "*RangeError*with*" },
+  { "throw 7", "number", "*number*7*" },
+  { "throw null", "null", "*null*" },
+  { "throw undefined", "undefined", "*undefined*" },
+  { "throw Symbol ('sign')", "symbol", "*symbol*" },
+  { "throw Object.create (null)", "Object", "*no text*" },
+  { "throw new Proxy ({}, { get () { throw 1 }, getPrototypeOf () { throw 1 } })", "", "*" },
+  { "throw function f () {}", "", "*" },
+  { "undefined_name", "ReferenceError", "*ReferenceError*undefined_name*" },
+  { "await import ('no_such_module_at_all')", "", "*no_such_module_at_all*" },
+  { "throw new AggregateError ([new Error (1), new TypeError (2)], 'two')", "AggregateError", "*two*" },
+  { "imports.gi.Gio.File.new_for_path ('/no/such').load_contents (null)", "Gio.IOErrorEnum", "*/no/such*" },
+  { NULL, NULL, NULL },
+};
+
+/* Each, behind what comes before it. */
+static void
+throw_kinds (TestCase   *self,
+             const char *before)
+{
+  const Kind *kind;
+
+  for (kind = test_case_is (self, "gjs") ? javascript_kinds : python_kinds; kind->source != NULL; kind++)
+    {
+      g_autofree char *source = g_strconcat (before, kind->source, NULL);
+      g_autoptr (GError) error = eval_error (self, source);
+      g_autofree char *type = malt_remote_error_dup_type (error);
+
+      g_test_message ("%s: %s", source, error->message);
+      test_assert_match (error->message, kind->pattern);
+      g_assert_error (error, MALT_ERROR, MALT_ERROR_REMOTE);
+      g_assert_true (g_str_has_suffix (type, kind->type));
+      test_case_assert_usable (self);
+    }
+}
 
 static void
 test_kinds (TestCase *self)
 {
-  gsize i;
-
-  for (i = 0; i < G_N_ELEMENTS (kinds); i++)
-    {
-      g_autoptr (GError) error = eval_error (self, kinds[i].source);
-      g_autofree char *type = malt_remote_error_dup_type (error);
-
-      g_test_message ("%s: %s", kinds[i].source, error->message);
-      test_assert_match (error->message, kinds[i].pattern);
-      if (g_error_matches (error, MALT_ERROR, MALT_ERROR_REMOTE))
-        g_assert_true (g_str_has_suffix (type, kinds[i].type));
-      else
-        g_assert_error (error, MALT_ERROR, MALT_ERROR_REMOTE);
-      test_case_assert_usable (self);
-    }
+  throw_kinds (self, "");
 }
 
 /* The same exceptions out of coroutines. */
 static void
 test_kinds_in_coroutines (TestCase *self)
 {
-  gsize i;
-
-  for (i = 0; i < G_N_ELEMENTS (kinds); i++)
-    {
-      g_autofree char *source = NULL;
-      g_autoptr (GError) error = NULL;
-
-      source = g_strdup_printf ("import asyncio\nawait asyncio.sleep (0)\n%s", kinds[i].source);
-      error = eval_error (self, source);
-      g_test_message ("%s: %s", source, error->message);
-      test_assert_match (error->message, kinds[i].pattern);
-      test_case_assert_usable (self);
-    }
+  throw_kinds (self, test_case_source (self, "import asyncio\nawait asyncio.sleep (0)\n", "await null;\n"));
 }
 
 /* A text of absurd size is cut where it has to cross, and says how much is missing. */
 static void
 test_large_text (TestCase *self)
 {
-  g_autoptr (GError) error = eval_error (self, "raise ValueError ('x' * 10_000_000)");
+  g_autoptr (GError) error = eval_error (self, test_case_source (self, "raise ValueError ('x' * 10_000_000)",
+                                                                "throw new RangeError ('x'.repeat (10_000_000))"));
 
   if (test_case_is (self, "process"))
     {
       g_assert_cmpuint (strlen (error->message), <, 100 * 1024);
       test_assert_match (error->message, "*bytes more)*");
     }
-  test_assert_error (error, MALT_ERROR, MALT_ERROR_REMOTE, "*ValueError: xxxxx*");
+  test_assert_error (error, MALT_ERROR, MALT_ERROR_REMOTE, "*Error: xxxxx*");
   test_case_assert_usable (self);
 }
 
 static void
 test_returned (TestCase *self)
 {
-  g_autoptr (GError) error = eval_error (self, "ValueError ('not raised')");
+  g_autoptr (GError) error = eval_error (self, test_case_source (self, "ValueError ('not raised')",
+                                                                "new TypeError ('not thrown')"));
 
-  test_assert_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "*ValueError*");
+  test_assert_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "*Error*");
   test_case_assert_usable (self);
 }
 
@@ -200,25 +236,27 @@ test_unconvertible (TestCase *self)
 {
   static const struct
   {
-    const char *source;
+    const char *python;
+    const char *javascript;
     const char *pattern;
   } values[] = {
-    { "lambda: 1", "*function*" },
-    { "object ()", "*object*" },
-    { "[1, object ()]", "*object*" },
-    { "{'a': {'b': object ()}}", "*object*" },
-    { "2 ** 70", "*" },
-    { "'\\ud800'", "*" },
-    { "'a\\0b'", "*" },
-    { "a = []; a.append (a); a", "*" },
+    { "lambda: 1", "() => 1", "*function*" },
+    { "object ()", "new WeakMap", "*object*" },
+    { "[1, object ()]", "[1, new WeakMap]", "*object*" },
+    { "{'a': {'b': object ()}}", "({ a: { b: new WeakMap } })", "*object*" },
+    { "2 ** 70", "2n ** 70n", "*" },
+    { "'\\ud800'", "'\\ud800'", "*" },
+    { "'a\\0b'", "'a\\0b'", "*" },
+    { "a = []; a.append (a); a", "const a = []; a.push (a); a", "*" },
   };
   gsize i;
 
   for (i = 0; i < G_N_ELEMENTS (values); i++)
     {
-      GError *error = eval_error (self, values[i].source);
+      const char *source = test_case_source (self, values[i].python, values[i].javascript);
+      GError *error = eval_error (self, source);
 
-      g_test_message ("%s: %s", values[i].source, error->message);
+      g_test_message ("%s: %s", source, error->message);
       test_assert_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, values[i].pattern);
       test_case_assert_usable (self);
     }
@@ -230,10 +268,11 @@ test_unconvertible_unwanted (TestCase *self)
 {
   g_autoptr (GError) error = NULL;
 
-  g_assert_true (malt_worker_remote_eval_wait (self->worker, NULL, "lambda: 1",
+  g_assert_true (malt_worker_remote_eval_wait (self->worker, NULL,
+                                               test_case_source (self, "lambda: 1", "() => 1"),
                                                MALT_TIMEOUT_DEFAULT, NULL, &error));
   g_assert_no_error (error);
-  g_assert_true (malt_worker_remote_call_wait (self->worker, "builtins.object", NULL, NULL,
+  g_assert_true (malt_worker_remote_call_wait (self->worker, test_case_source (self, "builtins.object", "Symbol"), NULL, NULL,
                                                MALT_TIMEOUT_DEFAULT, NULL, &error));
   g_assert_no_error (error);
   test_case_assert_usable (self);
@@ -244,11 +283,16 @@ test_during_conversion (TestCase *self)
 {
   g_autoptr (GError) error = NULL;
 
-  error = eval_error (self, "class Trap (dict):\n"
-                            "  def items (self): raise ValueError ('trapped')\n"
-                            "  def keys (self): raise ValueError ('trapped')\n"
-                            "  def __iter__ (self): raise ValueError ('trapped')\n"
-                            "Trap (a = object ())");
+  error = eval_error (self, test_case_source (self,
+                                              "class Trap (dict):\n"
+                                              "  def items (self): raise ValueError ('trapped')\n"
+                                              "  def keys (self): raise ValueError ('trapped')\n"
+                                              "  def __iter__ (self): raise ValueError ('trapped')\n"
+                                              "Trap (a = object ())",
+                                              "new Proxy ({}, {\n"
+                                              "  get () { throw new TypeError ('trapped') },\n"
+                                              "  ownKeys () { throw new TypeError ('trapped') },\n"
+                                              "})"));
   g_assert_true (error->domain == MALT_ERROR);
   test_case_assert_usable (self);
 }
@@ -260,15 +304,15 @@ main (int argc, char **argv)
 
   test_case_add ("failure", TEST_NEEDS_NOTHING, test_failure);
   test_case_add ("failure-of-do", TEST_NEEDS_NOTHING, test_failure_of_do);
-  test_case_add ("parts", TEST_NEEDS_EXCEPTIONS | TEST_NEEDS_PYTHON, test_parts);
-  test_case_add ("chained", TEST_NEEDS_EXCEPTIONS | TEST_NEEDS_PYTHON, test_chained);
-  test_case_add ("kinds", TEST_NEEDS_EXCEPTIONS | TEST_NEEDS_PYTHON, test_kinds);
-  test_case_add ("kinds-in-coroutines", TEST_NEEDS_EXCEPTIONS | TEST_NEEDS_PYTHON, test_kinds_in_coroutines);
-  test_case_add ("large-text", TEST_NEEDS_EXCEPTIONS | TEST_NEEDS_PYTHON, test_large_text);
-  test_case_add ("returned", TEST_NEEDS_CONVERSION | TEST_NEEDS_PYTHON, test_returned);
-  test_case_add ("unconvertible", TEST_NEEDS_CONVERSION | TEST_NEEDS_PYTHON, test_unconvertible);
-  test_case_add ("unconvertible-unwanted", TEST_NEEDS_CONVERSION | TEST_NEEDS_PYTHON | TEST_NEEDS_UNWANTED, test_unconvertible_unwanted);
-  test_case_add ("during-conversion", TEST_NEEDS_CONVERSION | TEST_NEEDS_PYTHON, test_during_conversion);
+  test_case_add ("parts", TEST_NEEDS_EXCEPTIONS, test_parts);
+  test_case_add ("chained", TEST_NEEDS_EXCEPTIONS, test_chained);
+  test_case_add ("kinds", TEST_NEEDS_EXCEPTIONS, test_kinds);
+  test_case_add ("kinds-in-coroutines", TEST_NEEDS_EXCEPTIONS, test_kinds_in_coroutines);
+  test_case_add ("large-text", TEST_NEEDS_EXCEPTIONS, test_large_text);
+  test_case_add ("returned", TEST_NEEDS_CONVERSION, test_returned);
+  test_case_add ("unconvertible", TEST_NEEDS_CONVERSION, test_unconvertible);
+  test_case_add ("unconvertible-unwanted", TEST_NEEDS_CONVERSION | TEST_NEEDS_UNWANTED, test_unconvertible_unwanted);
+  test_case_add ("during-conversion", TEST_NEEDS_CONVERSION, test_during_conversion);
 
   return g_test_run ();
 }

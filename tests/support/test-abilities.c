@@ -65,7 +65,7 @@ static const struct
   { NULL, "python", TEST_NEEDS_EXACT, "Python has fewer types than GVariant" },
   { NULL, "gjs", TEST_NEEDS_NO_EVAL, "JavaScript evaluates" },
   { NULL, "gjs", TEST_NEEDS_EXACT, "JavaScript has fewer types than GVariant" },
-  { NULL, "gjs", TEST_NEEDS_PYTHON, "what the test evaluates is Python; test-gjs-runtime.c has JavaScript" },
+  { NULL, "gjs", TEST_NEEDS_FORK, "JavaScript has no fork()" },
   { NULL, "gjs", TEST_NEEDS_THREADS, "JavaScript has no threads" },
   { NULL, "gjs", TEST_NEEDS_WAKEABLE, "a system call that JavaScript makes is not woken" },
   { "inprocess", NULL, TEST_NEEDS_PROCESS, "the worker is a thread of the manager" },

@@ -25,7 +25,7 @@ typedef enum
   TEST_NEEDS_HOST        = 1 << 12, /* its code can call functions of the program */
   TEST_NEEDS_CHANNELS    = 1 << 13, /* it can have channels */
   TEST_NEEDS_NO_CHANNELS = 1 << 14, /* it cannot, and says so */
-  TEST_NEEDS_PYTHON      = 1 << 15, /* what the test evaluates is Python */
+  TEST_NEEDS_FORK        = 1 << 15, /* its code can make copies of its process */
   TEST_NEEDS_THREADS     = 1 << 16, /* its code can have threads */
   TEST_NEEDS_APART       = 1 << 17, /* code that never rests does not slow the program down */
   TEST_NEEDS_SEVERAL     = 1 << 18, /* code of one worker runs while that of another waits */
