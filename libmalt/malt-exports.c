@@ -16,12 +16,15 @@
  * what can be refused is refused there; the function itself runs where errands do (see
  * malt-errands.c). */
 
+/* No function can have this name. */
+#define OTHERS ""
+
 typedef struct
 {
   gatomicrefcount   ref_count;
 
   /* Immutable. */
-  char             *name;
+  char             *name;            /* OTHERS for those that have none of their own */
   GVariantType     *arguments_type;  /* or NULL for any */
   MaltHostFunction  function;
   gpointer          user_data;
@@ -77,7 +80,8 @@ host_errand_drop (MaltErrand *errand)
   HostErrand *self = (HostErrand *) errand;
 
   malt_request_return_new_error (self->request, G_IO_ERROR, G_IO_ERROR_CLOSED,
-                                 "the worker ended before the function '%s' was called", self->export->name);
+                                 "the worker ended before the function '%s' was called",
+                                 malt_request_get_function (self->request));
   host_errand_free (self);
 }
 
@@ -113,10 +117,12 @@ host_errand_run (MaltErrand *errand,
     refuse_unknown (self->request);
   else if (g_cancellable_is_cancelled (malt_request_get_cancellable (self->request)))
     malt_request_return_new_error (self->request, G_IO_ERROR, G_IO_ERROR_CANCELLED,
-                                   "nobody waits for the function '%s' any more", self->export->name);
+                                   "nobody waits for the function '%s' any more",
+                                   malt_request_get_function (self->request));
   else
     {
-      MALT_DEBUG (CALL, "%p: the worker calls %s", (gpointer) worker, self->export->name);
+      MALT_DEBUG (CALL, "%p: the worker calls %s", (gpointer) worker,
+                  malt_request_get_function (self->request));
       frames = &frame;
       self->export->function (self->request, self->export->user_data);
       frames = frame.outer;
@@ -144,7 +150,7 @@ malt_exports_may_block (MaltWorker  *worker,
   g_set_error (error, MALT_ERROR, MALT_ERROR_NOT_SUPPORTED,
                "%s waits for the function '%s', which would wait for the worker: "
                "a blocking call has to wait until the function has finished its request",
-               name, frame->errand->export->name);
+               name, malt_request_get_function (frame->errand->request));
   return FALSE;
 }
 
@@ -182,7 +188,11 @@ malt_worker_handle_host_call (MaltWorker  *self,
   g_mutex_lock (&priv->calls_lock);
   is_running = priv->state == MALT_WORKER_RUNNING;
   if (is_running && priv->exports != NULL)
-    export = g_hash_table_lookup (priv->exports, name);
+    {
+      export = g_hash_table_lookup (priv->exports, name);
+      if (export == NULL)
+        export = g_hash_table_lookup (priv->exports, OTHERS);
+    }
   if (export != NULL)
     is_fitting = export->arguments_type == NULL ||
                  g_variant_is_of_type (malt_request_get_arguments (request), export->arguments_type);
@@ -196,6 +206,7 @@ malt_worker_handle_host_call (MaltWorker  *self,
       g_atomic_ref_count_inc (&export->ref_count);
       errand->request = g_object_ref (request);
       errand->stalls = stalls;
+      malt_request_set_stalls (request, stalls);
       malt_errands_push_locked (self, MALT_ERRAND_CALL, &errand->errand);
     }
   else if (export != NULL) /* it is not kept, or it might be freed here */
@@ -276,7 +287,8 @@ malt_worker_drop_host_call (MaltWorker  *self,
 /**
  * malt_worker_export_function:
  * @self: a worker
- * @name: the name by which the worker's code calls it; UTF-8 and not empty
+ * @name: (nullable): the name by which the worker's code calls it; UTF-8 and not empty.  %NULL
+ *   for any for which there is no other function
  * @arguments_type: (nullable): the type that the arguments must have, a tuple such as `(sx)`,
  *   or %NULL if the function looks at that itself
  * @function: (scope notified) (closure user_data) (destroy destroy): the function
@@ -285,7 +297,10 @@ malt_worker_drop_host_call (MaltWorker  *self,
  *   finalized, and no call of it runs any more; on the thread where that happens
  *
  * Gives the worker's code a function of the program's, in the place of an earlier one of that
- * name.  What was not given in this way cannot be called.
+ * name.  What was not given in this way cannot be called.  A function for any name gets to know
+ * by [method@Malt.Request.get_function] which it was; a backend that has a worker of another
+ * backend inside gives it such a one, and hands on what is called with
+ * [method@Malt.Worker.call_exported_async].
  *
  * Python code calls it as `malt.host.NAME(…)`, a C function with
  * [method@Malt.Request.call_host].  Arguments of another type than @arguments_type are an
@@ -316,15 +331,14 @@ malt_worker_export_function (MaltWorker         *self,
   MaltExport *export, *earlier;
 
   g_return_if_fail (MALT_IS_WORKER (self));
-  g_return_if_fail (name != NULL && *name != '\0');
-  g_return_if_fail (g_utf8_validate (name, -1, NULL));
+  g_return_if_fail (name == NULL || (*name != '\0' && g_utf8_validate (name, -1, NULL)));
   g_return_if_fail (arguments_type == NULL || g_variant_type_is_tuple (arguments_type));
   g_return_if_fail (function != NULL);
 
   priv = malt_worker_get_private (self);
   export = g_new0 (MaltExport, 1);
   g_atomic_ref_count_init (&export->ref_count);
-  export->name = g_strdup (name);
+  export->name = g_strdup (name != NULL ? name : OTHERS);
   export->arguments_type = arguments_type != NULL ? g_variant_type_copy (arguments_type) : NULL;
   export->function = function;
   export->user_data = user_data;
@@ -333,11 +347,11 @@ malt_worker_export_function (MaltWorker         *self,
   g_mutex_lock (&priv->calls_lock);
   if (priv->exports == NULL)
     priv->exports = g_hash_table_new_full (g_str_hash, g_str_equal, NULL, (GDestroyNotify) export_unref);
-  earlier = g_hash_table_lookup (priv->exports, name);
+  earlier = g_hash_table_lookup (priv->exports, export->name);
   if (earlier != NULL)
     {
       earlier->is_gone = TRUE;
-      g_hash_table_steal (priv->exports, name);
+      g_hash_table_steal (priv->exports, export->name);
     }
   g_hash_table_insert (priv->exports, export->name, export);
   g_mutex_unlock (&priv->calls_lock);
@@ -350,7 +364,7 @@ malt_worker_export_function (MaltWorker         *self,
 /**
  * malt_worker_unexport_function:
  * @self: a worker
- * @name: a name
+ * @name: (nullable): what it was given with
  *
  * Takes back what [method@Malt.Worker.export_function] gave.  No call of it begins from now
  * on; one that is under way goes on.
@@ -365,20 +379,21 @@ gboolean
 malt_worker_unexport_function (MaltWorker *self,
                                const char *name)
 {
+  const char *key = name != NULL ? name : OTHERS;
   MaltWorkerPrivate *priv;
   MaltExport *export = NULL;
 
   g_return_val_if_fail (MALT_IS_WORKER (self), FALSE);
-  g_return_val_if_fail (name != NULL, FALSE);
+  g_return_val_if_fail (name == NULL || *name != '\0', FALSE);
 
   priv = malt_worker_get_private (self);
   g_mutex_lock (&priv->calls_lock);
   if (priv->exports != NULL)
-    export = g_hash_table_lookup (priv->exports, name);
+    export = g_hash_table_lookup (priv->exports, key);
   if (export != NULL)
     {
       export->is_gone = TRUE;
-      g_hash_table_steal (priv->exports, name);
+      g_hash_table_steal (priv->exports, key);
     }
   g_mutex_unlock (&priv->calls_lock);
 

@@ -57,6 +57,8 @@ void         malt_request_set_serial    (MaltRequest           *self,
                                          guint64                serial);
 guint64      malt_request_get_serial    (MaltRequest           *self);
 
+void         malt_request_set_stalls    (MaltRequest           *self,
+                                         gboolean               stalls);
 /* Drops a reference, as g_object_unref() does; for whoever may well have the last one, as
  * the request is then kept for the next call. */
 void         malt_request_release       (MaltRequest           *self);

@@ -55,6 +55,7 @@ struct _MaltRequest
   char                  text[64];  /* where the function is, if it has room */
 
   gboolean              is_host_call; /* made by the worker's code, for the program */
+  gboolean              stalls;    /* it, until it is finished */
   guint64               serial;    /* the number by which signals of the worker name it, or 0 */
   MaltRuntime          *owner;     /* (owned) that it was given to, from then on */
   MaltChannel          *channel;   /* owned by whoever finishes it, for the responder */
@@ -292,6 +293,7 @@ malt_request_new (MaltRequestKind  kind,
       self->steps = 0;
       self->id = 0;
       self->is_host_call = FALSE;
+      self->stalls = FALSE;
       self->serial = 0;
     }
 
@@ -561,6 +563,33 @@ malt_request_get_flags (MaltRequest *self)
   g_return_val_if_fail (is_request (self), MALT_REQUEST_FLAGS_NONE);
 
   return self->flags;
+}
+
+/* Before it is given to the program's function. */
+void
+malt_request_set_stalls (MaltRequest *self,
+                         gboolean     stalls)
+{
+  self->stalls = stalls;
+}
+
+/**
+ * malt_request_stalls:
+ * @self: a request that a function of the program was given
+ *
+ * Whether the worker whose code calls the function begins with no other request before this one
+ * is finished.  Blocking calls of that worker fail until then.
+ *
+ * Returns: whether the worker waits
+ *
+ * Since: 1.0
+ */
+gboolean
+malt_request_stalls (MaltRequest *self)
+{
+  g_return_val_if_fail (is_request (self), FALSE);
+
+  return self->stalls;
 }
 
 /**

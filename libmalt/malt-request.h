@@ -37,6 +37,8 @@ MaltRequestKind   malt_request_get_kind         (MaltRequest      *self);
 MALT_AVAILABLE_IN_1_0
 MaltRequestFlags  malt_request_get_flags        (MaltRequest      *self);
 MALT_AVAILABLE_IN_1_0
+gboolean          malt_request_stalls           (MaltRequest      *self);
+MALT_AVAILABLE_IN_1_0
 const char       *malt_request_get_function     (MaltRequest      *self);
 MALT_AVAILABLE_IN_1_0
 GVariant         *malt_request_get_arguments    (MaltRequest      *self);

@@ -336,6 +336,19 @@ void            malt_worker_handle_host_call   (MaltWorker           *self,
                                                 MaltRequest          *request,
                                                 gboolean              stalls);
 MALT_AVAILABLE_IN_1_0
+void            malt_worker_call_exported_async (MaltWorker          *self,
+                                                const char           *function,
+                                                GVariant             *arguments,
+                                                GVariant             *keywords,
+                                                gboolean              stalls,
+                                                GCancellable         *cancellable,
+                                                GAsyncReadyCallback   callback,
+                                                gpointer              user_data);
+MALT_AVAILABLE_IN_1_0
+GVariant       *malt_worker_call_exported_finish (MaltWorker         *self,
+                                                GAsyncResult         *result,
+                                                GError              **error);
+MALT_AVAILABLE_IN_1_0
 void            malt_worker_drop_host_call     (MaltWorker           *self,
                                                 MaltRequest          *request);
 MALT_AVAILABLE_IN_1_0

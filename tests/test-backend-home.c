@@ -254,6 +254,128 @@ test_other_context (void)
   stop ();
 }
 
+/* What its code calls of the program's, by a backend that can be called on one thread only. */
+
+typedef struct
+{
+  GVariant *value;
+  GError   *error;
+  gboolean  done;
+} Called;
+
+static void
+called_cb (GObject      *source,
+           GAsyncResult *result,
+           gpointer      user_data)
+{
+  Called *self = user_data;
+
+  self->value = malt_worker_call_exported_finish (MALT_WORKER (source), result, &self->error);
+  self->done = TRUE;
+}
+
+static Called
+call_exported (const char *function,
+               const char *arguments,
+               const char *keywords,
+               gboolean    stalls)
+{
+  Called called = { 0 };
+
+  malt_worker_call_exported_async (worker, function, arguments != NULL ? g_variant_new_parsed (arguments) : NULL,
+                                   keywords != NULL ? g_variant_new_parsed (keywords) : NULL, stalls, NULL,
+                                   called_cb, &called);
+  g_assert_false (called.done);
+  while (!called.done)
+    g_main_context_iteration (NULL, TRUE);
+  return called;
+}
+
+static void
+expect_refusal (const char *function,
+                const char *arguments,
+                const char *keywords,
+                GQuark      domain,
+                int         code,
+                const char *pattern)
+{
+  Called called = call_exported (function, arguments, keywords, FALSE);
+
+  g_assert_null (called.value);
+  test_assert_error (called.error, domain, code, pattern);
+}
+
+static void
+describe (MaltRequest *request,
+          gpointer     user_data)
+{
+  malt_request_return_value (request, g_variant_new ("(ssb)", (const char *) user_data,
+                                                     malt_request_get_function (request),
+                                                     malt_request_stalls (request)));
+}
+
+static void
+expect_description (const char *function,
+                    gboolean    stalls,
+                    const char *description)
+{
+  Called called = call_exported (function, "(1,)", "{'k': <2>}", stalls);
+
+  g_assert_no_error (called.error);
+  test_assert_value (called.value, description);
+}
+
+static void
+end_when_cancelled (MaltRequest *request,
+                    gpointer     user_data)
+{
+  *(MaltRequest **) user_data = g_object_ref (request);
+}
+
+static void
+test_exported (void)
+{
+  g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+  MaltRequest *kept = NULL;
+  Called called = { 0 };
+
+  spawn ();
+  expect_refusal ("f", NULL, NULL, MALT_ERROR, MALT_ERROR_NOT_FOUND, "*no function 'f'*");
+  expect_refusal ("", NULL, NULL, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "*empty*");
+  expect_refusal ("\xff", NULL, NULL, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "*UTF-8*");
+  expect_refusal ("f", "'text'", NULL, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "*type s instead of a tuple*");
+  expect_refusal ("f", NULL, "{1: 2}", G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "*type a{ii} instead of a{sv}*");
+
+  /* One for all names, and those that have one of their own. */
+  g_assert_false (malt_worker_unexport_function (worker, NULL));
+  malt_worker_export_function (worker, NULL, G_VARIANT_TYPE ("(i)"), describe, (gpointer) "any", NULL);
+  malt_worker_export_function (worker, "f", NULL, describe, (gpointer) "own", NULL);
+  expect_description ("f", TRUE, "('own', 'f', true)");
+  expect_description ("g", FALSE, "('any', 'g', false)");
+  expect_refusal ("g", "('text',)", NULL, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT, "*'g' takes (i), not (s)*");
+  g_assert_true (malt_worker_unexport_function (worker, "f"));
+  expect_description ("f", FALSE, "('any', 'f', false)");
+  g_assert_true (malt_worker_unexport_function (worker, NULL));
+  expect_refusal ("f", NULL, NULL, MALT_ERROR, MALT_ERROR_NOT_FOUND, "*no function 'f'*");
+
+  /* The function ends when it wants to, and hears that nobody waits. */
+  malt_worker_export_function (worker, "f", NULL, end_when_cancelled, &kept, NULL);
+  malt_worker_call_exported_async (worker, "f", NULL, NULL, FALSE, cancellable, called_cb, &called);
+  while (kept == NULL)
+    g_main_context_iteration (NULL, TRUE);
+  g_cancellable_cancel (cancellable);
+  while (!g_cancellable_is_cancelled (malt_request_get_cancellable (kept)))
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_false (called.done);
+  malt_request_return_value (kept, g_variant_new_string ("late"));
+  g_object_unref (kept);
+  while (!called.done)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_no_error (called.error);
+  test_assert_value (called.value, "'late'");
+  stop ();
+}
+
 /* A class whose workers are made on one thread only. */
 static gpointer
 refused_thread (gpointer data)
@@ -307,6 +429,7 @@ main (int argc, char **argv)
   g_test_add_func ("/backend-home/served", test_served);
   g_test_add_func ("/backend-home/calls-served", test_calls_served);
   g_test_add_func ("/backend-home/other-context", test_other_context);
+  g_test_add_func ("/backend-home/exported", test_exported);
   g_test_add_func ("/backend-home/class", test_class);
 
   status = g_test_run ();
