@@ -115,7 +115,7 @@ class Examples(unittest.TestCase):
     @needs_gjs
     def test_gjs_proxy_backend(self):
         self.assertEqual(run('gjs', '-m', os.path.join(EXAMPLES, 'gjs-proxy-backend.js')),
-                         '3 ab\nTypeError\n3\nwas stopped\n')
+                         '3 ab\nTypeError\n3.5\n3\nwas stopped\n')
 
     def test_self_worker(self):
         compile_c(os.path.join(EXAMPLES, 'self-worker.c'), self.path('self-worker'))

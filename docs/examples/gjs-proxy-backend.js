@@ -44,6 +44,7 @@ export const ProxyWorker = GObject.registerClass(class ProxyWorker extends Malt.
     /** @param {Malt.Request} request */
     async vfunc_start(request) {
         const worker = await Malt.Worker.spawn({...copyOptions(this.get_launcher()), cancellable: this.starting});
+        worker.export(null, call => this.handOut(call));
         worker.connect('terminated', () => this.end());
         worker.connect('progress', (inner, number, fraction, text) => {
             const request = this.requests.get(number);
@@ -58,6 +59,25 @@ export const ProxyWorker = GObject.registerClass(class ProxyWorker extends Malt.
         this.inner = worker;
         if (!request.is_done())
             request.return_value(null);
+    }
+
+    /**
+     * What the code calls of the worker inside is the program's, which has exported it to this one.
+     *
+     * @param {Malt.Request} call
+     */
+    async handOut(call) {
+        try {
+            call.return_value(await this.callExported(call.get_function() ?? '', membersOf(call.get_arguments()), {
+                keywords: call.get_keywords() ?? undefined,
+                stalls: call.stalls(),
+                cancellable: call.get_cancellable(),
+                variant: true,
+            }));
+        } catch (error) {
+            // As it is: it may be of any domain.
+            call.return_error(/** @type {GLib.Error} */ (error));
+        }
     }
 
     /** @param {Malt.Request} request */
@@ -166,6 +186,8 @@ if (System.programPath && import.meta.url.endsWith(GLib.path_get_basename(System
         if (error instanceof Malt.RemoteError)
             print(error.remoteType);
     }
+    worker.export('half', number => number / 2);
+    print(await worker.eval('await malt.host.half(7)'));
     const numbers = await worker.channel('globalThis.numbers = new malt.Channel(2)');
     worker.do('eval', 'for (const i of [1, 2]) numbers.put(i)');
     print(await numbers.take() + await numbers.take());

@@ -127,7 +127,12 @@ declare module 'gi://Malt?version=1' {
 
             /** Lets the worker's code call a function. */
             export(name: string, func: (...args: any[]) => unknown): void;
-            unexport(name: string): boolean;
+            /** The same for all names that have no other function, which finishes the requests. */
+            export(name: null, func: (request: Request) => void | Promise<void>): void;
+            unexport(name: string | null): boolean;
+            /** For backends: has a function called that the program has exported. */
+            callExported(name: string, args?: unknown[], options?: Limits & {
+                keywords?: object | null; stalls?: boolean; variant?: boolean}): Promise<any>;
 
             stop(options?: Limits & {exitTimeout?: number; termTimeout?: number}): Promise<StopResult>;
             kill(signum?: number): void;
@@ -248,6 +253,8 @@ declare module 'gi://Malt?version=1' {
             reject(error: unknown): void;
             get_kind(): RequestKind;
             get_flags(): RequestFlags;
+            /** Of a function that the worker's code calls: whether the worker does nothing else. */
+            stalls(): boolean;
             get_function(): string | null;
             get_arguments(): GLib.Variant | null;
             get_keywords(): GLib.Variant | null;

@@ -10,6 +10,8 @@
 #include "test-case.h"
 #include "test-home.h"
 #include "test-mark.h"
+#include "test-process.h"
+#include "test-thread.h"
 
 /* Functions of the program that a worker's code calls. */
 
@@ -298,46 +300,35 @@ test_unknown (TestCase *self)
   g_assert_cmpint (host.n_calls, ==, 0);
 }
 
-typedef struct
-{
-  GMutex lock;
-  GCond  cond;
-  guint  n;
-} Destroyed;
-
 static void
 count_cb (gpointer user_data)
 {
-  Destroyed *self = user_data;
+  g_atomic_int_inc ((gint *) user_data);
+}
 
-  g_mutex_lock (&self->lock);
-  self->n++;
-  g_cond_signal (&self->cond);
-  g_mutex_unlock (&self->lock);
+static gboolean
+are_three (gpointer data)
+{
+  return g_atomic_int_get ((gint *) data) == 3;
 }
 
 static void
 test_replaced (TestCase *self)
 {
-  Destroyed destroyed = { 0 };
+  gint n_destroyed = 0; /* atomic */
 
-  malt_worker_export_function (self->worker, "f", NULL, raise_exception, &destroyed, count_cb);
-  malt_worker_export_function (self->worker, "f", NULL, give_back, &destroyed, count_cb);
-  g_assert_cmpuint (destroyed.n, ==, 1);
+  malt_worker_export_function (self->worker, "f", NULL, raise_exception, &n_destroyed, count_cb);
+  malt_worker_export_function (self->worker, "f", NULL, give_back, &n_destroyed, count_cb);
+  g_assert_cmpint (n_destroyed, ==, 1);
   test_assert_value (test_case_call (self, "host", host_arguments ("f", g_variant_new ("(x)", G_GINT64_CONSTANT (1)))),
                      "int64 1");
   malt_worker_unexport_function (self->worker, "f");
-  g_assert_cmpuint (destroyed.n, ==, 2);
+  g_assert_cmpint (n_destroyed, ==, 2);
 
   /* The last reference may be that of the thread which reports the worker's end. */
-  malt_worker_export_function (self->worker, "f", NULL, give_back, &destroyed, count_cb);
+  malt_worker_export_function (self->worker, "f", NULL, give_back, &n_destroyed, count_cb);
   test_case_retire (g_steal_pointer (&self->worker));
-  g_mutex_lock (&destroyed.lock);
-  while (destroyed.n < 3)
-    g_cond_wait (&destroyed.cond, &destroyed.lock);
-  g_mutex_unlock (&destroyed.lock);
-  g_mutex_clear (&destroyed.lock);
-  g_cond_clear (&destroyed.cond);
+  test_await (are_three, &n_destroyed);
 }
 
 static void
@@ -806,35 +797,57 @@ blocking_thread (gpointer data)
   return test_case_call (self, "host", host_arguments ("increment", g_variant_new ("(x)", G_GINT64_CONSTANT (1))));
 }
 
+typedef struct
+{
+  TestCase *test;
+  GThread  *thread;
+} Blocker;
+
+static gpointer
+known_thread (gpointer data)
+{
+  Blocker *self = data;
+
+  self->thread = g_thread_self ();
+  return blocking_thread (self->test);
+}
+
 /* A thread that blocks runs it itself, whatever the main context does. */
 static void
 test_thread_blocks (TestCase *self)
 {
+  Blocker blocker = { .test = self };
   g_auto (Host) host;
-  GThread *thread;
+  TestThread *thread;
 
   host_init (&host, self);
   export (self, "increment", NULL, increment, &host);
-  thread = g_thread_new ("blocks", blocking_thread, self);
-  test_assert_value (g_thread_join (thread), "int64 2");
-  g_assert_true (host.thread == thread);
+  thread = test_thread_new ("blocks", known_thread, &blocker);
+  test_assert_value (test_thread_join (thread), "int64 2");
+  g_assert_true (host.thread == blocker.thread);
 }
 
 /* Several of them at once. */
 static void
 test_threads_block (TestCase *self)
 {
-  GThread *threads[4];
+  TestThread *threads[4];
   g_auto (Host) host;
   guint i;
 
   host_init (&host, self);
   export (self, "increment", NULL, increment, &host);
   for (i = 0; i < G_N_ELEMENTS (threads); i++)
-    threads[i] = g_thread_new ("blocks", blocking_thread, self);
+    threads[i] = test_thread_new ("blocks", blocking_thread, self);
   for (i = 0; i < G_N_ELEMENTS (threads); i++)
-    test_assert_value (g_thread_join (threads[i]), "int64 2");
+    test_assert_value (test_thread_join (threads[i]), "int64 2");
   g_assert_cmpint (host.n_calls, ==, G_N_ELEMENTS (threads));
+}
+
+static gboolean
+is_gone (gpointer data)
+{
+  return *(gpointer *) data == NULL;
 }
 
 /* The last reference goes while a call waits for its main context. */
@@ -842,6 +855,7 @@ static void
 test_dropped (TestCase *self)
 {
   g_autoptr (GError) error = NULL;
+  gpointer worker = self->worker;
   g_auto (Host) host;
 
   host_init (&host, self);
@@ -850,7 +864,11 @@ test_dropped (TestCase *self)
                          host_arguments ("increment", g_variant_new ("(x)", G_GINT64_CONSTANT (1))), NULL, &error);
   g_assert_no_error (error);
   test_case_assert_usable (self);
-  g_assert_finalize_object (g_steal_pointer (&self->worker));
+  g_object_add_weak_pointer (worker, &worker);
+  g_clear_object (&self->worker);
+  if (test_home_is_here ()) /* something has to be collected first */
+    test_await (is_gone, &worker);
+  g_assert_null (worker);
   while (g_main_context_iteration (NULL, FALSE))
     continue;
 }

@@ -44,6 +44,8 @@ is<typeof anything, any>(true);
 await worker.eval('1', {timeout: 500, module: 'm'});
 worker.do('f', 1);
 worker.export('f', (a: number) => a + 1);
+worker.export(null, request => request.resolve([request.get_function(), request.stalls()]));
+await worker.callExported('f', [1], {keywords: {a: 1}, stalls: true, variant: true});
 worker.connect('output', (from, request, stream, bytes) => is<typeof bytes, Uint8Array>(true));
 worker.connect('progress', (from, request, fraction, text) => is<typeof text, string>(true));
 for await (const value of await worker.channel('c'))
@@ -87,7 +89,9 @@ MISUSES = {
     "Malt.Worker.spawn({colour: 'red'});": 2353,
     "Malt.Worker.spawn({stdout: 'nowhere'});": 2322,
     'worker.none_such();': 2339,
-    "worker.export('f', 5);": 2345,
+    "worker.export('f', 5);": 2769,
+    "worker.export(null, (a: number) => a + 1);": 2769,
+    "worker.callExported(null);": 2345,
     "pool.map(half, ['x']);": 2769,
     "web.addEventListener('none', () => {});": 2769,
     'new Malt.RemoteError(5);': 2345,

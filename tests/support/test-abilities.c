@@ -53,7 +53,6 @@ static const struct
   { "collecting", NULL, TEST_NEEDS_ANYWHERE, "JavaScript makes its workers on the one thread that it has" },
   { "collecting", NULL, TEST_NEEDS_FREE, "calls of other threads go by the thread that runs JavaScript" },
   { "collecting", NULL, TEST_NEEDS_UNWANTED, "the backend asks for each value, as there are no other promises" },
-  { "collecting", NULL, TEST_NEEDS_HOST, "the backend lets no code call functions of the program" },
   { "collecting", NULL, TEST_NEEDS_NO_CHANNELS, "the worker has channels" },
   { "process", NULL, TEST_NEEDS_NO_CHANNELS, "the worker has channels" },
   { "inprocess", NULL, TEST_NEEDS_NO_CHANNELS, "the worker has channels" },

@@ -102,6 +102,7 @@ char          *malt_js_dup_text       (JSContext               *cx,
                                        const char              *what);
 
 bool           malt_js_call           (JSContext *cx, unsigned argc, JS::Value *vp);
+bool           malt_js_call_exported  (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_worker_call    (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_evaluate       (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_post           (JSContext *cx, unsigned argc, JS::Value *vp);

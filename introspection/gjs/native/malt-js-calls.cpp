@@ -202,6 +202,15 @@ finish_worker_eval (MaltJsPending  *self,
 }
 
 static GVariant *
+finish_call_exported (MaltJsPending  *self,
+                      GObject        *object,
+                      GAsyncResult   *result,
+                      GError        **error)
+{
+  return malt_worker_call_exported_finish (MALT_WORKER (object), result, error);
+}
+
+static GVariant *
 finish_pool_eval (MaltJsPending  *self,
                   GObject        *object,
                   GAsyncResult   *result,
@@ -300,6 +309,42 @@ malt_js_call (JSContext *cx,
               JS::Value *vp)
 {
   return malt_js_begin (cx, argc, vp, begin_call);
+}
+
+/* False with an exception pending. */
+static bool
+begin_call_exported (JSContext           *cx,
+                     GObject             *object,
+                     const JS::CallArgs  &args,
+                     MaltJsPending       *pending)
+{
+  g_autoptr (GCancellable) cancellable = malt_js_take_cancellable (args.get (5));
+  g_autofree char *function = malt_js_dup_text (cx, args.get (1), "the name of the function");
+  g_autoptr (GVariant) arguments = function != nullptr ? convert_list (cx, nullptr, args.get (2)) : nullptr;
+  g_autoptr (GVariant) keywords = arguments != nullptr ? convert_keywords (cx, args.get (3)) : nullptr;
+
+  if (arguments != nullptr)
+    g_variant_ref_sink (arguments);
+  if (keywords != nullptr)
+    g_variant_ref_sink (keywords);
+  if (arguments == nullptr || JS_IsExceptionPending (cx) || !malt_js_check_type (cx, object, MALT_TYPE_WORKER))
+    return false;
+
+  pending->keeps_variant = args.get (6).isTrue ();
+  pending->finish = finish_call_exported;
+  malt_worker_call_exported_async (MALT_WORKER (object), function, arguments, keywords, args.get (4).isTrue (),
+                                   cancellable, malt_js_pending_done, pending);
+  return true;
+}
+
+/* callExported(handle, function, arguments, keywords, stalls, has cancellable, keeps variant): a
+ * promise */
+bool
+malt_js_call_exported (JSContext *cx,
+                       unsigned   argc,
+                       JS::Value *vp)
+{
+  return malt_js_begin (cx, argc, vp, begin_call_exported);
 }
 
 /* The same of what a worker's own method is given, (function, …arguments). */

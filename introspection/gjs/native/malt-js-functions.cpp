@@ -34,7 +34,7 @@ log_exception (JSContext *cx)
 typedef struct
 {
   MaltWorker *worker; /* which this belongs to */
-  char       *name;
+  char       *name;   /* NULL for any that has no other function */
 } Exported;
 
 static void
@@ -59,19 +59,22 @@ answer (MaltRequest *request,
 
   JS::RootedObject hooks (cx, malt_js_get_hooks ());
   JSAutoRealm realm (cx, hooks);
-  JS::RootedString name (cx, malt_gjs_text_new (cx, self->name, -1));
+  JS::RootedString name (cx, self->name != nullptr ? malt_gjs_text_new (cx, self->name, -1) : nullptr);
   JS::RootedValueArray<1> arguments (cx);
   JS::RootedValue ignored (cx);
 
   malt_js_give_object (G_OBJECT (request));
   g_set_object (&malt_js_exchange.worker, G_OBJECT (self->worker));
-  arguments[0].setString (name);
-  if (!name || !JS::Call (cx, hooks, "answer", arguments, &ignored))
+  if (name)
+    arguments[0].setString (name);
+  else
+    arguments[0].setNull ();
+  if ((self->name != nullptr && !name) || !JS::Call (cx, hooks, "answer", arguments, &ignored))
     log_exception (cx);
   malt_js_run_jobs (cx);
 }
 
-/* export(handle, name): the function of that name, which the other half has */
+/* export(handle, name or null): the function of that name, which the other half has */
 bool
 malt_js_export (JSContext *cx,
                 unsigned   argc,
@@ -79,10 +82,18 @@ malt_js_export (JSContext *cx,
 {
   JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
   g_autoptr (GObject) object = malt_js_handle_ref (cx, args.get (0));
-  g_autofree char *name = object != nullptr ? malt_js_dup_text (cx, args.get (1), "the name of the function") : nullptr;
+  g_autofree char *name = nullptr;
   Exported *self;
 
-  if (name == nullptr || !malt_js_check_type (cx, object, MALT_TYPE_WORKER))
+  if (object == nullptr)
+    return false;
+  if (!args.get (1).isNull ())
+    {
+      name = malt_js_dup_text (cx, args.get (1), "the name of the function");
+      if (name == nullptr)
+        return false;
+    }
+  if (!malt_js_check_type (cx, object, MALT_TYPE_WORKER))
     return false;
 
   self = g_new (Exported, 1);

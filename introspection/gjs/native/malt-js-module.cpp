@@ -347,6 +347,7 @@ whole_stacks (JSContext *cx,
 static const JSFunctionSpec functions[] = {
   JS_FN ("handle", new_handle, 0, 0),
   JS_FN ("call", malt_js_call, 8, 0),
+  JS_FN ("callExported", malt_js_call_exported, 7, 0),
   JS_FN ("workerCall", malt_js_worker_call, 1, 0),
   JS_FN ("evaluate", malt_js_evaluate, 7, 0),
   JS_FN ("post", malt_js_post, 4, 0),

@@ -4,17 +4,41 @@
 
 /* exported extend */
 
-const {MaltJs, guard, hooks, native} = imports.overrides._malt.native;
+const {MaltJs, give, guard, hooks, native} = imports.overrides._malt.native;
 const {addMethods, handleOf} = imports.overrides._malt.handles;
+const {checkOptions, withCancellable} = imports.overrides._malt.limits;
 
 // A worker's functions, by their names. They are the worker's own, so that they keep it no longer
 // than it keeps them.
 const EXPORTED = Symbol('exported');
 
+const EXPORTED_OPTIONS = ['keywords', 'stalls', 'cancellable', 'signal', 'variant'];
+
+/** Has the function for any name answer, which gets the request itself. */
+function answerAny(worker, request) {
+    const fail = error => {
+        if (request.is_done())
+            logError(error);
+        else
+            request.reject(error);
+    };
+    try {
+        const result = worker[EXPORTED].get(null)(request);
+        if (typeof result?.then === 'function')
+            Promise.resolve(result).then(undefined, fail);
+    } catch (error) {
+        fail(error);
+    }
+}
+
 /** Answers the request that was given. */
 function answer(name) {
     const request = MaltJs.take_object();
     const worker = MaltJs.take_worker();
+    if (name === null) {
+        answerAny(worker, request);
+        return;
+    }
     try {
         const {args, keywords} = request;
         if (keywords !== undefined)
@@ -33,9 +57,12 @@ function answer(name) {
 }
 
 class WorkerMethods {
-    /** Lets the worker's code call a function, which may be async, by a name. */
+    /**
+     * Lets the worker's code call a function, which may be async, by a name. The one for null gets
+     * the requests that are for no other, and finishes them.
+     */
     export(name, func) {
-        if (typeof name !== 'string' || name === '')
+        if (name !== null && (typeof name !== 'string' || name === ''))
             throw new TypeError('the name has to be a string that is not empty');
         if (typeof func !== 'function')
             throw new TypeError(`what is exported as '${name}' is no function`);
@@ -48,6 +75,14 @@ class WorkerMethods {
     unexport(name) {
         this[EXPORTED]?.delete(name);
         return this.unexport_function(name);
+    }
+
+    /** For backends: has a function called that the program has exported. */
+    async callExported(name, args = [], options = {}) {
+        checkOptions(options, EXPORTED_OPTIONS);
+        return withCancellable(options, cancellable =>
+            native.callExported(handleOf(this), name, args, options.keywords, options.stalls, give(cancellable),
+                options.variant));
     }
 }
 
