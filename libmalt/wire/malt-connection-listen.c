@@ -98,7 +98,9 @@ malt_connection_listen_locked (MaltConnection *self)
   poller = self->n_awaited > 0 ? self->poller : NULL;
   if (poller != NULL && malt_listener_prompt (poller)) /* it looks by itself */
     poller = NULL;
-  if ((poller == NULL && self->stopping_source == NULL) || !malt_transport_arm (self->transport))
+  if (poller == NULL && self->stopping_source == NULL)
+    return;
+  if (!g_atomic_int_get (&self->has_more) && !malt_transport_arm (self->transport))
     return;
 
   g_atomic_int_set (&self->has_more, TRUE);
