@@ -42,7 +42,7 @@ is_called_back_locked (MaltGjsEngine *self)
 {
   if (self->running != NULL)
     return g_main_depth () > self->running->depth;
-  return malt_gjs_interrupt_is_nested (self) && g_main_depth () > 1;
+  return self->own_process && g_main_depth () > 1;
 }
 
 /* Whether an interrupt is to be raised now, in what runs or in the background.  What belongs
@@ -315,7 +315,8 @@ hit_background_locked (MaltGjsEngine *self)
     self->running->hit = TRUE;
   else
     self->background_hit = TRUE;
-  self->break_due = self->own_process;
+  if (self->own_process)
+    self->break_due = TRUE;
 
   if (self->waiting != NULL && g_get_monotonic_time () - since > HOG_USEC)
     g_cancellable_cancel (self->waiting);
