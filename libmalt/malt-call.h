@@ -21,7 +21,10 @@ typedef enum
 /* The manager's half of a request: who waits for it, until when, and how it ended.
  *
  * The request itself belongs to the backend; the call only looks at it, until the
- * request is done and tells so (see malt-request.c on why that is safe). */
+ * request is done and tells so (see malt-request.c on why that is safe).
+ *
+ * Of the many that can be under way each is read again when its end comes, long after it was
+ * written: what only few calls have need of lies behind all else. */
 struct _MaltCall
 {
   gint             ref_count;      /* atomic */
@@ -33,49 +36,57 @@ struct _MaltCall
 
   /* Immutable once the request is submitted. */
   MaltWorker      *worker;         /* owned */
+  GMainContext    *context;        /* owned, in which it is delivered; NULL if a thread or nobody
+                                      waits */
+  gpointer         tag;            /* of an asynchronous call, for its result, which is made when */
+  GAsyncReadyCallback callback;    /* the callback is called: the many calls that can be under */
+  gpointer         user_data;      /* way have none */
   gboolean         owns_itself;    /* has a reference until it is done: nobody waits */
   gboolean         keeps_request;  /* once it is done, to use it again */
   MaltRequestKind  kind;
   int              timeout_msec;   /* MALT_TIMEOUT_NONE for none */
-  int              waited_msec;    /* of those, before it came to this worker */
-  GCancellable    *cancellable;
-  gpointer         tag;            /* of an asynchronous call, for its result, which is made when */
-  GAsyncReadyCallback callback;    /* the callback is called: the many calls that can be under */
-  gpointer         user_data;      /* way have none */
-  gpointer         owner;          /* of one that a pool or a binding has begun, and then: */
-  void          (* owner_func) (MaltCall *self); /* takes it when it is done */
-  gboolean         may_be_taken_back; /* the pool begins it again */
   guint64          request_id;     /* that it had on its way; the same, when it is done */
   gboolean         is_withdrawn;   /* it had not begun; the same */
-  GMainContext    *context;        /* owned, in which it is delivered; NULL if a thread or nobody
-                                      waits */
-  GMainContext    *blocked;        /* that a blocking call runs, if it has to; see
-                                      malt_worker_begin_blocking() */
-  gpointer         thread;         /* of a blocking call; see malt_errands_here() */
 
   /* Guarded by the worker's calls_lock. */
-  MaltRequest     *request;        /* not owned; NULL once it is done */
-  GList            link;           /* in the worker's calls */
-  GCond            done_cond;
   gboolean         is_awaited;
   gboolean         is_free;        /* its thread blocks, and runs errands meanwhile */
   gboolean         is_joined;      /* a thread has come to wait for it, and delivers it */
-  GVariant        *value;          /* until it is done, and then the caller's */
+  GList            link;           /* in the worker's calls */
+  MaltRequest     *request;        /* not owned; NULL once it is done */
+  MaltRequest     *spent;          /* owned, to be used again; until it is done, and then the caller's */
+  GVariant        *value;          /* the same */
+  GError          *error;          /* the same */
   MaltChannel     *channel;        /* owned; the same */
-  GError          *error;
-  MaltRequest     *spent;          /* owned, to be used again; the same */
+
+  MaltDelivery     delivery;
 
   /* Guarded by the worker's calls_lock; moved on by the library context. */
   MaltCallFate     fate;
   MaltRung         rung;           /* the last that was tried */
   GSource         *rung_source;    /* tries the next one */
+
+  /* Immutable once the request is submitted. */
+  GCancellable    *cancellable;
+  GMainContext    *blocked;        /* that a blocking call runs, if it has to; see
+                                      malt_worker_begin_blocking() */
+
+  /* From here on what most calls have no use for. */
+
+  /* Immutable once the request is submitted. */
+  gpointer         owner;          /* of one that a pool or a binding has begun, and then: */
+  void          (* owner_func) (MaltCall *self); /* takes it when it is done */
+  gboolean         may_be_taken_back; /* the pool begins it again */
+  int              waited_msec;    /* of timeout_msec, before it came to this worker */
+  gpointer         thread;         /* of a blocking call; see malt_errands_here() */
+
+  /* Guarded by the worker's calls_lock. */
+  GCond            done_cond;
   gulong           cancelled_id;   /* of a handler, while the call is under way */
 
   /* Guarded by the ladder's lock. */
   GList            deadline_link;
   gint64           deadline;       /* monotonic; 0 if it is not in the list */
-
-  MaltDelivery     delivery;
 };
 
 MaltCall  *malt_call_new              (MaltWorker    *worker,

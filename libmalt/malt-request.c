@@ -35,6 +35,8 @@ typedef enum
   STATE_ABANDONED, /* its caller was let go; an answer is late, and no mistake */
 } RequestState;
 
+/* Of the many that can be under way each is read again when its answer comes, long after it was
+ * written: what is looked at then lies close together. */
 struct _MaltRequest
 {
   GObject parent_instance;
@@ -42,36 +44,38 @@ struct _MaltRequest
   /* Immutable once it is submitted. */
   MaltRequestKind       kind;
   MaltRequestFlags      flags;
-  char                 *function;  /* of a call; else the source of an evaluation, or of a channel */
-  char                 *module;
-  GVariant             *arguments; /* NULL if there are none */
-  GVariant             *keywords;
   GMainContext         *context;
-  gboolean              is_attended; /* the context is run always */
   MaltRequestResponder  responder;
   gpointer              responder_data;
-  MaltRequestAllocator  allocator;
-  gpointer              allocator_data;
-  char                  text[64];  /* where the function is, if it has room */
-
+  gboolean              is_attended;  /* the context is run always */
   gboolean              is_host_call; /* made by the worker's code, for the program */
-  gboolean              stalls;    /* it, until it is finished */
-  guint64               serial;    /* the number by which signals of the worker name it, or 0 */
-  MaltRuntime          *owner;     /* (owned) that it was given to, from then on */
-  MaltChannel          *channel;   /* owned by whoever finishes it, for the responder */
-
-  gboolean              disposing; /* owned by whoever drops the last reference */
+  gboolean              stalls;       /* it, until it is finished */
+  guint64               serial;       /* the number by which signals of the worker name it, or 0 */
 
   /* Atomic. */
-  MaltRuntime          *runtime;   /* which handles it, until it is finished */
+  gsize                 id;
+  MaltRuntime          *runtime;      /* which handles it, until it is finished */
   gint                  state;
   gint                  begun;
   gint                  interrupted;
   gint                  deferred;
   gint                  withdrawn;
-  gint                  steps;     /* of a backend that lives in a context: see malt_request_take_step() */
-  gsize                 id;
-  GCancellable         *cancellable; /* made when somebody asks for it, and kept */
+  gint                  steps;        /* of a backend that lives in a context: see malt_request_take_step() */
+
+  gboolean              disposing;    /* owned by whoever drops the last reference */
+
+  GCancellable         *cancellable;  /* atomic; made when somebody asks for it, and kept */
+
+  /* Immutable once it is submitted. */
+  MaltRuntime          *owner;        /* (owned) that it was given to, from then on */
+  MaltChannel          *channel;      /* owned by whoever finishes it, for the responder */
+  char                 *function;     /* of a call; else the source of an evaluation, or of a channel */
+  char                 *module;
+  GVariant             *arguments;    /* NULL if there are none */
+  GVariant             *keywords;
+  MaltRequestAllocator  allocator;
+  gpointer              allocator_data;
+  char                  text[64];     /* where the function is, if it has room */
 };
 
 G_DEFINE_FINAL_TYPE (MaltRequest, malt_request, G_TYPE_OBJECT)
