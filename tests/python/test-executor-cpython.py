@@ -2,18 +2,33 @@
 
 """CPython's own tests of executors, with Malt.Executor.
 
-They are in Debian's package libpython3.11-testsuite. What does not apply is in the lists below,
+They are in Debian's package libpython3.11-testsuite, or that of another version. What does not apply is in the lists below,
 with the reason.
 """
 
+import functools
+import importlib
 import multiprocessing
 import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import types
 import unittest
 
 from binding import Malt
 
+# Where they are since Python 3.12.
+PARTS = ('util', 'executor', 'test_init', 'test_shutdown', 'test_wait', 'test_as_completed', 'test_process_pool',
+         'test_deadlock')
+
 try:
     from test import test_concurrent_futures as cpython
+    modules = [cpython]
+    if not hasattr(cpython, 'ExecutorMixin'):
+        modules = [importlib.import_module(f'{cpython.__name__}.{part}') for part in PARTS]
+        cpython = types.SimpleNamespace(**{name: value for module in modules for name, value in vars(module).items()})
 except ImportError as error:
     cpython = None
     why_not = str(error)
@@ -50,6 +65,13 @@ NOT_APPLICABLE = {
     'ThreadPoolWaitTests': {None: 'is about threads'},
 }
 
+# The same of tests that some versions do not have.
+NEWER_NOT_APPLICABLE = {
+    'ProcessPoolExecutorTest': {
+        'test_python_finalization_error': 'lets threads of ProcessPoolExecutor fail',
+    },
+}
+
 # For programs that a test starts.
 PRELUDE = '''
 import concurrent.futures, gi
@@ -72,6 +94,17 @@ class MaltExecutor(Malt.Executor):
         return range(self.pool.n_workers)
 
 
+def make_event(test):
+    """For which workers can wait, as for one of multiprocessing, whose secret they do not have: of
+    what can be pickled by its name."""
+    folder = tempfile.mkdtemp()
+    test.addCleanup(shutil.rmtree, folder)
+    path = os.path.join(folder, 'set')
+    wait = ['sh', '-c', 'until test -e "$0"; do sleep 0.01; done', path]
+    return types.SimpleNamespace(wait=functools.partial(subprocess.check_call, wait),
+                                 set=functools.partial(subprocess.check_call, ['touch', path]))
+
+
 def skip(reason):
     def skipped(self):
         self.skipTest(reason)
@@ -87,18 +120,25 @@ def define():
         def get_context(self):
             return multiprocessing.get_context('spawn')
 
+        def create_event(self):
+            return make_event(self)
+
     def assert_python_ok(option, source, **environment):
         return original(option, PRELUDE + source, __isolated=False, PYTHONPATH=os.environ.get('PYTHONPATH', ''),
                         **environment)
 
     original = cpython.assert_python_ok
-    cpython.assert_python_ok = assert_python_ok
+    for module in modules:
+        if hasattr(module, 'assert_python_ok'):
+            module.assert_python_ok = assert_python_ok
 
     for name in ('InitializerMixin', 'FailingInitializerMixin', 'ProcessPoolShutdownTest', 'WaitTests',
                  'AsCompletedTests', 'ProcessPoolExecutorTest', 'ExecutorDeadlockTest'):
         members = {test: skip(reason) for test, reason in NOT_APPLICABLE.get(name, {}).items()}
         for test in members:
             assert hasattr(getattr(cpython, name), test), (name, test)
+        members.update((test, skip(reason)) for test, reason in NEWER_NOT_APPLICABLE.get(name, {}).items()
+                       if hasattr(getattr(cpython, name), test))
         if name == 'ProcessPoolExecutorTest':
             # By a name that workers can import.
             members['_test_traceback'] = cpython.ProcessPoolExecutorTest._test_traceback
@@ -122,7 +162,8 @@ if cpython is not None:
 else:
     class Missing(unittest.TestCase):
         def test_all(self):
-            self.skipTest(f'there is no libpython3.11-testsuite: {why_not}')
+            version = '.'.join(map(str, sys.version_info[:2]))
+        self.skipTest(f'there is no libpython{version}-testsuite: {why_not}')
 
 
 if __name__ == '__main__':

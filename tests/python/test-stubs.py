@@ -101,7 +101,7 @@ REVEALED = ['gi.repository.Malt.Worker', 'builtins.float', 'Any', 'concurrent.fu
             'Union[gi.repository.Malt.ExitInfo, None]', 'builtins.float', 'builtins.float', 'Any']
 
 MISUSES = {
-    "worker.call(half, 'x')": 'arg-type',
+    "worker.call(half, 'x')": 'arg-type|call-overload',
     'worker.call(5)': 'call-overload',
     "worker.eval('1', 5)": 'misc|call-arg',
     "Malt.Worker(colour='red')": 'call-arg',
@@ -110,7 +110,7 @@ MISUSES = {
     "worker.channel('x').put()": 'call-arg',
     'worker.export(5)': 'call-overload|type-var',
     'worker.none_such()': 'attr-defined',
-    "pool.call(half, 'x')": 'arg-type',
+    "pool.call(half, 'x')": 'arg-type|call-overload',
     "Malt.Pool(colour='red')": 'call-arg',
     "executor.submit(half, 'x')": 'arg-type',
     'Malt.Executor(mp_context=None)': 'call-arg',
