@@ -86,6 +86,7 @@ class Interpreter:
     def __init__(self, ended):
         self.ended = weakref.WeakMethod(ended)
         self.lock = threading.Lock()
+        self.queued = []         # with the lock: requests that it was told of, the latest last
         self.running = None      # with the lock: the request whose code runs
         self.closing = False
         self.waiting = {}        # the thread's: tasks of requests, the latest last
@@ -115,9 +116,15 @@ class Interpreter:
         except RuntimeError:
             pass  # it has ended
 
+    def submit(self, request):
+        with self.lock:
+            self.queued.append(request)
+        self.tell(self.handle, request)
+
     def handle(self, request):
         with self.lock:
             if request.is_done():
+                self.queued.remove(request)
                 return
             request.set_id(BEGUN)
         try:
@@ -151,8 +158,11 @@ class Interpreter:
 
     def compute(self, request):
         with self.lock:
+            self.queued.remove(request)
             self.running = request
         try:
+            if request.is_interrupted():
+                raise KeyboardInterrupt
             if request.get_kind() == Malt.RequestKind.EVAL:
                 return self.evaluate(request.get_source(), self.get_namespace(request.get_module()))
             arguments = request.get_arguments()
@@ -209,6 +219,9 @@ class Interpreter:
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self.thread.ident),
                                                            ctypes.py_object(KeyboardInterrupt))
                 return
+            if request is None and self.running is None and self.queued:
+                self.queued[-1].interrupt()
+                return
         self.tell(self.interrupt_waiting, request)
 
     def interrupt_waiting(self, request):
@@ -241,7 +254,7 @@ class ThreadWorker(Malt.Worker):
         if request.get_kind() == Malt.RequestKind.CHANNEL:
             fail(request, Malt.Error.NOT_SUPPORTED, 'a thread has no channels')
         else:
-            self.interpreter.tell(self.interpreter.handle, request)
+            self.interpreter.submit(request)
 
     def do_cancel(self, request):
         # Code that runs is only told by the request's cancellable, at which it may look.
