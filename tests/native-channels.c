@@ -90,6 +90,18 @@ MALT_FUNCTION (fresh)
   return NULL;
 }
 
+/* Is full of the numbers from 0 to 999. */
+MALT_FUNCTION (numbers)
+{
+  g_autoptr (MaltChannel) channel = malt_channel_new (1000);
+  gint64 i;
+
+  for (i = 0; i < 1000; i++)
+    malt_channel_put (channel, g_variant_new_int64 (i), -1, NULL, NULL);
+  malt_request_return_channel (request, channel);
+  return NULL;
+}
+
 MALT_FUNCTION (no_channel)
 {
   return g_variant_new_string ("no channel");

@@ -13,6 +13,9 @@
 
 #define N_WORKERS 20
 
+/* In the channel that native-channels:numbers gives: more than are read at once. */
+#define N_NUMBERS 1000
+
 static MaltWorker *workers[N_WORKERS];
 
 static void
@@ -242,6 +245,82 @@ test_no_descriptors (void)
   tear_down ();
 }
 
+/* A loop that somebody else runs waits for what the context waits for, and has the program's code
+ * run meanwhile. */
+typedef struct
+{
+  GMainContext *context;
+  int           max_priority;
+  int           timeout;
+  GPollFD       fds[16];
+  int           n_fds;
+} OtherLoop;
+
+static void
+other_loop_prepare (OtherLoop *self)
+{
+  g_assert_true (g_main_context_acquire (self->context));
+  g_main_context_prepare (self->context, &self->max_priority);
+  self->n_fds = g_main_context_query (self->context, self->max_priority, &self->timeout, self->fds,
+                                      G_N_ELEMENTS (self->fds));
+  g_assert_cmpint (self->n_fds, <=, G_N_ELEMENTS (self->fds));
+  g_main_context_release (self->context);
+}
+
+static void
+other_loop_turn (OtherLoop *self)
+{
+  g_poll (self->fds, (guint) self->n_fds, self->timeout);
+  g_assert_true (g_main_context_acquire (self->context));
+  if (g_main_context_check (self->context, self->max_priority, self->fds, self->n_fds))
+    g_main_context_dispatch (self->context);
+  g_main_context_release (self->context);
+  other_loop_prepare (self);
+}
+
+static void
+taken_cb (GObject      *object,
+          GAsyncResult *result,
+          gpointer      user_data)
+{
+  GVariant **value = user_data;
+  g_autoptr (GError) error = NULL;
+
+  *value = malt_channel_take_finish (MALT_CHANNEL (object), result, &error);
+  g_assert_no_error (error);
+}
+
+/* What was read and not yet looked at is found, though no descriptor tells of it. */
+static void
+test_other_loop (void)
+{
+  /* Sources that are attached while nobody runs it wake it. */
+  g_autoptr (GMainContext) context = g_main_context_new_with_flags (G_MAIN_CONTEXT_FLAGS_OWNERLESS_POLLING);
+  OtherLoop loop = { .context = context };
+  g_autoptr (MaltChannel) channel = NULL;
+  g_autoptr (GError) error = NULL;
+  guint i;
+
+  set_up ();
+  channel = malt_worker_open_channel (workers[0], NULL, "native-channels:numbers", MALT_TIMEOUT_NONE, NULL, &error);
+  g_assert_no_error (error);
+
+  other_loop_prepare (&loop);
+  for (i = 0; i < N_NUMBERS; i++)
+    {
+      g_autoptr (GVariant) value = NULL;
+
+      g_main_context_push_thread_default (context);
+      malt_channel_take_async (channel, NULL, taken_cb, &value);
+      g_main_context_pop_thread_default (context);
+      other_loop_prepare (&loop); /* as something was begun */
+      while (value == NULL)
+        other_loop_turn (&loop);
+      g_assert_cmpint (g_variant_get_int64 (value), ==, i);
+    }
+  tear_down ();
+}
+
 /* How often a context turns. */
 typedef struct
 {
@@ -333,6 +412,7 @@ main (int    argc,
   g_test_add_func ("/listening/end", test_end);
   g_test_add_func ("/listening/contexts", test_contexts);
   g_test_add_func ("/listening/no-descriptors", test_no_descriptors);
+  g_test_add_func ("/listening/other-loop", test_other_loop);
   g_test_add_func ("/listening/idle", test_idle);
 
   status = g_test_run ();
