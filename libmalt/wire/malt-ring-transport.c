@@ -307,25 +307,31 @@ close_for_worker (MaltRingTransport *self)
 }
 
 static void
+close_all (MaltRingTransport *self)
+{
+  clear_fd (&self->parent.fd);
+  clear_fd (&self->parent.room_fd);
+  close_for_worker (self);
+}
+
+static void
 ring_transport_close (MaltTransport *transport)
 {
-  MaltRingTransport *self = (MaltRingTransport *) transport;
-
-  clear_fd (&transport->fd);
-  clear_fd (&transport->room_fd);
-  close_for_worker (self);
+  close_all ((MaltRingTransport *) transport);
   if (transport->arena != NULL)
     malt_arena_retire (transport->arena);
   g_clear_pointer (&transport->view, malt_arena_view_unref);
 }
 
+/* What is in the arenas stays for the other end. */
 static void
 ring_transport_free (MaltTransport *transport)
 {
   MaltRingTransport *self = (MaltRingTransport *) transport;
 
-  ring_transport_close (transport);
+  close_all (self);
   g_clear_pointer (&transport->arena, malt_arena_unref);
+  g_clear_pointer (&transport->view, malt_arena_view_unref);
   g_clear_pointer (&self->memory, malt_ring_memory_unref);
   g_free (self);
 }

@@ -108,8 +108,8 @@ malt_transport_shutdown (MaltTransport *self)
   self->klass->shutdown (self);
 }
 
-/* Gives back the descriptors, and the memory of values that nobody has.  Nobody sends or
- * receives, now or later; that somebody has yet to be told so does no harm. */
+/* The other end has gone: gives back the descriptors, and the memory of values that nobody has.
+ * Nobody sends or receives, now or later; that somebody has yet to be told so does no harm. */
 void
 malt_transport_close (MaltTransport *self)
 {
