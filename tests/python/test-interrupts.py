@@ -138,21 +138,23 @@ except KeyboardInterrupt:
 """ + CHECK), 'True\ngoes on 1\n')
 
     def test_thread(self):
+        # A join() that an exception has ended takes the thread for one that has ended.
         self.assertEqual(self.run_program('''
 def run():
     try:
         worker.eval(SLEEP)
     except Malt.InterruptedError:
         os.write(1, b'interrupted\\n')  # sys.stdout may lose what two threads write at once
+    done.set()
 
-thread = threading.Thread(target=run)
-thread.start()
+done = threading.Event()
 try:
-    thread.join()
+    threading.Thread(target=run).start()
+    done.wait()
 except KeyboardInterrupt:
     os.write(1, b'main\\n')
     worker.interrupt()
-thread.join()
+done.wait()
 ''' + CHECK), 'main\ninterrupted\ngoes on 1\n')
 
     def test_main_loop(self):
