@@ -256,12 +256,16 @@ malt_connection_take_said (MaltConnection   *self,
   return FALSE;
 }
 
-/* The worker is dead, and waits for no answers any more. */
+/* The worker is dead, and waits for no answers any more.
+ *
+ * Its object is only looked for where there is something to tell it: GLib 2.74 holds a lock of all
+ * weak references while it takes a strong one, and GJS, which is told of that, waits there for a
+ * garbage collection that may wait for the same lock. */
 void
 malt_connection_drop_host_calls (MaltConnection *self)
 {
-  g_autoptr (MaltWorker) worker = g_weak_ref_get (&self->worker);
   g_autoptr (GPtrArray) requests = g_ptr_array_new_with_free_func (g_object_unref);
+  g_autoptr (MaltWorker) worker = NULL;
   GHashTableIter iter;
   gpointer request;
   guint i;
@@ -275,6 +279,8 @@ malt_connection_drop_host_calls (MaltConnection *self)
   self->host_size = 0;
   g_mutex_unlock (&self->lock);
 
+  if (requests->len > 0)
+    worker = g_weak_ref_get (&self->worker);
   for (i = 0; worker != NULL && i < requests->len; i++)
     malt_worker_drop_host_call (worker, g_ptr_array_index (requests, i));
 }
