@@ -132,7 +132,7 @@ context_source_dispatch (GSource     *source,
   if ((self->thread == NULL || self->thread == g_thread_self ()) && malt_backend_context_enter (owner))
     {
       g_main_context_iteration (owner->context, FALSE);
-      malt_backend_context_leave (owner);
+      malt_backend_context_leave (owner, self->context);
     }
 
   return G_SOURCE_CONTINUE;
@@ -281,8 +281,13 @@ malt_backend_context_enter (MaltBackendContext *self)
   return TRUE;
 }
 
+/* @runner: what runs it else.  Whoever runs that may have been told that he could not run this one,
+ * and could not know what it waits for now: so he looks again, unless it is this thread. */
 void
-malt_backend_context_leave (MaltBackendContext *self)
+malt_backend_context_leave (MaltBackendContext *self,
+                            GMainContext       *runner)
 {
   g_main_context_pop_thread_default (self->context);
+  if (!g_main_context_is_owner (self->context) && !g_main_context_is_owner (runner))
+    g_main_context_wakeup (runner);
 }

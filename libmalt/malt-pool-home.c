@@ -153,11 +153,8 @@ malt_pool_home_end_blocking (MaltPoolCore    *core,
       g_source_destroy (self->timer);
       g_source_unref (self->timer);
     }
-  malt_backend_context_leave (self->backends);
+  malt_backend_context_leave (self->backends, core->home);
   malt_backend_context_unref (self->backends);
   g_type_class_unref (self->klass);
-  /* Whoever runs the home could not know what the context waits for. */
-  if (!g_main_context_is_owner (core->home))
-    g_main_context_wakeup (core->home);
   g_free (self);
 }

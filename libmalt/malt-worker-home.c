@@ -44,25 +44,12 @@ malt_worker_is_alive (MaltWorker *self)
   return g_atomic_int_get (&priv->state) != MALT_WORKER_STOPPED;
 }
 
-/* Whoever runs the home may have been told that he could not run that context, and could not know
- * what it waits for now. */
-static void
-leave_context (MaltWorker *self)
-{
-  MaltWorkerPrivate *priv = malt_worker_get_private (self);
-
-  malt_backend_context_leave (priv->backend_context);
-  if (!g_main_context_is_owner (malt_backend_context_peek (priv->backend_context)) &&
-      !g_main_context_is_owner (priv->context))
-    g_main_context_wakeup (priv->context);
-}
-
 static gboolean
 invoke_cb (gpointer user_data)
 {
   Invoke *invoke = user_data;
   MaltWorkerClass *klass = MALT_WORKER_GET_CLASS (invoke->worker);
-  MaltBackendContext *context = malt_worker_get_private (invoke->worker)->backend_context;
+  MaltWorkerPrivate *priv = malt_worker_get_private (invoke->worker);
   MaltCallLast last = malt_call_save_last ();
   gboolean is_inside;
 
@@ -73,7 +60,7 @@ invoke_cb (gpointer user_data)
   if (invoke->request == NULL && !malt_worker_is_alive (invoke->worker))
     return G_SOURCE_REMOVE;
 
-  is_inside = context != NULL && malt_backend_context_enter (context);
+  is_inside = priv->backend_context != NULL && malt_backend_context_enter (priv->backend_context);
   switch (invoke->invocation)
     {
     case INVOKE_START:
@@ -100,7 +87,7 @@ invoke_cb (gpointer user_data)
       break;
     }
   if (is_inside)
-    leave_context (invoke->worker);
+    malt_backend_context_leave (priv->backend_context, priv->context);
   malt_call_restore_last (last);
 
   return G_SOURCE_REMOVE;
@@ -258,10 +245,9 @@ malt_worker_end_blocking (MaltWorker   *self,
   if (blocked == NULL)
     return;
 
-  g_main_context_pop_thread_default (blocked);
+  if (blocked == malt_backend_context_peek (priv->backend_context))
+    malt_backend_context_leave (priv->backend_context, priv->context);
+  else
+    g_main_context_pop_thread_default (blocked);
   g_main_context_unref (blocked);
-
-  /* Whoever runs the home could not know what the context waits for. */
-  if (!g_main_context_is_owner (priv->context))
-    g_main_context_wakeup (priv->context);
 }
