@@ -4,8 +4,6 @@
 
 #include "malt-worker-private.h"
 
-#include <string.h>
-
 #include "malt-request-private.h"
 
 /* Calls of the program's functions on behalf of a worker's code, for backends whose language can
@@ -57,25 +55,6 @@ cancelled_cb (GCancellable *cancellable,
     malt_worker_drop_host_call (g_task_get_source_object (self->task), request);
 }
 
-static GError *
-find_flaw (const char *function,
-           GVariant   *arguments,
-           GVariant   *keywords)
-{
-  if (*function == '\0' || !g_utf8_validate (function, -1, NULL))
-    return g_error_new_literal (G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                                "the name of the function is empty or not valid UTF-8");
-  if (arguments != NULL && !g_variant_is_of_type (arguments, G_VARIANT_TYPE_TUPLE))
-    return g_error_new (G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                        "the arguments are of type %s instead of a tuple", g_variant_get_type_string (arguments));
-  if (keywords != NULL && !g_variant_is_of_type (keywords, G_VARIANT_TYPE_VARDICT))
-    return g_error_new (G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                        "the keyword arguments are of type %s instead of a{sv}",
-                        g_variant_get_type_string (keywords));
-
-  return NULL;
-}
-
 /**
  * malt_worker_call_exported_async:
  * @self: a worker
@@ -118,7 +97,7 @@ malt_worker_call_exported_async (MaltWorker          *self,
   g_autoptr (MaltRequest) request = NULL;
   g_autoptr (GTask) task = NULL;
   ExportedCall *call;
-  GError *flaw;
+  GError *error = NULL;
 
   g_return_if_fail (MALT_IS_WORKER (self));
   g_return_if_fail (function != NULL);
@@ -128,10 +107,9 @@ malt_worker_call_exported_async (MaltWorker          *self,
   g_task_set_source_tag (task, malt_worker_call_exported_async);
   g_task_set_check_cancellable (task, FALSE);
 
-  flaw = find_flaw (function, own_arguments, own_keywords);
-  if (flaw != NULL)
+  if (!malt_request_check_host_call (function, own_arguments, own_keywords, &error))
     {
-      g_task_return_error (task, flaw);
+      g_task_return_error (task, error);
       return;
     }
 

@@ -64,6 +64,11 @@ void         malt_request_set_stalls    (MaltRequest           *self,
 void         malt_request_release       (MaltRequest           *self);
 gboolean     malt_request_is_disposing  (MaltRequest           *self);
 
+gboolean     malt_request_check_host_call (const char          *function,
+                                         GVariant              *arguments,
+                                         GVariant              *keywords,
+                                         GError               **error);
+
 /* For the responder of one that was finished with a channel. */
 MaltChannel *malt_request_get_channel   (MaltRequest           *self);
 

@@ -144,28 +144,6 @@ host_call_wait (HostCall     *self,
   g_mutex_unlock (&self->lock);
 }
 
-static gboolean
-is_call_valid (const char  *function,
-               GVariant    *arguments,
-               GVariant    *keywords,
-               GError     **error)
-{
-  if (!g_utf8_validate (function, -1, NULL) || *function == '\0')
-    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                         "the name of the function is empty or not valid UTF-8");
-  else if (arguments != NULL && !g_variant_is_of_type (arguments, G_VARIANT_TYPE_TUPLE))
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                 "the arguments are of type %s instead of a tuple", g_variant_get_type_string (arguments));
-  else if (keywords != NULL && !g_variant_is_of_type (keywords, G_VARIANT_TYPE_VARDICT))
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                 "the keyword arguments are of type %s instead of a{sv}",
-                 g_variant_get_type_string (keywords));
-  else
-    return TRUE;
-
-  return FALSE;
-}
-
 /* A request for the host, or one that has failed. */
 static MaltRequest *
 begin (MaltRuntime    *self,
@@ -185,7 +163,7 @@ begin (MaltRuntime    *self,
   if (host->klass == NULL)
     malt_request_return_new_error (request, MALT_ERROR, MALT_ERROR_NOT_SUPPORTED,
                                    "whoever runs this worker has no functions that could be called");
-  else if (!is_call_valid (function, own_arguments, own_keywords, &error))
+  else if (!malt_request_check_host_call (function, own_arguments, own_keywords, &error))
     malt_request_return_error (request, error);
   else
     host->klass->call (request, stalls, host->user_data);
