@@ -243,6 +243,17 @@ loss_free (Loss *loss)
   g_free (loss);
 }
 
+static void
+note_breach (MaltProcess *self,
+             const char  *reason)
+{
+  g_mutex_lock (&self->lock);
+  self->connection_lost = TRUE;
+  if (self->protocol_failure == NULL)
+    self->protocol_failure = g_strdup (reason);
+  g_mutex_unlock (&self->lock);
+}
+
 static gboolean
 lost_on_library_cb (gpointer user_data)
 {
@@ -260,11 +271,7 @@ lost_on_library_cb (gpointer user_data)
       return G_SOURCE_REMOVE;
     }
 
-  g_mutex_lock (&self->lock);
-  self->connection_lost = TRUE;
-  if (self->protocol_failure == NULL)
-    self->protocol_failure = g_strdup (loss->reason);
-  g_mutex_unlock (&self->lock);
+  note_breach (self, loss->reason);
   malt_process_kill (self, SIGKILL);
 
   return G_SOURCE_REMOVE;
@@ -542,14 +549,8 @@ close_connection (MaltProcess *self)
 
   malt_connection_close (self->connection);
   breach = malt_connection_get_breach (self->connection);
-  if (breach == NULL)
-    return;
-
-  g_mutex_lock (&self->lock);
-  self->connection_lost = TRUE;
-  if (self->protocol_failure == NULL)
-    self->protocol_failure = g_strdup (breach);
-  g_mutex_unlock (&self->lock);
+  if (breach != NULL)
+    note_breach (self, breach);
 }
 
 static void
