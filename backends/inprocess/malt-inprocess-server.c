@@ -158,14 +158,16 @@ malt_inprocess_server_cancel (MaltInprocessServer *self,
 /* Gives what the thread is about to begin, or if nothing is under way takes the latest out of
  * the queue. */
 static void
-find_early_locked (MaltInprocessServer  *self,
-                   MaltRequest         **next,
-                   MaltRequest         **queued)
+find_early (MaltInprocessServer  *self,
+            MaltRequest         **next,
+            MaltRequest         **queued)
 {
+  g_mutex_lock (&self->lock);
   if (self->current != NULL && !malt_request_is_done (self->current))
     *next = !malt_request_has_begun (self->current) ? g_object_ref (self->current) : NULL;
   else if (self->runtime != NULL && !malt_runtime_has_unfinished (self->runtime))
     *queued = g_queue_pop_tail (&self->queue);
+  g_mutex_unlock (&self->lock);
 }
 
 void
@@ -176,12 +178,10 @@ malt_inprocess_server_interrupt (MaltInprocessServer *self,
   g_autoptr (MaltRequest) queued = NULL;
   MaltRuntime *runtime;
 
-  g_mutex_lock (&self->lock);
   if (request == NULL)
-    find_early_locked (self, &next, &queued);
-  else if (g_queue_remove (&self->queue, request))
-    queued = request;
-  g_mutex_unlock (&self->lock);
+    find_early (self, &next, &queued);
+  else if (malt_inprocess_server_withdraw (self, request))
+    queued = g_object_ref (request);
 
   if (queued != NULL)
     malt_request_return_new_error (queued, MALT_ERROR, MALT_ERROR_INTERRUPTED,
