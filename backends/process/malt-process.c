@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "malt-debug.h"
+#include "malt-descriptor.h"
 #include "malt-exit-status.h"
 #include "malt-fork.h"
 #include "malt-frame-writer.h"
@@ -288,14 +289,6 @@ lost_cb (const char *reason,
                               loss, (GDestroyNotify) loss_free);
 }
 
-static void
-close_fd (int *fd)
-{
-  if (*fd != -1)
-    close (*fd);
-  *fd = -1;
-}
-
 /* What becomes of a start.  All of it on the library context. */
 
 /* Gives the start up.  Takes the error; the request is answered once the process is
@@ -333,7 +326,7 @@ status_cb (int           fd,
     case MALT_SPAWN_STATE_STARTED:
     default:
       detach (&self->status_source);
-      close_fd (&self->status_fd);
+      malt_clear_fd (&self->status_fd);
       return G_SOURCE_REMOVE;
     }
 }
@@ -406,8 +399,8 @@ finish_start (MaltProcess *self,
 
   detach (&self->hello_source);
   detach (&self->status_source);
-  close_fd (&self->status_fd);
-  close_fd (&self->stderr_fd);
+  malt_clear_fd (&self->status_fd);
+  malt_clear_fd (&self->stderr_fd);
   request = g_steal_pointer (&self->start_request);
   malt_request_return_value (request, NULL);
 }
@@ -535,7 +528,7 @@ reap (MaltProcess    *self,
     kill (-self->pid, SIGKILL);
   reaped = malt_exit_status_reap (self->pidfd, status);
   if (reaped)
-    close_fd (&self->pidfd);
+    malt_clear_fd (&self->pidfd);
   g_mutex_unlock (&self->lock);
 
   return reaped;
@@ -588,9 +581,9 @@ report_exit (MaltProcess          *self,
   g_clear_pointer (&self->transport, malt_transport_free);
   g_clear_pointer (&self->ring, malt_transport_free);
   g_clear_pointer (&self->reader, malt_frame_reader_free);
-  close_fd (&self->control_fd);
-  close_fd (&self->status_fd);
-  close_fd (&self->stderr_fd);
+  malt_clear_fd (&self->control_fd);
+  malt_clear_fd (&self->status_fd);
+  malt_clear_fd (&self->stderr_fd);
 
   if (self->start_request != NULL)
     answer_failed_start (self, exit_info);
@@ -800,7 +793,7 @@ take_streams (MaltProcess  *self,
   if (!take_stream (self, worker, stdout_fd, STDOUT_FILENO, self->plan->stdout_output,
                     &self->stdout_pump, &stdout_pipe, error))
     {
-      close_fd (&stderr_fd);
+      malt_clear_fd (&stderr_fd);
       return FALSE;
     }
   if (!take_stream (self, worker, stderr_fd, STDERR_FILENO, self->plan->stderr_output,
@@ -824,14 +817,14 @@ start_on_library_cb (gpointer user_data)
   gboolean ok;
 
   ok = spawn (self, &spawned, data, control, &error);
-  close_fd (&data[1]);
-  close_fd (&control[1]);
+  malt_clear_fd (&data[1]);
+  malt_clear_fd (&control[1]);
   if (!ok)
     {
       g_autoptr (MaltRequest) request = g_steal_pointer (&self->start_request);
 
-      close_fd (&data[0]);
-      close_fd (&control[0]);
+      malt_clear_fd (&data[0]);
+      malt_clear_fd (&control[0]);
       malt_request_return_error (request, error);
       return G_SOURCE_REMOVE;
     }

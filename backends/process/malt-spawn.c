@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "malt-descriptor.h"
 #include "malt-oom.h"
 #include "malt-standard-stream.h"
 #include "malt-start.h"
@@ -46,22 +47,14 @@ typedef struct
 } WorkerEnds;
 
 static void
-clear_fd (int *fd)
-{
-  if (*fd >= 0)
-    close (*fd);
-  *fd = -1;
-}
-
-static void
 worker_ends_clear (WorkerEnds *ends)
 {
-  clear_fd (&ends->null);
-  clear_fd (&ends->data);
-  clear_fd (&ends->control);
-  clear_fd (&ends->stdout_end);
-  clear_fd (&ends->stderr_end);
-  clear_fd (&ends->status_end);
+  malt_clear_fd (&ends->null);
+  malt_clear_fd (&ends->data);
+  malt_clear_fd (&ends->control);
+  malt_clear_fd (&ends->stdout_end);
+  malt_clear_fd (&ends->stderr_end);
+  malt_clear_fd (&ends->status_end);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (WorkerEnds, worker_ends_clear)
@@ -476,9 +469,9 @@ malt_spawn_read_status (int          status_fd,
 void
 malt_spawned_clear (MaltSpawned *spawned)
 {
-  clear_fd (&spawned->pidfd);
-  clear_fd (&spawned->status_fd);
-  clear_fd (&spawned->stdout_fd);
-  clear_fd (&spawned->stderr_fd);
+  malt_clear_fd (&spawned->pidfd);
+  malt_clear_fd (&spawned->status_fd);
+  malt_clear_fd (&spawned->stdout_fd);
+  malt_clear_fd (&spawned->stderr_fd);
   spawned->pid = -1;
 }

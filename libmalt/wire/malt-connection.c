@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "malt-debug.h"
+#include "malt-descriptor.h"
 #include "malt-fork.h"
 #include "malt-limits.h"
 #include "malt-socket-transport.h"
@@ -87,9 +88,7 @@ close_descriptors (MaltConnection *self)
   g_mutex_lock (&self->lock);
   malt_transport_close (self->transport);
   malt_transport_close (self->control);
-  if (self->wake_fd != -1)
-    close (self->wake_fd);
-  self->wake_fd = -1;
+  malt_clear_fd (&self->wake_fd);
   g_mutex_unlock (&self->lock);
 }
 
@@ -286,8 +285,7 @@ malt_connection_unref (MaltConnection *self)
   g_clear_pointer (&self->control_output, g_byte_array_unref);
   malt_transport_free (self->transport);
   malt_transport_free (self->control);
-  if (self->wake_fd != -1)
-    close (self->wake_fd);
+  malt_clear_fd (&self->wake_fd);
   g_free (self->breach);
   g_cond_clear (&self->role_free);
   g_mutex_clear (&self->lock);

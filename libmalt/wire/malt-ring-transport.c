@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "malt-debug.h"
+#include "malt-descriptor.h"
 #include "malt-frame.h"
 #include "malt-limits.h"
 #include "malt-ring-memory.h"
@@ -290,27 +291,19 @@ ring_transport_shutdown (MaltTransport *transport)
 }
 
 static void
-clear_fd (int *fd)
-{
-  if (*fd != -1)
-    close (*fd);
-  *fd = -1;
-}
-
-static void
 close_for_worker (MaltRingTransport *self)
 {
-  clear_fd (&self->worker_fd);
-  clear_fd (&self->memory_fd);
-  clear_fd (&self->down_fd);
-  clear_fd (&self->up_fd);
+  malt_clear_fd (&self->worker_fd);
+  malt_clear_fd (&self->memory_fd);
+  malt_clear_fd (&self->down_fd);
+  malt_clear_fd (&self->up_fd);
 }
 
 static void
 close_all (MaltRingTransport *self)
 {
-  clear_fd (&self->parent.fd);
-  clear_fd (&self->parent.room_fd);
+  malt_clear_fd (&self->parent.fd);
+  malt_clear_fd (&self->parent.room_fd);
   close_for_worker (self);
 }
 
@@ -457,8 +450,8 @@ drop_arenas (MaltRingTransport *self)
 {
   g_clear_pointer (&self->parent.arena, malt_arena_unref);
   g_clear_pointer (&self->parent.view, malt_arena_view_unref);
-  clear_fd (&self->down_fd);
-  clear_fd (&self->up_fd);
+  malt_clear_fd (&self->down_fd);
+  malt_clear_fd (&self->up_fd);
 }
 
 static gboolean

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "malt-descriptor.h"
 #include "malt-limits.h"
 
 /* The transport over a Unix socket pair.  It needs no state but the descriptor. */
@@ -149,9 +150,8 @@ socket_transport_shutdown (MaltTransport *self)
 static void
 socket_transport_close (MaltTransport *self)
 {
-  if (self->fd != -1)
-    close (self->fd);
-  self->fd = self->room_fd = -1;
+  malt_clear_fd (&self->fd);
+  self->room_fd = -1;
 }
 
 static void
