@@ -8,6 +8,7 @@
 
 #include "malt-kept-types.h"
 #include "malt-limits.h"
+#include "malt-offset.h"
 #include "malt-text.h"
 #include "malt-value-scan.h"
 
@@ -49,46 +50,6 @@ typedef struct
   gsize       type_size;
   gsize       child_end;
 } Variant;
-
-static gsize
-align (gsize position)
-{
-  return (position + 7) & ~(gsize) 7;
-}
-
-/* Offsets are little-endian, and as wide as the size of their tuple asks for, which
- * includes them.  For a tuple that is there already, @n_offsets is 0. */
-static guint
-offset_size_for (gsize size,
-                 guint n_offsets)
-{
-  guint offset_size = 1;
-
-  while (offset_size < 8 && size + n_offsets * offset_size > G_MAXUINT64 >> (64 - 8 * offset_size))
-    offset_size *= 2;
-
-  return offset_size;
-}
-
-static void
-write_offset (guint8 *to,
-              gsize   offset,
-              guint   offset_size)
-{
-  guint64 bytes = GUINT64_TO_LE ((guint64) offset);
-
-  memcpy (to, &bytes, offset_size);
-}
-
-static gsize
-read_offset (const guint8 *from,
-             guint         offset_size)
-{
-  guint64 bytes = 0;
-
-  memcpy (&bytes, from, offset_size);
-  return (gsize) GUINT64_FROM_LE (bytes);
-}
 
 /* A value that is to be written as a variant. */
 typedef struct
@@ -239,9 +200,9 @@ is_plain_call (const guint8 *data,
 
   function_end = data[size - 1];
   arguments_end = data[size - 2];
-  arguments_begin = align (function_end);
+  arguments_begin = malt_offset_align (function_end);
 
-  return function_end > 0 && arguments_begin < arguments_end && align (arguments_end) == size - 2 &&
+  return function_end > 0 && arguments_begin < arguments_end && malt_offset_align (arguments_end) == size - 2 &&
          data[function_end - 1] == 0 && malt_text_is_valid ((const char *) data, function_end - 1) &&
          is_padded (data, function_end) && is_padded (data, arguments_end) &&
          is_plain_variant (data + arguments_begin, arguments_end - arguments_begin);
@@ -319,11 +280,11 @@ malt_message_write_call (MaltMessage  *self,
   const char *what = "call with its arguments";
   Boxed boxed = box_arguments (arguments);
   gsize function_end = strlen (function) + 1;
-  gsize arguments_begin = align (function_end);
+  gsize arguments_begin = malt_offset_align (function_end);
   gsize arguments_end = arguments_begin + size_of_boxed (&boxed);
-  gsize keywords_begin = align (arguments_end);
+  gsize keywords_begin = malt_offset_align (arguments_end);
   gsize keywords_end = keywords_begin + (keywords != NULL ? g_variant_get_size (keywords) : 0);
-  guint offset_size = offset_size_for (keywords_end, 2);
+  guint offset_size = malt_offset_size_for (keywords_end, 2);
   guint8 *data = allocate (self, what, keywords_end + 2 * offset_size, max_size, error);
 
   if (data == NULL)
@@ -335,8 +296,8 @@ malt_message_write_call (MaltMessage  *self,
   memset (data + arguments_end, 0, keywords_begin - arguments_end);
   if (keywords != NULL)
     g_variant_store (keywords, data + keywords_begin);
-  write_offset (data + keywords_end, arguments_end, offset_size);
-  write_offset (data + keywords_end + offset_size, function_end, offset_size);
+  malt_offset_write (data + keywords_end, arguments_end, offset_size);
+  malt_offset_write (data + keywords_end + offset_size, function_end, offset_size);
 
   return check (self, what, CALL_TYPE, error);
 }
@@ -371,12 +332,12 @@ malt_message_read_call (gconstpointer   data,
   if (!scan (data, size, CALL_TYPE, error))
     return FALSE;
 
-  offset_size = offset_size_for (size, 0);
+  offset_size = malt_offset_size_for (size, 0);
   keywords_end = size - 2 * offset_size;
-  arguments_end = read_offset (bytes + keywords_end, offset_size);
-  function_end = read_offset (bytes + keywords_end + offset_size, offset_size);
-  arguments_begin = align (function_end);
-  keywords_begin = align (arguments_end);
+  arguments_end = malt_offset_read (bytes + keywords_end, offset_size);
+  function_end = malt_offset_read (bytes + keywords_end + offset_size, offset_size);
+  arguments_begin = malt_offset_align (function_end);
+  keywords_begin = malt_offset_align (arguments_end);
 
   boxed = read_variant (bytes, arguments_begin, arguments_end);
   if (*boxed.type != '(')
@@ -408,7 +369,7 @@ malt_message_write_eval (MaltMessage  *self,
   const char *what = "source";
   gsize module_end = module != NULL ? strlen (module) + 2 : 0;
   gsize source_end = module_end + strlen (source) + 1;
-  guint offset_size = offset_size_for (source_end, 1);
+  guint offset_size = malt_offset_size_for (source_end, 1);
   guint8 *data = allocate (self, what, source_end + offset_size, max_size, error);
 
   if (data == NULL)
@@ -420,7 +381,7 @@ malt_message_write_eval (MaltMessage  *self,
       data[module_end - 1] = 0;
     }
   memcpy (data + module_end, source, source_end - module_end);
-  write_offset (data + source_end, module_end, offset_size);
+  malt_offset_write (data + source_end, module_end, offset_size);
 
   return check (self, what, EVAL_TYPE, error);
 }
@@ -439,8 +400,8 @@ malt_message_read_eval (gconstpointer   data,
   if (!scan (data, size, EVAL_TYPE, error))
     return FALSE;
 
-  offset_size = offset_size_for (size, 0);
-  module_end = read_offset (bytes + size - offset_size, offset_size);
+  offset_size = malt_offset_size_for (size, 0);
+  module_end = malt_offset_read (bytes + size - offset_size, offset_size);
 
   *module = module_end > 0 ? (const char *) bytes : NULL;
   *source = (const char *) bytes + module_end;

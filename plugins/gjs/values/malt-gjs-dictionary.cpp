@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "malt-offset.h"
+
 /* As GVariants each entry would be four of them, in a tree that is then written and freed: that
  * takes more time than everything else about a large dictionary.
  *
@@ -14,42 +16,6 @@
  * of what they are in needs. */
 
 #define ALIGNMENT 8
-
-static gsize
-align (gsize place)
-{
-  return (place + ALIGNMENT - 1) & ~(gsize) (ALIGNMENT - 1);
-}
-
-/* How wide notes are in a container of a size. */
-static gsize
-note_width (gsize size)
-{
-  return size <= G_MAXUINT8 ? 1 : size <= G_MAXUINT16 ? 2 : size <= G_MAXUINT32 ? 4 : 8;
-}
-
-/* Likewise, when there are to be @n of them behind so much. */
-static gsize
-width_for_notes (gsize size,
-                 gsize n)
-{
-  gsize width = 1;
-
-  while (note_width (size + n * width) > width)
-    width *= 2;
-
-  return width;
-}
-
-static gsize
-read_note (const guint8 *data,
-           gsize         width)
-{
-  guint64 note = 0;
-
-  memcpy (&note, data, width);
-  return (gsize) GUINT64_FROM_LE (note);
-}
 
 /* Writing. */
 
@@ -107,17 +73,18 @@ append (MaltGjsDictionaryWriter *self,
 static void
 append_note (MaltGjsDictionaryWriter *self,
              gsize                    note,
-             gsize                    width)
+             guint                    width)
 {
-  guint64 bytes = GUINT64_TO_LE ((guint64) note);
+  guint8 bytes[8];
 
-  append (self, &bytes, width);
+  malt_offset_write (bytes, note, width);
+  append (self, bytes, width);
 }
 
 static void
 pad (MaltGjsDictionaryWriter *self)
 {
-  gsize size = align (self->size) - self->size;
+  gsize size = malt_offset_align (self->size) - self->size;
   guint8 *room = reserve (self, size);
 
   if (room != NULL)
@@ -158,7 +125,7 @@ end_entry (MaltGjsDictionaryWriter *self,
   append (self, "", 1);
   append (self, type, strlen (type));
   if (self->key_end > 0)
-    append_note (self, self->key_end, width_for_notes (self->size - self->start, 1));
+    append_note (self, self->key_end, malt_offset_size_for (self->size - self->start, 1));
   g_array_append_val (self->ends, self->size);
 }
 
@@ -196,7 +163,7 @@ GVariant *
 malt_gjs_dictionary_writer_end (MaltGjsDictionaryWriter *self,
                                 const GVariantType      *type)
 {
-  gsize width = width_for_notes (self->size, self->ends->len);
+  guint width = malt_offset_size_for (self->size, self->ends->len);
   GVariant *value = NULL;
   guint8 *data;
   guint i;
@@ -239,12 +206,12 @@ malt_gjs_dictionary_reader_get (MaltGjsDictionaryReader *self,
                                 gsize                    i,
                                 MaltGjsDictionaryEntry  *entry)
 {
-  gsize width = note_width (self->size);
-  gsize start = align (self->end);
-  gsize end = read_note (self->data + self->size - (self->n - i) * width, width);
-  gsize key_width = note_width (end - start);
-  gsize key_end = read_note (self->data + end - key_width, key_width);
-  gsize value_start = align (start + key_end);
+  guint width = malt_offset_size_for (self->size, 0);
+  gsize start = malt_offset_align (self->end);
+  gsize end = malt_offset_read (self->data + self->size - (self->n - i) * width, width);
+  guint key_width = malt_offset_size_for (end - start, 0);
+  gsize key_end = malt_offset_read (self->data + end - key_width, key_width);
+  gsize value_start = malt_offset_align (start + key_end);
   const guint8 *type = self->data + end - key_width - 1;
 
   entry->key = (const char *) self->data + start;
