@@ -62,13 +62,13 @@ struct _MaltRequest
   gint                  withdrawn;
   gint                  steps;        /* of a backend that lives in a context: see malt_request_take_step() */
 
+  GCancellable         *cancellable;  /* made when somebody asks for it, and kept */
+
   gboolean              disposing;    /* owned by whoever drops the last reference */
-
-  GCancellable         *cancellable;  /* atomic; made when somebody asks for it, and kept */
-
-  /* Immutable once it is submitted. */
   MaltRuntime          *owner;        /* (owned) that it was given to, from then on */
   MaltChannel          *channel;      /* owned by whoever finishes it, for the responder */
+
+  /* Immutable once it is submitted. */
   char                 *function;     /* of a call; else the source of an evaluation, or of a channel */
   char                 *module;
   GVariant             *arguments;    /* NULL if there are none */
