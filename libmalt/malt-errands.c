@@ -23,9 +23,9 @@
 
 typedef struct
 {
-  MaltDelivery  delivery;
-  GWeakRef      worker;
-  GMainContext *context;
+  MaltDelivery    delivery;
+  MaltWeakWorker *worker;
+  GMainContext   *context;
 } ErrandDelivery;
 
 static __thread char here;
@@ -150,7 +150,7 @@ static void
 run_delivery (MaltDelivery *delivery)
 {
   ErrandDelivery *self = (ErrandDelivery *) delivery;
-  g_autoptr (MaltWorker) worker = g_weak_ref_get (&self->worker);
+  g_autoptr (MaltWorker) worker = malt_weak_worker_get (self->worker);
   MaltWorkerPrivate *priv = worker != NULL ? malt_worker_get_private (worker) : NULL;
   MaltErrandKind kind;
   guint n[MALT_N_ERRANDS];
@@ -177,7 +177,7 @@ run_delivery (MaltDelivery *delivery)
       g_main_context_pop_thread_default (self->context);
     }
 
-  g_weak_ref_clear (&self->worker);
+  malt_weak_worker_unref (self->worker);
   g_main_context_unref (self->context);
   g_free (self);
 }
@@ -188,7 +188,7 @@ deliver (MaltWorker *worker)
   ErrandDelivery *delivery = g_new0 (ErrandDelivery, 1);
 
   /* It is not to keep the worker alive in a program that never runs the context. */
-  g_weak_ref_init (&delivery->worker, worker);
+  delivery->worker = malt_weak_worker_new (worker);
   delivery->context = g_main_context_ref (malt_worker_get_private (worker)->context);
   delivery->delivery.func = run_delivery;
   malt_deliver (&delivery->delivery, delivery->context);

@@ -21,8 +21,8 @@
 
 typedef struct
 {
-  GWeakRef worker;
-  guint    n_looks; /* the fallback context's */
+  MaltWeakWorker *worker;
+  guint           n_looks; /* the fallback context's */
 } Look;
 
 /* How many calls of a worker run at once: it may make any number. */
@@ -97,7 +97,7 @@ static gboolean
 look_cb (gpointer user_data)
 {
   Look *self = user_data;
-  g_autoptr (MaltWorker) worker = g_weak_ref_get (&self->worker);
+  g_autoptr (MaltWorker) worker = malt_weak_worker_get (self->worker);
   MaltWorkerPrivate *priv;
   gboolean is_due;
 
@@ -133,7 +133,7 @@ look_free (gpointer data)
 {
   Look *self = data;
 
-  g_weak_ref_clear (&self->worker);
+  malt_weak_worker_unref (self->worker);
   g_free (self);
 }
 
@@ -144,7 +144,7 @@ malt_fallback_begin (MaltWorker *worker)
   Look *self = g_new0 (Look, 1);
   GSource *source = g_timeout_source_new (LOOK_USEC / 1000);
 
-  g_weak_ref_init (&self->worker, worker);
+  self->worker = malt_weak_worker_new (worker);
   g_source_set_static_name (source, "[malt] fallback");
   g_source_set_callback (source, look_cb, self, look_free);
   g_source_set_ready_time (source, 0);

@@ -5,6 +5,7 @@
 #include "malt-backend-context.h"
 #include "malt-call.h"
 #include "malt-errands.h"
+#include "malt-weak-worker-private.h"
 #include "malt-worker.h"
 
 G_BEGIN_DECLS
@@ -31,6 +32,7 @@ typedef struct
   guint            generation;    /* of the process in which it was made; see malt-fork.c */
   gpointer         home;          /* the same; see malt_errands_here() */
   MaltBackendContext *backend_context; /* in which the backend is called; NULL if that is any */
+  MaltWeakWorker  *weak;
 
   GMutex           calls_lock;
 

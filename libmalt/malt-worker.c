@@ -201,6 +201,8 @@ malt_worker_dispose (GObject *object)
       return;
     }
 
+  malt_weak_worker_clear (priv->weak);
+
   g_mutex_lock (&priv->calls_lock);
   alive = priv->state == MALT_WORKER_RUNNING;
   if (alive)
@@ -240,6 +242,7 @@ malt_worker_finalize (GObject *object)
   g_clear_pointer (&priv->context, g_main_context_unref);
   g_clear_pointer (&priv->thread, g_thread_unref);
   g_clear_pointer (&priv->channels, g_ptr_array_unref);
+  g_clear_pointer (&priv->weak, malt_weak_worker_unref);
   g_mutex_clear (&priv->calls_lock);
 
   G_OBJECT_CLASS (malt_worker_parent_class)->finalize (object);
@@ -322,6 +325,7 @@ malt_worker_init (MaltWorker *self)
   priv->thread = g_thread_ref (g_thread_self ());
   priv->generation = malt_fork_get_generation ();
   priv->home = malt_errands_here ();
+  priv->weak = malt_weak_worker_make (self);
 }
 
 /**

@@ -19,5 +19,6 @@
 #include "malt-request.h"
 #include "malt-runtime.h"
 #include "malt-service.h"
+#include "malt-weak-worker.h"
 #include "malt-worker.h"
 #undef MALT_INSIDE

@@ -35,7 +35,7 @@ typedef enum
 struct _MaltInprocessServer
 {
   gatomicrefcount  ref_count;
-  GWeakRef         worker;      /* locked by itself */
+  MaltWeakWorker  *worker;      /* immutable */
 
   /* Set before the thread is made, not changed after. */
   char            *runtime_name;
@@ -81,7 +81,7 @@ malt_inprocess_server_new (MaltWorker *worker)
   MaltInprocessServer *self = g_new0 (MaltInprocessServer, 1);
 
   g_atomic_ref_count_init (&self->ref_count);
-  g_weak_ref_init (&self->worker, worker);
+  self->worker = malt_weak_worker_new (worker);
   self->wake_fd = -1;
   g_mutex_init (&self->lock);
   g_cond_init (&self->changed);
@@ -107,7 +107,7 @@ malt_inprocess_server_unref (MaltInprocessServer *self)
   g_assert (self->wake_fd < 0);
   g_assert (self->queue.length == 0 && self->current == NULL && self->runtime == NULL);
 
-  g_weak_ref_clear (&self->worker);
+  malt_weak_worker_unref (self->worker);
   g_free (self->runtime_name);
   g_strfreev (self->search_path);
   g_clear_pointer (&self->options, g_variant_unref);
@@ -237,7 +237,7 @@ host_call (MaltRequest *request,
            gpointer     user_data)
 {
   MaltInprocessServer *self = user_data;
-  g_autoptr (MaltWorker) worker = g_weak_ref_get (&self->worker);
+  g_autoptr (MaltWorker) worker = malt_weak_worker_get (self->worker);
 
   if (worker != NULL)
     {
@@ -260,7 +260,7 @@ host_progress (MaltRequest *request,
                gpointer     user_data)
 {
   MaltInprocessServer *self = user_data;
-  g_autoptr (MaltWorker) worker = g_weak_ref_get (&self->worker);
+  g_autoptr (MaltWorker) worker = malt_weak_worker_get (self->worker);
 
   if (worker != NULL)
     malt_worker_report_progress (worker, request, fraction, text);
@@ -367,7 +367,7 @@ report (MaltInprocessServer *self,
         MaltExitKind         kind,
         int                  signum)
 {
-  g_autoptr (MaltWorker) worker = g_weak_ref_get (&self->worker);
+  g_autoptr (MaltWorker) worker = malt_weak_worker_get (self->worker);
   g_autoptr (MaltExitInfo) exit_info = NULL;
 
   if (worker == NULL)

@@ -38,7 +38,7 @@ struct _MaltOutputPump
   MaltOutput  mode;
   int         pid;
   guint64     id;
-  GWeakRef    worker; /* who is told, with MALT_OUTPUT_SIGNAL */
+  MaltWeakWorker *worker; /* who is told, with MALT_OUTPUT_SIGNAL; or NULL */
 
   /* Owned by the context's thread. */
   int       fd;     /* -1 after the end */
@@ -75,7 +75,7 @@ malt_output_pump_unref (MaltOutputPump *self)
 
   if (self->fd >= 0)
     close (self->fd);
-  g_weak_ref_clear (&self->worker);
+  g_clear_pointer (&self->worker, malt_weak_worker_unref);
   g_string_free (self->line, TRUE);
   g_free (self->tail);
   g_mutex_clear (&self->lock);
@@ -228,7 +228,7 @@ tell (MaltOutputPump *self,
       const char     *data,
       gsize           size)
 {
-  g_autoptr (MaltWorker) worker = g_weak_ref_get (&self->worker);
+  g_autoptr (MaltWorker) worker = malt_weak_worker_get (self->worker);
   g_autoptr (GBytes) bytes = NULL;
 
   if (worker == NULL)
@@ -349,7 +349,7 @@ malt_output_pump_new (int            fd,
                       int            target,
                       MaltOutput     mode,
                       int            pid,
-                      MaltWorker    *worker,
+                      MaltWeakWorker *worker,
                       GMainContext  *context,
                       GError       **error)
 {
@@ -374,7 +374,7 @@ malt_output_pump_new (int            fd,
   self->mode = mode;
   self->pid = pid;
   self->fd = fd;
-  g_weak_ref_init (&self->worker, worker);
+  self->worker = worker != NULL ? malt_weak_worker_ref (worker) : NULL;
   self->line = g_string_new (NULL);
 
   source = g_source_new (&pump_source_funcs, sizeof (PumpSource));

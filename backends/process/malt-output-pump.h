@@ -13,7 +13,7 @@ MaltOutputPump *malt_output_pump_new      (int              fd,
                                            int              target,
                                            MaltOutput       mode,
                                            int              pid,
-                                          MaltWorker      *worker,
+                                           MaltWeakWorker  *worker,
                                            GMainContext    *context,
                                            GError         **error);
 MaltOutputPump *malt_output_pump_ref      (MaltOutputPump  *self);

@@ -57,8 +57,8 @@ struct _MaltProcess
 {
   gatomicrefcount  ref_count;
 
-  GWeakRef         worker;
   /* Immutable. */
+  MaltWeakWorker  *worker;
   guint            generation;  /* see malt-fork.c */
   /* Set once, when it is started. */
   MaltProcessPlan *plan;
@@ -114,7 +114,7 @@ malt_process_unref (MaltProcess *self)
   g_clear_pointer (&self->plan, malt_process_plan_free);
   g_clear_error (&self->start_error);
   g_free (self->protocol_failure);
-  g_weak_ref_clear (&self->worker);
+  malt_weak_worker_unref (self->worker);
   g_mutex_clear (&self->lock);
   g_free (self);
 }
@@ -126,7 +126,7 @@ malt_process_new (MaltWorker *worker)
 
   g_atomic_ref_count_init (&self->ref_count);
   g_mutex_init (&self->lock);
-  g_weak_ref_init (&self->worker, worker);
+  self->worker = malt_weak_worker_new (worker);
   self->generation = malt_fork_get_generation ();
   self->control_fd = self->status_fd = self->stderr_fd = self->pidfd = -1;
 
@@ -364,7 +364,6 @@ finish_start (MaltProcess *self,
               GVariant    *hello)
 {
   g_autoptr (MaltRequest) request = NULL;
-  g_autoptr (MaltWorker) worker = NULL;
   gboolean may_speak = FALSE;
   gboolean has_channels = FALSE, takes_back = FALSE;
   GError *error = NULL;
@@ -389,9 +388,8 @@ finish_start (MaltProcess *self,
       return;
     }
 
-  worker = g_weak_ref_get (&self->worker);
   g_variant_lookup (hello, "host", "b", &may_speak);
-  malt_connection_set_worker (self->connection, worker, may_speak, may_speak ? self->plan->streams : 0);
+  malt_connection_set_worker (self->connection, self->worker, may_speak, may_speak ? self->plan->streams : 0);
   if (g_variant_lookup (hello, "channels", "b", &has_channels) && has_channels)
     malt_connection_allow_channels (self->connection);
   if (g_variant_lookup (hello, "unbegun", "b", &takes_back) && takes_back)
@@ -589,7 +587,7 @@ report_exit (MaltProcess          *self,
     answer_failed_start (self, exit_info);
   else
     {
-      worker = g_weak_ref_get (&self->worker);
+      worker = malt_weak_worker_get (self->worker);
       if (worker != NULL)
         malt_worker_report_terminated (worker, exit_info);
       malt_connection_clear (self->connection);
@@ -755,7 +753,6 @@ spawn (MaltProcess  *self,
  * descriptor, which is -1 if there is none. */
 static gboolean
 take_stream (MaltProcess     *self,
-             MaltWorker      *worker,
              int              fd,
              int              target,
              MaltOutput       output,
@@ -772,7 +769,8 @@ take_stream (MaltProcess     *self,
       return TRUE;
     }
 
-  *pump = malt_output_pump_new (fd, target, output, (int) self->pid, worker, malt_get_library_context (), error);
+  *pump = malt_output_pump_new (fd, target, output, (int) self->pid, self->worker,
+                                malt_get_library_context (), error);
   return *pump != NULL;
 }
 
@@ -781,7 +779,7 @@ take_streams (MaltProcess  *self,
               MaltSpawned  *spawned,
               GError      **error)
 {
-  g_autoptr (MaltWorker) worker = g_weak_ref_get (&self->worker);
+  g_autoptr (MaltWorker) worker = malt_weak_worker_get (self->worker);
   g_autoptr (GInputStream) stdout_pipe = NULL;
   g_autoptr (GInputStream) stderr_pipe = NULL;
   int stdout_fd = spawned->stdout_fd, stderr_fd = spawned->stderr_fd;
@@ -790,13 +788,13 @@ take_streams (MaltProcess  *self,
   if (self->plan->stderr_output == MALT_OUTPUT_PIPE && stderr_fd != -1)
     self->stderr_fd = fcntl (stderr_fd, F_DUPFD_CLOEXEC, 0);
 
-  if (!take_stream (self, worker, stdout_fd, STDOUT_FILENO, self->plan->stdout_output,
+  if (!take_stream (self, stdout_fd, STDOUT_FILENO, self->plan->stdout_output,
                     &self->stdout_pump, &stdout_pipe, error))
     {
       malt_clear_fd (&stderr_fd);
       return FALSE;
     }
-  if (!take_stream (self, worker, stderr_fd, STDERR_FILENO, self->plan->stderr_output,
+  if (!take_stream (self, stderr_fd, STDERR_FILENO, self->plan->stderr_output,
                     &self->stderr_pump, &stderr_pipe, error))
     return FALSE;
 
@@ -810,7 +808,7 @@ static gboolean
 start_on_library_cb (gpointer user_data)
 {
   MaltProcess *self = user_data;
-  g_autoptr (MaltWorker) worker = g_weak_ref_get (&self->worker);
+  g_autoptr (MaltWorker) worker = malt_weak_worker_get (self->worker);
   MaltSpawned spawned = MALT_SPAWNED_INIT;
   int data[2] = { -1, -1 }, control[2] = { -1, -1 };
   GError *error = NULL;

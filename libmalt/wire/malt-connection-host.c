@@ -155,7 +155,7 @@ take_host_call (MaltConnection   *self,
   MALT_DEBUG (WIRE, "%p: %s %" G_GUINT64_FORMAT " of '%s'", (gpointer) self,
               malt_frame_type_name (frame->type), frame->id, function);
 
-  worker = g_weak_ref_get (&self->worker);
+  worker = malt_weak_worker_get (self->worker);
   if (worker != NULL)
     malt_worker_handle_host_call (worker, request, (frame->flags & MALT_FRAME_STALLS) != 0);
   else
@@ -185,7 +185,7 @@ take_progress (MaltConnection   *self,
   if (!malt_message_read_progress (data, frame->length, &fraction, &text, error))
     return FALSE;
 
-  worker = g_weak_ref_get (&self->worker);
+  worker = malt_weak_worker_get (self->worker);
   if (worker != NULL)
     malt_worker_report_progress (worker, request, fraction, text);
   return TRUE;
@@ -223,7 +223,7 @@ take_output (MaltConnection   *self,
         }
     }
 
-  worker = g_weak_ref_get (&self->worker);
+  worker = malt_weak_worker_get (self->worker);
   bytes = body != NULL ? g_bytes_ref (body) : g_bytes_new (data, frame->length);
   if (worker != NULL)
     malt_worker_report_output (worker, request, stream, bytes);
@@ -256,11 +256,7 @@ malt_connection_take_said (MaltConnection   *self,
   return FALSE;
 }
 
-/* The worker is dead, and waits for no answers any more.
- *
- * Its object is only looked for where there is something to tell it: GLib 2.74 holds a lock of all
- * weak references while it takes a strong one, and GJS, which is told of that, waits there for a
- * garbage collection that may wait for the same lock. */
+/* The worker is dead, and waits for no answers any more. */
 void
 malt_connection_drop_host_calls (MaltConnection *self)
 {
@@ -280,7 +276,7 @@ malt_connection_drop_host_calls (MaltConnection *self)
   g_mutex_unlock (&self->lock);
 
   if (requests->len > 0)
-    worker = g_weak_ref_get (&self->worker);
+    worker = malt_weak_worker_get (self->worker);
   for (i = 0; worker != NULL && i < requests->len; i++)
     malt_worker_drop_host_call (worker, g_ptr_array_index (requests, i));
 }

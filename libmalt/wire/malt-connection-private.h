@@ -28,7 +28,7 @@ struct _MaltConnection
   gsize               max_value;      /* in an arena */
   guint               n_cpus;         /* that the manager may use */
   guint               generation;     /* of the process that reads; see malt-fork.c */
-  GWeakRef            worker;         /* who is told what is no reply */
+  MaltWeakWorker     *worker;         /* who is told what is no reply */
   gboolean            may_take_back;  /* whether the worker knows of the flag *unbegun* */
   gboolean            may_speak;      /* whether the worker may say such things */
   guint               streams;        /* whose output it may send: bits 1 << descriptor */
@@ -69,7 +69,7 @@ struct _MaltConnection
   GHashTable         *unwanted;       /* MaltRequest, cancelled before it was submitted */
   GHashTable         *cancelled;      /* ids of unfinished ones that the worker may withdraw */
   guint64             last_host_id;   /* of a call of the program's functions */
-  GHashTable         *host_calls;     /* id → MaltRequest, not owned: those that are not answered */
+  GHashTable         *host_calls;     /* id → HostCall, owned: those that are not answered */
   gsize               host_size;      /* bytes of the arguments of large ones */
   guint               n_answers;      /* to such, in `output` */
   MaltListener       *constant;       /* the one that listens at all times, not owned */

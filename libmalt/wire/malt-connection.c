@@ -227,7 +227,6 @@ malt_connection_new (MaltTransport      *transport,
   self->lost_data = user_data;
   self->lost_destroy = destroy;
   malt_id_table_init (&self->unfinished);
-  g_weak_ref_init (&self->worker, NULL);
   self->host_calls = g_hash_table_new (NULL, NULL);
   self->cancelled = g_hash_table_new (NULL, NULL);
   self->unwanted = g_hash_table_new_full (NULL, NULL, g_object_unref, NULL);
@@ -243,11 +242,11 @@ malt_connection_new (MaltTransport      *transport,
  * allows it such things, and of which streams (bits 1 << descriptor) it may send the output. */
 void
 malt_connection_set_worker (MaltConnection *self,
-                            MaltWorker     *worker,
+                            MaltWeakWorker *worker,
                             gboolean        may_speak,
                             guint           streams)
 {
-  g_weak_ref_set (&self->worker, worker);
+  self->worker = malt_weak_worker_ref (worker);
   self->may_speak = may_speak;
   self->streams = streams;
 }
@@ -277,7 +276,7 @@ malt_connection_unref (MaltConnection *self)
   g_clear_pointer (&self->reader, malt_frame_reader_free);
   malt_id_table_foreach (&self->unfinished, drop_cb, NULL);
   malt_id_table_clear (&self->unfinished);
-  g_weak_ref_clear (&self->worker);
+  g_clear_pointer (&self->worker, malt_weak_worker_unref);
   g_clear_pointer (&self->host_calls, g_hash_table_unref);
   g_clear_pointer (&self->cancelled, g_hash_table_unref);
   g_clear_pointer (&self->unwanted, g_hash_table_unref);

@@ -25,7 +25,7 @@ MaltConnection *malt_connection_new       (MaltTransport       *transport,
                                            GDestroyNotify       destroy,
                                            GError             **error);
 void            malt_connection_set_worker (MaltConnection     *self,
-                                           MaltWorker          *worker,
+                                           MaltWeakWorker      *worker,
                                            gboolean             may_speak,
                                            guint                streams);
 MaltConnection *malt_connection_ref       (MaltConnection      *self);
