@@ -17,13 +17,82 @@
  * It is told to the worker object, which sees to it that the program hears of it in its own
  * time.  So all of this runs in the reader's role, and none of the program's code here. */
 
-/* The answer to a call of the program's functions, to be. */
+/* A call of the program's functions that is not yet answered.  The answer to be and the
+ * connection's table have a reference each.
+ *
+ * The request is the program's, which answers also by dropping it.  Where it is looked for it gets
+ * a reference under a lock of its own: a language whose objects have it may be told of that only
+ * when its garbage collector has run, and that may drop what wants the connection's lock. */
 typedef struct
 {
+  gatomicrefcount ref_count;
+
+  /* Immutable. */
   MaltConnection *connection; /* owned */
   guint64         id;
   gsize           size;       /* of the arguments, where it counts */
+
+  GMutex          lock;
+  MaltRequest    *request;    /* guarded by lock; (unowned) NULL once it is answered */
 } HostCall;
+
+static HostCall *
+host_call_new (MaltConnection *connection,
+               guint64         id,
+               gsize           size)
+{
+  HostCall *self = g_new0 (HostCall, 1);
+
+  g_atomic_ref_count_init (&self->ref_count);
+  self->connection = malt_connection_ref (connection);
+  self->id = id;
+  self->size = size;
+  g_mutex_init (&self->lock);
+
+  return self;
+}
+
+static HostCall *
+host_call_ref (HostCall *self)
+{
+  g_atomic_ref_count_inc (&self->ref_count);
+  return self;
+}
+
+static void
+host_call_unref (HostCall *self)
+{
+  if (!g_atomic_ref_count_dec (&self->ref_count))
+    return;
+
+  malt_connection_unref (self->connection);
+  g_mutex_clear (&self->lock);
+  g_free (self);
+}
+
+/* NULL if it is answered. */
+static MaltRequest *
+host_call_ref_request (HostCall *self)
+{
+  MaltRequest *request;
+
+  g_mutex_lock (&self->lock);
+  request = self->request;
+  if (request != NULL)
+    g_object_ref (request);
+  g_mutex_unlock (&self->lock);
+
+  return request;
+}
+
+static void
+host_call_set_request (HostCall    *self,
+                       MaltRequest *request)
+{
+  g_mutex_lock (&self->lock);
+  self->request = request;
+  g_mutex_unlock (&self->lock);
+}
 
 /* FALSE with an error if the value cannot cross. */
 static gboolean
@@ -62,7 +131,10 @@ answer_cb (MaltRequest *request,
   g_autoptr (GVariant) own_value = value;
   g_autoptr (GError) own_error = error;
   MaltOutgoing outgoing = { .frame.id = call->id };
+  gboolean is_listed = FALSE;
   MaltMessage message;
+
+  host_call_set_request (call, NULL);
   message.block = NULL;
   if (own_error != NULL || !write_value (self, own_value, &outgoing, &message, &own_error))
     {
@@ -75,22 +147,23 @@ answer_cb (MaltRequest *request,
     {
       self->host_size -= call->size;
       malt_connection_answer_locked (self, &outgoing, &message);
+      is_listed = TRUE;
     }
   g_mutex_unlock (&self->lock);
 
   g_clear_pointer (&outgoing.body, g_bytes_unref);
   malt_large_value_clear (&outgoing.value);
   malt_message_clear (&message);
-  malt_connection_unref (self);
-  g_free (call);
+  if (is_listed)
+    host_call_unref (call);
+  host_call_unref (call);
 }
 
 /* Enters a call into the table.  FALSE with an error if the worker may not make it. */
 static gboolean
 enter (MaltConnection   *self,
        const MaltFrame  *frame,
-       MaltRequest      *request,
-       gsize             size,
+       HostCall         *call,
        GError          **error)
 {
   const char *reason = NULL;
@@ -102,13 +175,13 @@ enter (MaltConnection   *self,
    * ever more answers pile up. */
   else if (g_hash_table_size (self->host_calls) + self->n_answers >= MALT_LIMIT_HOST_CALLS)
     reason = "too many are not yet answered";
-  else if (size > 0 && self->host_size >= MALT_LIMIT_HOST_ARGUMENTS)
+  else if (call->size > 0 && self->host_size >= MALT_LIMIT_HOST_ARGUMENTS)
     reason = "the arguments of those that are not yet answered are too large";
   else
     {
       self->last_host_id = frame->id;
-      self->host_size += size;
-      g_hash_table_insert (self->host_calls, GSIZE_TO_POINTER (frame->id), request);
+      self->host_size += call->size;
+      g_hash_table_insert (self->host_calls, GSIZE_TO_POINTER (frame->id), host_call_ref (call));
     }
   g_mutex_unlock (&self->lock);
 
@@ -133,7 +206,6 @@ take_host_call (MaltConnection   *self,
   g_autoptr (MaltWorker) worker = NULL;
   const char *function;
   HostCall *call;
-  gsize size;
 
   if (!malt_call_body_read (self->transport->view, MALT_PEER_WORKER, frame, data, body, self->max_value,
                             &function, &arguments, &keywords, error))
@@ -145,11 +217,10 @@ take_host_call (MaltConnection   *self,
       return FALSE;
     }
 
-  size = malt_call_body_weigh (arguments, keywords);
-  call = g_new (HostCall, 1);
-  *call = (HostCall) { malt_connection_ref (self), frame->id, size };
+  call = host_call_new (self, frame->id, malt_call_body_weigh (arguments, keywords));
   request = malt_request_new_host_call (function, arguments, keywords, answer_cb, call);
-  if (!enter (self, frame, request, size, error))
+  host_call_set_request (call, request);
+  if (!enter (self, frame, call, error))
     return FALSE; /* the request is dropped, and its answer with it */
 
   MALT_DEBUG (WIRE, "%p: %s %" G_GUINT64_FORMAT " of '%s'", (gpointer) self,
@@ -260,23 +331,27 @@ malt_connection_take_said (MaltConnection   *self,
 void
 malt_connection_drop_host_calls (MaltConnection *self)
 {
-  g_autoptr (GPtrArray) requests = g_ptr_array_new_with_free_func (g_object_unref);
-  g_autoptr (MaltWorker) worker = NULL;
+  g_autoptr (MaltWorker) worker = malt_weak_worker_get (self->worker);
+  g_autoptr (GPtrArray) calls = g_ptr_array_new_with_free_func ((GDestroyNotify) host_call_unref);
   GHashTableIter iter;
-  gpointer request;
+  gpointer call;
   guint i;
 
-  /* One whose last reference is just going waits for the lock to say so. */
   g_mutex_lock (&self->lock);
   g_hash_table_iter_init (&iter, self->host_calls);
-  while (g_hash_table_iter_next (&iter, NULL, &request))
-    g_ptr_array_add (requests, g_object_ref (request));
-  g_hash_table_remove_all (self->host_calls);
+  while (g_hash_table_iter_next (&iter, NULL, &call))
+    {
+      g_ptr_array_add (calls, call);
+      g_hash_table_iter_remove (&iter);
+    }
   self->host_size = 0;
   g_mutex_unlock (&self->lock);
 
-  if (requests->len > 0)
-    worker = malt_weak_worker_get (self->worker);
-  for (i = 0; worker != NULL && i < requests->len; i++)
-    malt_worker_drop_host_call (worker, g_ptr_array_index (requests, i));
+  for (i = 0; worker != NULL && i < calls->len; i++)
+    {
+      g_autoptr (MaltRequest) request = host_call_ref_request (g_ptr_array_index (calls, i));
+
+      if (request != NULL)
+        malt_worker_drop_host_call (worker, request);
+    }
 }
