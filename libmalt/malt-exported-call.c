@@ -10,19 +10,18 @@
  * have no function called on any thread: what malt_worker_handle_host_call() is for others. */
 
 /* Of such a call, until it is answered.  A request that the function has dropped is answered by
- * that, so it is not kept. */
+ * that, so it is not kept; it is there while cancelled_cb() runs, for which its answer waits. */
 typedef struct
 {
-  GTask    *task;         /* owned */
-  GWeakRef  request;
-  gulong    cancelled_id; /* or 0 */
+  GTask       *task;         /* owned */
+  MaltRequest *request;      /* (unowned) */
+  gulong       cancelled_id; /* or 0 */
 } ExportedCall;
 
 static void
 exported_call_free (ExportedCall *self)
 {
   g_object_unref (self->task);
-  g_weak_ref_clear (&self->request);
   g_free (self);
 }
 
@@ -49,10 +48,8 @@ cancelled_cb (GCancellable *cancellable,
               gpointer      user_data)
 {
   ExportedCall *self = user_data;
-  g_autoptr (MaltRequest) request = g_weak_ref_get (&self->request);
 
-  if (request != NULL)
-    malt_worker_drop_host_call (g_task_get_source_object (self->task), request);
+  malt_worker_drop_host_call (g_task_get_source_object (self->task), self->request);
 }
 
 /**
@@ -116,7 +113,7 @@ malt_worker_call_exported_async (MaltWorker          *self,
   call = g_new0 (ExportedCall, 1);
   call->task = g_object_ref (task);
   request = malt_request_new_host_call (function, own_arguments, own_keywords, answered_cb, call);
-  g_weak_ref_init (&call->request, request);
+  call->request = request;
   if (cancellable != NULL)
     call->cancelled_id = g_cancellable_connect (cancellable, G_CALLBACK (cancelled_cb), call, NULL);
   malt_worker_handle_host_call (self, request, stalls);
