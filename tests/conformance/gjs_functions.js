@@ -114,7 +114,9 @@ export function exit(code) {
     System.exit(code);
 }
 
-// Where newer versions of GIO have it, and older ones.
+// Where newer versions of GLib have it, and older ones.
+const addSignal = await import('gi://GLibUnix').then(unix => unix.default.signal_add ?? unix.default.signal_add_full,
+                                                     () => GLib.unix_signal_add);
 const UnixOutputStream = await import('gi://GioUnix').then(unix => unix.default.OutputStream, () => Gio.UnixOutputStream);
 const streams = [1, 2].map(fd => new UnixOutputStream({fd, close_fd: false}));
 
@@ -155,7 +157,7 @@ export function allocate(size) {
 }
 
 export function ignore_term() {
-    GLib.unix_signal_add(GLib.PRIORITY_DEFAULT, 15, () => GLib.SOURCE_CONTINUE);
+    addSignal(GLib.PRIORITY_DEFAULT, 15, () => GLib.SOURCE_CONTINUE);
 }
 
 export function fork_child() {
