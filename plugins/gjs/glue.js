@@ -167,19 +167,23 @@ for (const [name, value] of Object.entries({malt, Channel})) {
 const loops = [];
 const runLoop = GLib.MainLoop.prototype.run;
 
-GLib.MainLoop.prototype.run = function (...args) {
-    loops.push(this);
-    try {
-        runLoop.apply(this, args);
-    } finally {
+// The innermost that is run.  Those that were left are taken out here and not when they are: an
+// interrupt may come between any two steps.
+function currentLoop() {
+    while (loops.length > 0 && !loops[loops.length - 1].is_running())
         loops.pop();
-    }
+    return loops[loops.length - 1];
+}
+
+GLib.MainLoop.prototype.run = function (...args) {
+    currentLoop();
+    loops.push(this);
+    runLoop.apply(this, args);
     native.check();
 };
 
 function leaveLoop() {
-    if (loops.length > 0)
-        loops[loops.length - 1].quit();
+    currentLoop()?.quit();
 }
 
 // GLib's functions that take the default main context are those of the program's thread,
