@@ -102,6 +102,15 @@ test_await (void)
   test_runtime_assert_eval ("await null; class Aw4 { m() { return 4; } }\nfunction aw5() { return new Aw4().m(); }", "@mv nothing");
   test_runtime_assert_eval ("aw5()", "int64 4");
   test_runtime_assert_eval ("let aw6 = 0; for await (const x of [1, Promise.resolve(2)]) aw6 += x; aw6", "int64 3");
+  /* What would call a function in a script. */
+  test_runtime_assert_eval ("await (async () => { await null; return 13; })()", "int64 13");
+  test_runtime_assert_eval ("const aw14 = await [14]; aw14[0] + (await -1)", "int64 13");
+  test_runtime_assert_eval ("({await: 15}).await", "int64 15");
+  test_runtime_assert_eval ("function aw16() { function await(x) { return x + 1; } return await (15); } aw16()", "int64 16");
+  /* The parser puts the branch that is taken in the place of such an `if`. */
+  test_runtime_assert_eval ("await 1; if (true) 17", "@mv nothing");
+  test_runtime_assert_eval ("if (false) 1; else await 2; if (true) 3; else await 4\n/* five */ 18", "int64 18");
+  test_runtime_assert_eval ("let aw19 = 0; if (0) await 1; else aw19 = await 19; if (true) var aw20 = 1; else {}\naw19", "int64 19");
   /* A promise is awaited without being asked for, and so is what has then(). */
   test_runtime_assert_eval ("new Promise(resolve => setTimeout(() => resolve('late'), 5))", "'late'");
   test_runtime_assert_eval ("({then(resolve) { resolve('thenable'); }})", "'thenable'");

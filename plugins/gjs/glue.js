@@ -386,6 +386,53 @@ function rewriteAsync(text, program) {
     return `${variables}(async () => { ${published}${text}\n})`;
 }
 
+// A module as it is parsed.  The parser puts in the place of an `if` whose condition is a constant
+// the branch that is taken, and so tells the wrong places; not where that has a label.
+function parseModule(source, file) {
+    for (;;) {
+        const text = new Text(source);
+        const program = parse(source, {source: file, target: 'module'});
+        const folded = program.body.findIndex(({type}, i) =>
+            type !== 'IfStatement' && /^if\b/.test(source.slice(statementStart(text, program.body[i - 1]))));
+
+        if (folded === -1)
+            return {text, program};
+
+        const start = statementStart(text, program.body[folded - 1]);
+        source = `${source.slice(0, start)}malt_if: ${source.slice(start)}`;
+    }
+}
+
+// Whether there is such a node outside of all functions.
+function contains(program, test) {
+    const nodes = [program];
+
+    while (nodes.length > 0) {
+        const node = nodes.pop();
+
+        if (node === null || typeof node !== 'object' || /Function/.test(node.type))
+            continue;
+        if (test(node))
+            return true;
+        for (const part of Object.values(node))
+            nodes.push(part);
+    }
+    return false;
+}
+
+// Whether a source that can be a script, where `await (x)` calls a function of that name, awaits.
+function isAwaiting(source, script) {
+    if (!/\bawait\b/.test(source) ||
+        !contains(script, ({type, name}) => type === 'Identifier' && name === 'await'))
+        return false;
+
+    try {
+        return contains(parse(source, {target: 'module'}), ({operator}) => operator === 'await');
+    } catch {
+        return false;
+    }
+}
+
 // The source as it is to be run, and whether that gives a function that is to be called;
 // undefined for as it is.
 function rewrite(source, file) {
@@ -398,7 +445,7 @@ function rewrite(source, file) {
         program = null;
     }
 
-    if (program) {
+    if (program && !isAwaiting(source, program)) {
         rewriteScript(text, program);
         return text.edits.length > 0 ? [text.toString(), false] : undefined;
     }
@@ -407,15 +454,15 @@ function rewrite(source, file) {
         return undefined;
 
     try {
-        program = parse(source, {source: file, target: 'module'});
+        const module = parseModule(source, file);
+
+        return [rewriteAsync(module.text, module.program), true];
     } catch (error) {
         // Of what is neither a script nor a module the parser tells most.
         if (error instanceof SyntaxError)
             throw error;
         return undefined;
     }
-
-    return [rewriteAsync(text, program), true];
 }
 
 return {exception, exhaustion, hostException, interruption, leaveLoop, load, rewrite};
