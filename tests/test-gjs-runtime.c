@@ -221,6 +221,13 @@ test_exceptions (void)
                     "Error: outer\n*Caused by: RangeError: inner\n*");
   assert_exception ("const cycle = new Error('a', {cause: new Error('b')}); cycle.cause.cause = cycle; throw cycle", "Error", "a",
                     "Error: a\n*Caused by: Error: b\n*\nCaused by: an error that is above");
+  assert_exception ("throw new AggregateError([new RangeError('one'), 2], 'many', {cause: 3})", "AggregateError", "many",
+                    "AggregateError: many\n*\nError 1 of 2: RangeError: one\n*\nError 2 of 2: 2\nCaused by: 3");
+  assert_exception ("const all = new AggregateError([], 'all'); all.errors = [all, 1]; throw all", "AggregateError", "all",
+                    "AggregateError: all\n*\nError 1 of 2: an error that is above\nError 2 of 2: 1");
+  assert_exception ("throw imports.gi.GLib.Error.new_literal(imports.gi.Gio.IOErrorEnum, 1, 'made')", "Gio.IOErrorEnum", "made",
+                    "Gio.IOErrorEnum: made*");
+  assert_exception ("JSON.parse('{no')", "SyntaxError", "JSON.parse: *JSON data", "SyntaxError: *JSON data\n@<eval *");
   assert_exception ("throw new Error('odd', {cause: 5})", "Error", "odd", "Error: odd\n*\nCaused by: 5");
   assert_exception ("await null\nnull.property", "TypeError", "*null*", "*@<eval *>:2:*");
   assert_exception ("async function e2() {\n  await null\n  throw new Error('later')\n}\nawait e2()", "Error", "later",

@@ -101,6 +101,8 @@ static const struct
   { "new Map([[{}, 2]])", "*cannot convert a Map whose keys*" },
   { "new Date(NaN)", "*cannot convert a Date that is none" },
   { "new Error('given')", "*cannot convert an object of the class 'Error'" },
+  { "Math", "*cannot convert an object of the class 'Math'" },
+  { "imports.gi.GLib", "*cannot convert an object of the class 'GIRepositoryNamespace'" },
   { "/x/", "*cannot convert an object of the class 'RegExp'" },
   { "new WeakMap()", "*cannot convert an object of the class 'WeakMap'" },
   { "new malt.Channel(1)", "*cannot convert an object of the class 'Channel'" },

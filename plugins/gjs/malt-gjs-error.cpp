@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include <js/Array.h>
 #include <js/Conversions.h>
 #include <js/Exception.h>
 #include <js/GCVector.h>
@@ -19,6 +20,12 @@
 
 /* Causes of causes, at most. */
 #define MAX_CAUSES 16
+
+/* Errors of an AggregateError, at most. */
+#define MAX_AGGREGATED 16
+
+/* A traceback of that size gets no further errors: they can be many where they contain each other. */
+#define MAX_TRACEBACK (64 * 1024)
 
 /* A property that is a text that is not empty; else %NULL, and no exception. */
 static char *
@@ -114,7 +121,11 @@ is_error (JSContext        *cx,
   if (builtin == js::ESClass::Error)
     return TRUE;
 
-  /* Such as a GLib.Error, and what was derived from an error in the old way. */
+  /* One of GLib's, of which those that its own functions have made know no stack. */
+  if (g_str_equal (JS::GetClass (object)->name, "GLib_Error"))
+    return TRUE;
+
+  /* What was derived from an error in the old way. */
   stack = get_text (cx, object, "stack");
   return stack != NULL;
 }
@@ -132,13 +143,15 @@ append_stack (GString    *text,
       g_string_append_printf (text, "\n%s", lines[i]);
 }
 
+/* Whether source could not be compiled; JSON.parse() throws such errors, too. */
 static gboolean
-is_syntax_error (JSContext        *cx,
-                 JS::HandleObject  object)
+is_of_source (JSContext        *cx,
+              JS::HandleObject  object,
+              const char       *message)
 {
   g_autofree char *name = get_text (cx, object, "name");
 
-  return g_strcmp0 (name, "SyntaxError") == 0;
+  return g_strcmp0 (name, "SyntaxError") == 0 && !g_str_has_prefix (message, "JSON.parse: ");
 }
 
 /* The message of an error.  Where no code of it has run, so that there is no stack, it says
@@ -153,7 +166,7 @@ get_message (JSContext        *cx,
 
   if (message == NULL)
     message = g_strdup ("");
-  if (!is_syntax_error (cx, object))
+  if (!is_of_source (cx, object, message))
     return (char *) g_steal_pointer (&message);
 
   file = get_text (cx, object, "fileName");
@@ -180,7 +193,77 @@ get_cause (JSContext              *cx,
   return false;
 }
 
-/* An error, and what it was caused by; @chain are those that it is the cause of. */
+static void append_error (JSContext              *cx,
+                          GString                *text,
+                          JS::HandleObject        object,
+                          JS::RootedObjectVector &chain);
+
+/* What another error was made of; @chain are those that it is a part of. */
+static void
+append_part (JSContext              *cx,
+             GString                *text,
+             JS::HandleValue         part,
+             JS::RootedObjectVector &chain)
+{
+  g_autofree char *part_text = NULL;
+  JS::RootedObject object (cx);
+  gsize i;
+
+  if (part.isObject ())
+    object = &part.toObject ();
+  for (i = 0; i < chain.length (); i++)
+    if (chain[i] == object)
+      {
+        g_string_append (text, "an error that is above");
+        return;
+      }
+
+  if (object && is_error (cx, object))
+    {
+      append_error (cx, text, object, chain);
+      return;
+    }
+
+  part_text = to_text (cx, part);
+  g_string_append (text, part_text);
+}
+
+/* The errors of an AggregateError. */
+static void
+append_aggregated (JSContext              *cx,
+                   GString                *text,
+                   JS::HandleObject        object,
+                   JS::RootedObjectVector &chain)
+{
+  JS::RootedValue value (cx);
+  JS::RootedObject errors (cx);
+  guint32 i, length;
+  bool is_array;
+
+  if (!JS_GetProperty (cx, object, "errors", &value) || !value.isObject () ||
+      !JS::IsArrayObject (cx, value, &is_array) || !is_array)
+    {
+      JS_ClearPendingException (cx);
+      return;
+    }
+
+  errors = &value.toObject ();
+  if (!JS::GetArrayLength (cx, errors, &length))
+    length = 0;
+  for (i = 0; i < MIN (length, MAX_AGGREGATED); i++)
+    {
+      g_string_append_printf (text, "\nError %u of %u: ", i + 1, length);
+      if (!JS_GetElement (cx, errors, i, &value))
+        {
+          JS_ClearPendingException (cx);
+          value.setUndefined ();
+        }
+      append_part (cx, text, value, chain);
+    }
+}
+
+/* An error, those that it stands for, and what it was caused by; @chain are those that it is a
+ * part of. */
 static void
 append_error (JSContext              *cx,
               GString                *text,
@@ -190,36 +273,23 @@ append_error (JSContext              *cx,
   g_autofree char *type = get_type (cx, object);
   g_autofree char *message = get_message (cx, object);
   g_autofree char *stack = get_text (cx, object, "stack");
-  g_autofree char *cause_text = NULL;
   JS::RootedValue cause (cx);
-  JS::RootedObject cause_object (cx);
-  gsize i;
 
   g_string_append_printf (text, "%s%s%s", type, *message != '\0' ? ": " : "", message);
   if (stack != NULL)
     append_stack (text, stack);
 
-  if (!get_cause (cx, object, &cause) || chain.length () == MAX_CAUSES || !chain.append (object))
+  if (chain.length () == MAX_CAUSES || text->len > MAX_TRACEBACK || !chain.append (object))
     return;
 
-  g_string_append (text, "\nCaused by: ");
-  if (cause.isObject ())
-    cause_object = &cause.toObject ();
-  for (i = 0; i < chain.length (); i++)
-    if (chain[i] == cause_object)
-      {
-        g_string_append (text, "an error that is above");
-        return;
-      }
-
-  if (cause_object && is_error (cx, cause_object))
+  if (g_str_equal (type, "AggregateError"))
+    append_aggregated (cx, text, object, chain);
+  if (get_cause (cx, object, &cause))
     {
-      append_error (cx, text, cause_object, chain);
-      return;
+      g_string_append (text, "\nCaused by: ");
+      append_part (cx, text, cause, chain);
     }
-
-  cause_text = to_text (cx, cause);
-  g_string_append (text, cause_text);
+  chain.popBack ();
 }
 
 /* Where something was thrown that does not know that itself. */
