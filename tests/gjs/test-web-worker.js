@@ -90,8 +90,8 @@ testWeb('errors are events', async () => {
     worker.postMessage('reject');
     await until(() => events.length === 2);
     equal(events.map(({type, message, name}) => [type, message, name]),
-        [['error', 'too far', 'RangeError'], ['error', 'wrong', 'TypeError']]);
-    ok(events[0].target === worker && events[0].lineno > 0);
+        [['error', 'RangeError: too far', 'RangeError'], ['error', 'TypeError: wrong', 'TypeError']]);
+    ok(events[0].target === worker && events[0].lineno > 0 && events[0].filename.startsWith('<eval'));
     const reply = receive(worker);
     worker.postMessage('still there');
     equal(await reply, 'still there');
@@ -118,6 +118,30 @@ testWeb('scripts that fail', async () => {
     worker.postMessage(1);
 });
 
+testWeb('scripts beside the one that asks for them', async () => {
+    const folder = Gio.File.new_for_uri(import.meta.url).get_parent();
+    for (const [name, type, url] of [
+        ['web-worker-script.js', 'classic', 'web-worker-script.js'],
+        ['./web-worker-script.js', 'module', 'web-worker-script.js'],
+        ['../gjs/web-worker-script.js', 'classic', 'web-worker-script.js'],
+        ['none/such.mjs', 'classic', 'none/such.mjs'],
+    ]) {
+        const worker = new Malt.WebWorker(name, {type});
+        worker.postMessage(5);
+        const event = await receive(worker).then(data => equal(data, 10), reason => reason);
+        if (event)
+            ok(event.message.includes(folder.resolve_relative_path(url).get_path()));
+        worker.postMessage('text');
+        const {message, filename, lineno} = event ?? await receive(worker).then(() => null, reason => reason);
+        if (!event)
+            equal([message, filename, lineno], ['TypeError: no number', folder.resolve_relative_path(url).get_uri(), 5]);
+        worker.terminate();
+    }
+    const source = new Malt.WebWorker('worker.js', {eval: true});
+    matches((await receive(source).then(() => null, reason => reason)).message, /worker is not defined/);
+    source.terminate();
+});
+
 testWeb('listeners', async () => {
     const worker = new Malt.WebWorker('onmessage = ({data}) => postMessage(data)');
     const seen = [];
@@ -129,9 +153,16 @@ testWeb('listeners', async () => {
     worker.postMessage(1);
     await until(() => seen.length === 3);
     worker.removeEventListener('message', listener);
+    worker.addEventListener('message', null);
+    throws(() => worker.addEventListener('message', 5), TypeError, /not 5/);
+    equal(worker.onmessage, null);
+    worker.onmessage = 'no function';
+    equal(worker.onmessage, null);
+    worker.onmessage = listener;
+    equal(worker.onmessage, listener);
     worker.postMessage(2);
-    await until(() => seen.length === 4);
-    equal(seen, [['listener', 1], ['object', 1], ['once', 1], ['object', 2]]);
+    await until(() => seen.length === 5);
+    equal(seen, [['listener', 1], ['object', 1], ['once', 1], ['listener', 2], ['object', 2]]);
     worker.terminate();
 });
 
@@ -161,6 +192,7 @@ testWeb('what cannot be sent is thrown', () => {
     const worker = new Malt.WebWorker('');
     throws(() => worker.postMessage({a: () => 1}), Malt.SerializationError, /key 'a': cannot convert/);
     throws(() => new Malt.WebWorker('', {type: 'shared'}), TypeError, /not 'shared'/);
+    throws(() => new Malt.WebWorker(), TypeError, /not undefined/);
     worker.terminate();
 });
 

@@ -41,7 +41,7 @@ function boot(place, capacity, workerName) {
 
     function dispatch(event) {
         for (const [listener, options] of [[self.onmessage, null], ...listeners]) {
-            if (listener === null || listener === undefined)
+            if (typeof listener !== 'function' && typeof listener?.handleEvent !== 'function')
                 continue;
             if (options?.once)
                 listeners.delete(listener);
@@ -108,37 +108,73 @@ function isUrl(text) {
     return /^(?:[a-z][a-z0-9+.-]*:\/\/|data:|\/(?![/*]))[^\n]*$/i.test(text);
 }
 
-/** The line and column of the newest frame of a stack, or of a syntax error; 0 if they are not known. */
+/** Whether it is the name of a file, relative to the one whose code asks for it. */
+function isRelative(text) {
+    return /^(?:\.{1,2}\/)*[\w@%+~-][\w@%+~./-]*\.m?js$/.test(text);
+}
+
+/** The URL of a name that is relative to the file of the newest frame of a stack that is not ours. */
+function resolve(name, stack) {
+    const files = stack.split('\n').map(frame => /@(.*):\d+:\d+$/.exec(frame)?.[1]);
+    const caller = files.find(file => file !== undefined && file !== files[0]) ?? '';
+    // What is evaluated has no file, but a working directory.
+    const folder = caller === '' || caller.startsWith('<') ? Gio.File.new_for_path('.')
+        : Gio.File.new_for_commandline_arg(caller).get_parent();
+
+    return folder.resolve_relative_path(name).get_uri();
+}
+
+/** The file, line and column of the newest frame of a stack, or of a syntax error, as far as they are known. */
 function placeOf(stack) {
-    const [, lineno = 0, colno = 0] = /@.*:(\d+):(\d+)$/m.exec(stack) ?? /, line (\d+), column (\d+)\)$/m.exec(stack) ?? [];
-    return {lineno: Number(lineno), colno: Number(colno)};
+    const [, filename = '', lineno = 0, colno = 0] = /@(.*):(\d+):(\d+)$/m.exec(stack) ??
+        /\((.*), line (\d+), column (\d+)\)$/m.exec(stack) ?? [];
+    return {filename, lineno: Number(lineno), colno: Number(colno)};
 }
 
 class WebWorker {
-    onmessage = null;
-    onmessageerror = null;   // for the shape: what cannot be read is not sent
-    onerror = null;
+    #handlers = new Map();   // type → the function that is the property
     #listeners = new Map();  // type → listener → options
     #cancellable = new Gio.Cancellable();
     #inbox = null;           // once the worker has it
     #waiting = [];           // messages before that
     #worker = null;
+    #url = null;             // of the script, if it has one
     #isOver = false;
 
+    static {
+        // Those of onmessageerror are for the shape: what cannot be read is not sent.
+        for (const type of ['message', 'messageerror', 'error']) {
+            Object.defineProperty(this.prototype, `on${type}`, {
+                get() {
+                    return this.#handlers.get(type) ?? null;
+                },
+                set(handler) {
+                    this.#handlers.set(type, typeof handler === 'function' ? handler : null);
+                },
+                enumerable: true,
+                configurable: true,
+            });
+        }
+    }
+
     /**
-     * @param script - a URL, an absolute path, a Gio.File or the source itself
+     * @param script - a URL, a path, a Gio.File or the source itself
      * @param options - `type`: 'module' or 'classic'; `name`; the rest is for Malt.Worker.spawn()
      */
     constructor(script, options = {}) {
         const {type = 'classic', name = '', eval: isSource, ...launching} = options;
         if (type !== 'classic' && type !== 'module')
             throw new TypeError(`the type of a worker is 'classic' or 'module', not '${type}'`);
+        if (script === undefined || script === null)
+            throw new TypeError(`the script of a worker has to be a URL, a Gio.File or source, not ${script}`);
         if (script instanceof Gio.File)
             script = script.get_uri();
         if (typeof script !== 'string')
             script = String(script);
         if (script.startsWith('/') && isUrl(script) && !isSource)
             script = Gio.File.new_for_path(script).get_uri();
+        else if (isRelative(script) && !isSource)
+            script = resolve(script, new Error().stack);
 
         this.#run(script, type, name, isSource ?? !isUrl(script), launching).catch(error => this.#fail(error));
     }
@@ -147,6 +183,7 @@ class WebWorker {
         const Malt = imports.gi.Malt;
         const worker = await Malt.Worker.spawn({runtime: 'gjs', ...launching, cancellable: this.#cancellable});
         this.#worker = worker;
+        this.#url = isSource ? null : script;
         if (this.#isOver) {
             worker.kill();
             return;
@@ -161,9 +198,8 @@ class WebWorker {
             if (!(error instanceof Malt.RemoteError))
                 throw error;
             this.#fail(error, {
-                message: `${error.remoteType}: ${error.remoteMessage}`,
+                message: error.remoteMessage,
                 name: error.remoteType,
-                filename: isSource ? '' : script,
                 stack: error.remoteStack ?? '',
                 ...placeOf(error.remoteStack),
             });
@@ -233,12 +269,20 @@ class WebWorker {
         });
     }
 
-    #fail(error, properties = {message: error.message, name: error.name ?? ''}) {
+    #fail(error, {message, name, filename = '', stack = '', ...place} = {message: error.message}) {
         if (this.#isOver)
             return;
-        const event = this.#dispatch('error', {filename: '', lineno: 0, colno: 0, stack: '', error, ...properties});
-        if (event === null)
-            printerr(`Uncaught in a worker: ${properties.message}${properties.stack ? `\n${properties.stack}` : ''}`);
+        // As browsers have it. A script that was loaded is evaluated, and has no name there.
+        const event = this.#dispatch('error', {
+            message: name ? `${name}: ${message}` : message,
+            name: name ?? error?.name ?? '',
+            filename: filename.startsWith('<eval ') ? this.#url ?? filename : filename,
+            lineno: 0, colno: 0, ...place, stack, error,
+        });
+        if (event === null) {
+            const text = name ? `${name}: ${message}` : message;
+            printerr(`Uncaught in a worker: ${stack.startsWith(text) ? stack : `${text}\n${stack}`}`);
+        }
         if (error !== null && this.#inbox === null)
             this.#over();
         if (this.#worker !== null && !this.#worker.is_running())
@@ -248,7 +292,7 @@ class WebWorker {
     /** The event, or null if nobody listens. */
     #dispatch(type, properties) {
         const event = new WebEvent(type, this, properties);
-        const listeners = [[this[`on${type}`], {}], ...this.#listeners.get(type) ?? []].filter(([listener]) => listener);
+        const listeners = [[this.#handlers.get(type), {}], ...this.#listeners.get(type) ?? []].filter(([listener]) => listener);
         for (const [listener, options] of listeners) {
             if (options.once)
                 this.removeEventListener(type, listener);
@@ -281,6 +325,8 @@ class WebWorker {
     }
 
     addEventListener(type, listener, options) {
+        if (listener !== null && typeof listener !== 'function' && typeof listener !== 'object')
+            throw new TypeError(`a listener has to be a function, or an object with handleEvent(), not ${String(listener)}`);
         if (!this.#listeners.has(type))
             this.#listeners.set(type, new Map());
         if (listener && !this.#listeners.get(type).has(listener))
