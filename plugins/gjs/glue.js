@@ -133,7 +133,8 @@ const MAX_FUNCTIONS = 256;
 function applySource(source, args) {
     let func = functions.get(source);
     if (func === undefined) {
-        func = (0, eval)(`(${source}\n)`);
+        // The name is for stacks, in which there would be a place in this file.
+        func = (0, eval)(`(${source}\n)\n//# sourceURL=<function>`);
         if (functions.size === MAX_FUNCTIONS)
             functions.delete(functions.keys().next().value);
         functions.set(source, func);

@@ -32,6 +32,13 @@ testPool('calls and evaluations', PYTHON, async pool => {
     equal(pool.maxWorkers, 2);
 });
 
+testPool('functions that throw', GJS, async pool => {
+    const error = await rejects(pool.call(function failing(x) {
+        return x.y.z;
+    }, {}), Malt.RemoteError, /TypeError: x\.y is undefined/);
+    equal(error.remoteStack, 'TypeError: x.y is undefined\nfailing@<function>:2:9');
+});
+
 testPool('a map is awaited', PYTHON, async pool => {
     equal(await pool.map('abs', [-1, 2, -3]), [1, 2, 3]);
     equal(await pool.map('str', [1, 'b', null, [2]]), ['1', 'b', 'None', '[2]']);
