@@ -132,9 +132,12 @@ testWeb('scripts beside the one that asks for them', async () => {
         if (event)
             ok(event.message.includes(folder.resolve_relative_path(url).get_path()));
         worker.postMessage('text');
-        const {message, filename, lineno} = event ?? await receive(worker).then(() => null, reason => reason);
-        if (!event)
-            equal([message, filename, lineno], ['TypeError: no number', folder.resolve_relative_path(url).get_uri(), 5]);
+        if (!event) {
+            const {message, filename, lineno, stack} = await receive(worker).then(() => null, reason => reason);
+            const uri = folder.resolve_relative_path(url).get_uri();
+            equal([message, filename, lineno], ['TypeError: no number', uri, 5]);
+            ok(stack.includes(`${uri}:5:`));
+        }
         worker.terminate();
     }
     const source = new Malt.WebWorker('worker.js', {eval: true});

@@ -221,7 +221,9 @@ class WebWorker {
             await worker.eval(`${script}\n;undefined`);
         } else {
             const source = isSource ? script : await this.#fetch(script);
-            await worker.eval(`${source}\n;undefined`);
+            // So stacks tell where it comes from.
+            const place = isSource || script.startsWith('data:') ? '' : `\n//# sourceURL=${script}`;
+            await worker.eval(`${source}\n;undefined${place}`);
         }
     }
 
