@@ -226,8 +226,23 @@ if (native.exit)
 
 // Modules.
 
+// What a module inherits of the exports of its file. They can be hidden by variables of the same
+// name, as nothing can that inherits from the namespace itself.
 async function load(name, uri) {
-    return [name, await import(uri)];
+    const exported = await import(uri);
+    const inherited = {};
+
+    for (const key of Object.keys(exported)) {
+        Object.defineProperty(inherited, key, {
+            get: () => exported[key],
+            set(value) {
+                Object.defineProperty(this, key, {value, writable: true, configurable: true, enumerable: true});
+            },
+            enumerable: true,
+            configurable: true,
+        });
+    }
+    return [name, inherited];
 }
 
 // Rewriting: edits of the text at places that the parser tells.

@@ -6,7 +6,7 @@ import GLib from 'gi://GLib';
 import Gio from 'gi://Gio';
 import Malt from 'gi://Malt?version=1';
 
-import {NATIVE, PYTHON, equal, matches, ok, rejects, run, sleep, test, testWith, throws, until} from './tap.js';
+import {GJS, NATIVE, PYTHON, equal, matches, need, ok, rejects, run, sleep, test, testWith, throws, until} from './tap.js';
 
 testWith(PYTHON, 'evaluations and calls give plain values', async worker => {
     equal(await worker.eval('1 + 1'), 2);
@@ -343,6 +343,28 @@ testWith(PYTHON, 'calls go on without anybody who keeps the worker', async worke
     imports.system.gc();
     equal(await call, null);
     equal(await worker.eval('1'), 1);
+});
+
+test('gjs: modules of files', async () => {
+    need(GJS);
+    const folder = Gio.File.new_for_path(GLib.dir_make_tmp('malt-XXXXXX'));
+    const file = folder.get_child('tools.js');
+    file.replace_contents('export let n = 1; export function next() { return ++n; } export default 5;', null, false,
+        Gio.FileCreateFlags.NONE, null);
+    const worker = await Malt.Worker.spawn({runtime: 'gjs', searchPath: [folder.get_path()]});
+    try {
+        equal([await worker.call('tools.next'), await worker.eval('n', {module: 'tools'})], [2, 2]);
+        // Exports are hidden, and not changed, by what is evaluated.
+        equal(await worker.eval('let n = 40; n + 2', {module: 'tools'}), 42);
+        equal(await worker.eval('next = () => n; next()', {module: 'tools'}), 40);
+        equal([await worker.eval('n', {module: 'tools'}), await worker.call('tools.next')], [40, 40]);
+        equal(await worker.eval(`import(${JSON.stringify(file.get_uri())}).then(({n, next}) => [n, next()])`), [2, 3]);
+        equal(await worker.eval('typeof n'), 'undefined');
+    } finally {
+        await worker.stop();
+        file.delete(null);
+        folder.delete(null);
+    }
 });
 
 await run();
