@@ -315,6 +315,10 @@ test_stop_beginning (void)
 
 /* Interrupts */
 
+#define APPLICATION \
+  "const app = new imports.gi.Gio.Application({flags: imports.gi.Gio.ApplicationFlags.NON_UNIQUE});" \
+  "app.connect('activate', () => { app.hold(); setTimeout(mark, 1); });"
+
 /* In a main loop that code runs, by GLib's own function or turn by turn, and in what sources
  * of it do. */
 static void
@@ -336,8 +340,11 @@ test_interrupt_loops (void)
     "setTimeout(() => { mark(); for (;;) ; }, 1); for (;;) context.iteration(true)",
     ("const outer = new imports.gi.GLib.MainLoop(context, false), inner = new imports.gi.GLib.MainLoop(context, false);"
      "setTimeout(() => { mark(); inner.run(); }, 1); outer.run(); 'over'"),
+    APPLICATION "app.run([]); 'over'",
+    (APPLICATION "const loop = new imports.gi.GLib.MainLoop(context, false);"
+     "setTimeout(() => app.run([]), 1); loop.run(); 'over'"),
   };
-  gsize n = test_runtime_is_process () ? G_N_ELEMENTS (sources) : G_N_ELEMENTS (sources) - 3;
+  gsize n = test_runtime_is_process () ? G_N_ELEMENTS (sources) : G_N_ELEMENTS (sources) - 5;
   gsize i;
 
   for (i = 0; i < n; i++)

@@ -163,28 +163,39 @@ for (const [name, value] of Object.entries({malt, Channel})) {
     }
 }
 
-// Main loops that code runs, so that an interrupt can leave them.
+// Main loops that code runs, so that an interrupt can leave them: the innermost is the last.
+// Each was begun in a certain depth of dispatches. They are not taken out when they are left, as an
+// interrupt may come between any two steps, but when they are looked at.
 
 const loops = [];
 const runLoop = GLib.MainLoop.prototype.run;
 
-// The innermost that is run.  Those that were left are taken out here and not when they are: an
-// interrupt may come between any two steps.
-function currentLoop() {
-    while (loops.length > 0 && !loops[loops.length - 1].is_running())
+// The innermost one that runs what is called in that depth.
+function loopAround(depth) {
+    const isLeft = entry => entry.depth >= depth || !entry.loop.is_running();
+
+    while (loops.length > 0 && isLeft(loops[loops.length - 1]))
         loops.pop();
     return loops[loops.length - 1];
 }
 
 GLib.MainLoop.prototype.run = function (...args) {
-    currentLoop();
-    loops.push(this);
+    const depth = GLib.main_depth();
+
+    loopAround(depth);
+    loops.push({loop: this, depth});
     runLoop.apply(this, args);
     native.check();
 };
 
+// Whether that was what runs the dispatch in which it is called, and not something within the loop.
 function leaveLoop() {
-    currentLoop()?.quit();
+    const depth = GLib.main_depth();
+
+    const innermost = loopAround(depth);
+
+    innermost?.loop.quit();
+    return innermost?.depth === depth - 1;
 }
 
 // GLib's functions that take the default main context are those of the program's thread,

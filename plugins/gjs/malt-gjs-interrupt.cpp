@@ -145,11 +145,33 @@ interrupt_cb (JSContext *cx)
   return false;
 }
 
+/* An application of the code has started, which mostly runs it next. */
+static gboolean
+started_cb (GSignalInvocationHint *hint,
+            guint                  n_values,
+            const GValue          *values,
+            gpointer               user_data)
+{
+  MaltGjsEngine *self = (MaltGjsEngine *) user_data;
+
+  g_weak_ref_set (&self->application, g_value_get_object (&values[0]));
+  return TRUE;
+}
+
 void
 malt_gjs_interrupt_begin (MaltGjsEngine *self)
 {
   the_engine = self;
   JS_AddInterruptCallback (self->cx, interrupt_cb);
+
+  /* In a program's process its own application is none of ours. */
+  g_weak_ref_init (&self->application, NULL);
+  if (self->own_process)
+    {
+      self->application_class = (GTypeClass *) g_type_class_ref (G_TYPE_APPLICATION);
+      self->started_hook = g_signal_add_emission_hook (g_signal_lookup ("startup", G_TYPE_APPLICATION), 0,
+                                                       started_cb, self, NULL);
+    }
 }
 
 void
@@ -157,6 +179,11 @@ malt_gjs_interrupt_end (MaltGjsEngine *self)
 {
   malt_gjs_interrupt_settle (self);
   the_engine = NULL;
+
+  if (self->application_class != NULL)
+    g_signal_remove_emission_hook (g_signal_lookup ("startup", G_TYPE_APPLICATION), self->started_hook);
+  g_clear_pointer (&self->application_class, g_type_class_unref);
+  g_weak_ref_clear (&self->application);
 }
 
 /* Nothing runs that an exception from here is still on its way through: SpiderMonkey warns again. */
@@ -180,6 +207,16 @@ malt_gjs_interrupt_is_nested (MaltGjsEngine *self)
   return self->own_process && g_main_depth () > 0;
 }
 
+/* g_application_run() is a main loop that nobody else can quit. */
+static void
+leave_application (MaltGjsEngine *self)
+{
+  g_autoptr (GApplication) application = (GApplication *) g_weak_ref_get (&self->application);
+
+  if (application != NULL)
+    g_application_quit (application);
+}
+
 /* Leaves a main loop that code runs and that is to be interrupted.  On the engine's thread,
  * within that loop. */
 void
@@ -198,12 +235,15 @@ malt_gjs_interrupt_leave_loop (MaltGjsEngine *self)
     return;
 
   JSAutoRealm realm (self->cx, self->global);
-  JS::RootedValue unused (self->cx);
+  JS::RootedValue is_left (self->cx);
 
   was_enabled = JS_DisableInterruptCallback (self->cx);
-  if (!malt_gjs_engine_glue (self, "leaveLoop", JS::HandleValueArray::empty (), &unused))
+  if (!malt_gjs_engine_glue (self, "leaveLoop", JS::HandleValueArray::empty (), &is_left))
     JS_ClearPendingException (self->cx);
   JS_ResetInterruptCallback (self->cx, was_enabled);
+
+  if (!is_left.isTrue ())
+    leave_application (self);
   JS_RequestInterruptCallback (self->cx);
 }
 

@@ -111,6 +111,8 @@ native_check (JSContext *cx,
   JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
 
   args.rval ().setUndefined ();
+  /* An interrupt may have been raised already, where the exception did not come through. */
+  JS_RequestInterruptCallback (cx);
   return JS_CheckForInterrupt (cx);
 }
 

@@ -84,6 +84,10 @@ struct _MaltGjsEngine
   gboolean              is_quiet;     /* it is */
   gboolean              was_cut_off;  /* what runs was broken off, and there was no memory for an exception */
 
+  GWeakRef              application;  /* GApplication: the latest of the code that has started */
+  GTypeClass           *application_class; /* (owned): kept for the hook; %NULL in a program's process */
+  gulong                started_hook; /* sets `application` */
+
   GSource              *urgent_source; /* in main_context: what goes before all others */
   GSource              *source;       /* likewise: what others want of the thread */
 
