@@ -334,6 +334,7 @@ test_interrupt_loops (void)
     "mark(); new malt.Channel(1).takeSync()",
     /* A promise that is left would go on for ever. */
     "(async () => { for (;;) await null; })(); mark(); for (;;) ;",
+    "new Promise(() => { (function again() { Promise.resolve().then(again); })(); mark(); })",
     /* GJS writes of an exception in a callback to the log, which ends a test in its process. */
     ("const loop = new imports.gi.GLib.MainLoop(context, false);"
      "const called = setInterval(() => { clearInterval(called); mark(); for (;;) ; }, 1); loop.run(); 'over'"),

@@ -154,7 +154,7 @@ malt_gjs_answer_settled (MaltGjs         *gjs,
                          gboolean         is_fulfilled)
 {
   MaltGjsEngine *engine = gjs->engine;
-  MaltGjsRun run = { gjs, request, NULL, 0, FALSE, 0 };
+  MaltGjsRun run = { gjs, request, NULL, 0, FALSE, 0, FALSE };
   MaltGjsAnswer answer = {};
 
   JSAutoRealm realm (engine->cx, engine->global);

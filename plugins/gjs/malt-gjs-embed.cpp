@@ -8,6 +8,7 @@
 #include "malt-gjs-interrupt.h"
 #include "malt-gjs-options.h"
 #include "malt-gjs-output.h"
+#include "malt-gjs-rejection.h"
 #include "malt-gjs-source.h"
 #include "malt-gjs-task.h"
 
@@ -64,8 +65,9 @@ malt_gjs_run_request (MaltGjs     *self,
                       MaltRequest *request)
 {
   MaltGjsEngine *engine = self->engine;
-  MaltGjsRun run = { self, request, NULL, 0, FALSE, 0 };
+  MaltGjsRun run = { self, request, NULL, 0, FALSE, 0, FALSE };
   MaltGjsAnswer answer = {};
+  gboolean is_late, is_lost;
 
   if (!engine->is_ready && !malt_gjs_engine_prepare (engine, &answer.error))
     {
@@ -88,8 +90,11 @@ malt_gjs_run_request (MaltGjs     *self,
     malt_gjs_run_interrupt_rest (&run);
   malt_gjs_answer_send (&answer, request);
   malt_gjs_engine_run_jobs (engine);
+  is_lost = run.was_raised && malt_gjs_rejection_take_interruption (engine);
+  malt_gjs_rejection_report (engine);
 
-  if (malt_gjs_run_leave (&run) && answer.is_pending)
+  is_late = malt_gjs_run_leave (&run);
+  if (answer.is_pending && (is_late || is_lost))
     {
       g_mutex_lock (&engine->lock);
       malt_gjs_task_ask_locked (self, request, TRUE);

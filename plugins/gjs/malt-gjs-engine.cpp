@@ -275,7 +275,6 @@ void
 malt_gjs_engine_run_jobs (MaltGjsEngine *self)
 {
   js::RunJobs (self->cx);
-  malt_gjs_rejection_report (self);
 }
 
 /* Ends one that is a worker's own.  The object stays: if a module is being loaded, GJS ends

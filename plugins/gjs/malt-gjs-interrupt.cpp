@@ -64,6 +64,8 @@ take_hit (MaltGjsEngine *self)
       /* An exception of a callback ends in the loop that has called it: so that is left, too. */
       *hit = is_called_back_locked (self);
       self->break_due = *hit;
+      if (self->running != NULL)
+        self->running->was_raised = TRUE;
     }
   g_mutex_unlock (&self->lock);
 

@@ -73,6 +73,30 @@ malt_gjs_rejection_is_due (MaltGjsEngine *engine)
   return engine->rejections != NULL && engine->rejections->promises.length () > 0;
 }
 
+/* Whether nobody awaits what the latest interrupt has ended, which then is not reported.  On the
+ * engine's thread, in the realm. */
+gboolean
+malt_gjs_rejection_take_interruption (MaltGjsEngine *engine)
+{
+  JS::RootedValue reason (engine->cx);
+  gboolean is_there = FALSE;
+  gsize i = 0;
+
+  while (engine->rejections != NULL && i < engine->rejections->promises.length ())
+    {
+      reason = JS::GetPromiseResult (engine->rejections->promises[i]);
+      if (reason.isObject () && &reason.toObject () == engine->interruption)
+        {
+          engine->rejections->promises.erase (engine->rejections->promises.begin () + i);
+          is_there = TRUE;
+        }
+      else
+        i++;
+    }
+
+  return is_there;
+}
+
 /* Reports what there is.  On the engine's thread, in the realm. */
 void
 malt_gjs_rejection_report (MaltGjsEngine *engine)

@@ -4,7 +4,8 @@
 
 #include "malt-gjs.h"
 
-void     malt_gjs_rejection_begin  (MaltGjsEngine *engine);
-void     malt_gjs_rejection_end    (MaltGjsEngine *engine);
-gboolean malt_gjs_rejection_is_due (MaltGjsEngine *engine);
-void     malt_gjs_rejection_report (MaltGjsEngine *engine);
+void     malt_gjs_rejection_begin             (MaltGjsEngine *engine);
+void     malt_gjs_rejection_end               (MaltGjsEngine *engine);
+gboolean malt_gjs_rejection_is_due            (MaltGjsEngine *engine);
+gboolean malt_gjs_rejection_take_interruption (MaltGjsEngine *engine);
+void     malt_gjs_rejection_report            (MaltGjsEngine *engine);

@@ -44,6 +44,7 @@ struct _MaltGjsRun
   /* Guarded by the engine's lock. */
   gboolean     hit;         /* an interrupt is to be raised */
   gint64       answered;    /* when its request was answered, monotonic: what still runs is nobody's; or 0 */
+  gboolean     was_raised;  /* an interrupt was */
 };
 
 /* GJS, of which there is one in a process: in one of our own the serving thread's; else that
