@@ -239,6 +239,9 @@ test_exceptions (void)
                     "*/no/such*", "*");
   assert_exception ("throw 7", "number", "7", "number: 7*@<eval *>:1:*");
   assert_exception ("throw undefined", "undefined", "undefined", "*");
+  assert_exception ("throw {code: 5, text: 'ü'}", "Object", "{\"code\":5,\"text\":\"ü\"}", "Object: {\"code\":5,*@<eval *>:1:*");
+  assert_exception ("throw {code: 5, toString() { return 'own'; }}", "Object", "own", "Object: own*");
+  assert_exception ("const round = {}; round.self = round; throw round", "Object", "?object Object?", "*");
   assert_exception ("throw Symbol('s')", "symbol", "a symbol", "*");
   assert_exception ("throw {toString() { throw 1; }}", "Object", "<no text>", "*");
   assert_exception ("throw Object.create(null)", "Object", "<no text>", "*");

@@ -8,6 +8,7 @@
 #include <js/Conversions.h>
 #include <js/Exception.h>
 #include <js/GCVector.h>
+#include <js/JSON.h>
 #include <js/PropertyAndElement.h>
 #include <js/SavedFrameAPI.h>
 #include <js/Stack.h>
@@ -58,12 +59,41 @@ get_number (JSContext        *cx,
   return value.isInt32 () ? value.toInt32 () : 0;
 }
 
+static bool
+append_json_cb (const char16_t *chars,
+                uint32_t        length,
+                void           *data)
+{
+  g_autofree char *part = g_utf16_to_utf8 ((const gunichar2 *) chars, length, NULL, NULL, NULL);
+
+  if (part != NULL)
+    g_string_append ((GString *) data, part);
+  return part != NULL;
+}
+
+/* An object as JSON, or %NULL where it has no such form; no exception. */
+static char *
+to_json (JSContext       *cx,
+         JS::HandleValue  value)
+{
+  GString *text = g_string_new (NULL);
+  JS::RootedValue written (cx, value);
+
+  if (JS_Stringify (cx, &written, nullptr, JS::UndefinedHandleValue, append_json_cb, text))
+    return g_string_free (text, FALSE);
+
+  JS_ClearPendingException (cx);
+  g_string_free (text, TRUE);
+  return NULL;
+}
+
 /* Any value as a text. */
 static char *
 to_text (JSContext       *cx,
          JS::HandleValue  value)
 {
   JS::RootedString string (cx);
+  g_autofree char *json = NULL;
   char *text = NULL;
 
   if (value.isSymbol ())
@@ -73,6 +103,13 @@ to_text (JSContext       *cx,
   if (string)
     text = malt_gjs_text_escape (cx, string);
   JS_ClearPendingException (cx);
+
+  /* What is only this says more as JSON. */
+  if (g_strcmp0 (text, "[object Object]") == 0 && (json = to_json (cx, value)) != NULL)
+    {
+      g_free (text);
+      text = (char *) g_steal_pointer (&json);
+    }
 
   return text != NULL ? text : g_strdup ("<no text>");
 }
