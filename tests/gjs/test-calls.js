@@ -30,6 +30,34 @@ testWith(PYTHON, 'requests begin in the order in which they were made', async wo
     equal((await worker.eval('seen')).filter(i => i >= 0), Array.from({length: 100}, (_, i) => i));
 });
 
+testWith(NATIVE, 'what waits goes on in the order in which it waits', async worker => {
+    const seen = [];
+    const add = n => worker.call('native-functions:add', n, 0);
+    const first = add(1);
+    first.then(() => {
+        seen.push('first');
+        Promise.resolve().then(() => seen.push('of the first')).then(() => seen.push('of that'));
+        Promise.reject(new Error('caught')).catch(({message}) => seen.push(message));
+    });
+    first.then(() => {
+        seen.push('second');
+        throw new Error('thrown');
+    }).catch(({message}) => seen.push(message));
+    await first;
+    seen.push('third');
+    equal(await add(2), 2);
+    equal(seen, ['first', 'second', 'third', 'of the first', 'caught', 'thrown', 'of that']);
+
+    // Not before what waits already for what a program has settled itself.
+    const order = [];
+    await new Promise(resolve => GLib.idle_add(GLib.PRIORITY_DEFAULT, () => {
+        add(3).then(() => order.push('call')).then(resolve);
+        Promise.resolve().then(() => order.push('own'));
+        return GLib.SOURCE_REMOVE;
+    }));
+    equal(order, ['own', 'call']);
+});
+
 testWith(PYTHON, 'what is thrown in the worker is a RemoteError', async worker => {
     const error = await rejects(worker.eval('def f():\n    raise ValueError("no")\nf()'), Malt.RemoteError,
         /^Remote exception from process worker \(python\) with PID \d+: ValueError: no$/);

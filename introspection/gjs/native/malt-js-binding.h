@@ -8,6 +8,9 @@
 /* The functions of JavaScript that the binding is made of.  All on the thread that runs
  * JavaScript.  What returns false or nullptr leaves an exception pending. */
 
+/* Of sources that come before all others; GJS's own for what waits for promises is -1000. */
+#define MALT_JS_PRIORITY (-2000)
+
 /* A GObject, as it is known here.  It does not keep it: the wrapper of GJS does, through which
  * it is called.  (If it did, the wrapper would be kept by what it keeps itself.) */
 struct MaltJsHandle
@@ -68,6 +71,22 @@ void           malt_js_pending_done   (GObject                 *source,
 
 void           malt_js_run_jobs       (JSContext               *cx);
 
+/* While there is one, one of our promises is settled.  Its end has what waits for that go on at
+ * once. */
+class MaltJsJobs
+{
+public:
+  explicit MaltJsJobs (JSContext *context);
+  ~MaltJsJobs ();
+
+private:
+  JSContext *cx;
+  bool       has_begun; /* our own queue is used, and was not before */
+};
+
+void           malt_js_open_jobs      (JSContext               *cx);
+void           malt_js_close_jobs     (void);
+
 /* The context is nullptr before there is one and when it is gone. */
 JSContext     *malt_js_get_context    (void);
 JSObject      *malt_js_get_hooks      (void);
@@ -91,6 +110,7 @@ bool           malt_js_throw          (JSContext               *cx,
 bool           malt_js_throw_type_error (JSContext             *cx,
                                          const char            *format,
                                          ...) G_GNUC_PRINTF (2, 3);
+void           malt_js_log_exception  (JSContext               *cx);
 bool           malt_js_make_error     (JSContext               *cx,
                                        GError                  *error,
                                        JS::MutableHandleValue   result);

@@ -13,9 +13,6 @@
  * So the rest is swept before the main loop goes on, at the end of what the library calls itself,
  * and before a signal of the library is heard. */
 
-/* Before what is dispatched next; GJS's own priority for what waits for promises is -1000. */
-#define PRIORITY (-2000)
-
 static bool is_watched, is_due;
 
 /* Not in the collector. */
@@ -61,7 +58,7 @@ sweeping_cb (JS::GCContext    *gc,
   is_due = true;
   source = g_idle_source_new ();
   g_source_set_static_name (source, "[malt] sweeping");
-  g_source_set_priority (source, PRIORITY);
+  g_source_set_priority (source, MALT_JS_PRIORITY);
   g_source_set_callback (source, finish_cb, nullptr, nullptr);
   g_source_attach (source, nullptr);
   g_source_unref (source);

@@ -10,9 +10,9 @@
 /* Functions of JavaScript that the library calls: those that a program gives to a worker, and
  * those that hear of the items of a map. */
 
-/* Nobody but the log hears of what is thrown here. */
-static void
-log_exception (JSContext *cx)
+/* Nobody but the log hears of what is pending. */
+void
+malt_js_log_exception (JSContext *cx)
 {
   JS::RootedObject hooks (cx, malt_js_get_hooks ());
   JS::RootedValue ignored (cx);
@@ -70,7 +70,7 @@ answer (MaltRequest *request,
   else
     arguments[0].setNull ();
   if ((self->name != nullptr && !name) || !JS::Call (cx, hooks, "answer", arguments, &ignored))
-    log_exception (cx);
+    malt_js_log_exception (cx);
   malt_js_run_jobs (cx);
 }
 
@@ -160,7 +160,7 @@ item_done (MaltPool     *pool,
   JSAutoRealm realm (cx, function);
 
   if (!tell (cx, function, index, value, error))
-    log_exception (cx);
+    malt_js_log_exception (cx);
   malt_js_run_jobs (cx);
 }
 

@@ -75,6 +75,7 @@ native_finalize (JS::GCContext *gc,
 {
   delete state.hooks;
   delete state.handles;
+  malt_js_close_jobs ();
   state.hooks = nullptr;
   state.handles = nullptr;
   state.cx = nullptr;
@@ -378,6 +379,7 @@ define (JSContext *cx)
   state.thread = g_thread_self ();
   state.hooks = new JS::PersistentRootedObject (cx, native);
   state.handles = new JS::PersistentRootedObject (cx, nullptr);
+  malt_js_open_jobs (cx);
   return true;
 }
 

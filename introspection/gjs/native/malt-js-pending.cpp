@@ -232,11 +232,11 @@ malt_js_pending_done (GObject      *source,
 
   JS::RootedObject promise (cx, self->promise);
   JSAutoRealm realm (cx, promise);
+  MaltJsJobs jobs (cx);
 
   if (error != nullptr ? !reject (cx, self, promise, error) : !resolve (cx, self, promise, value))
     reject_pending (cx, promise);
   delete self;
-  malt_js_run_jobs (cx);
 }
 
 static JSObject *
