@@ -7,6 +7,8 @@
 #include <js/Array.h>
 #include <js/CallAndConstruct.h>
 #include <js/Class.h>
+#include <js/GCAPI.h>
+#include <js/HeapAPI.h>
 #include <js/Object.h>
 #include <js/PropertyAndElement.h>
 #include <js/PropertySpec.h>
@@ -28,6 +30,11 @@ static struct
   JS::PersistentRootedObject *hooks;   /* the functions of the other half that are called here */
   JS::PersistentRootedObject *handles; /* its WeakMap: object → handle */
   bool                        has_whole_stacks;
+
+  /* The object that was asked for last and its handle, which lives as long; or nullptr.  Dropped
+   * when the collector may free or move them. */
+  JSObject                   *last_object;
+  JSObject                   *last_handle;
 } state;
 
 JSContext *
@@ -135,19 +142,48 @@ malt_js_handle_ref (JSContext       *cx,
   return object;
 }
 
+/* Whether a collection that moves what is new leaves it where it is. */
+static bool
+is_settled (JSObject *object)
+{
+  return !js::gc::IsInsideNursery (reinterpret_cast<js::gc::Cell *> (object));
+}
+
+/* JSWeakPointerZonesCallback */
+static void
+forget_last (JSTracer *tracer,
+             void     *data)
+{
+  state.last_object = state.last_handle = nullptr;
+}
+
 /* The handle of an object of GJS, which the other half keeps and makes. */
 bool
 malt_js_get_handle (JSContext              *cx,
                     JS::HandleValue         object,
                     JS::MutableHandleValue  handle)
 {
+  if (object.isObject () && state.last_object == &object.toObject ())
+    {
+      JS::ExposeObjectToActiveJS (state.last_handle);
+      handle.setObject (*state.last_handle);
+      return true;
+    }
+
   JS::RootedObject handles (cx, *state.handles), hooks (cx, *state.hooks);
 
   handle.setUndefined ();
   if (object.isObject () && !malt_gjs_get_weak_map_entry (cx, handles, object, handle))
     return false;
+  if (handle.isUndefined ())
+    return JS::Call (cx, hooks, "handleOf", JS::HandleValueArray (object), handle);
 
-  return !handle.isUndefined () || JS::Call (cx, hooks, "handleOf", JS::HandleValueArray (object), handle);
+  if (handle.isObject () && is_settled (&object.toObject ()) && is_settled (&handle.toObject ()))
+    {
+      state.last_object = &object.toObject ();
+      state.last_handle = &handle.toObject ();
+    }
+  return true;
 }
 
 /* False with an exception pending if it is none of that type, so that no method is of use to it. */
@@ -372,7 +408,8 @@ define (JSContext *cx)
 
   if (!native || !JS_DefineFunctions (cx, native, functions) ||
       !JS_DefineFunctions (cx, native, malt_js_lifecycle_functions) ||
-      !JS_DefineProperty (cx, global, NAME, native, 0))
+      !JS_DefineProperty (cx, global, NAME, native, 0) ||
+      !JS_AddWeakPointerZonesCallback (cx, forget_last, nullptr))
     return false;
 
   state.cx = cx;
