@@ -99,8 +99,7 @@ async function starts() {
 }
 
 async function main() {
-    await starts();
-
+    // First, soon after those of the manager in C, with which they are compared.
     const worker = await Malt.Worker.spawn({runtime: 'gjs'});
     await worker.eval(`
         var nothing = () => {};
@@ -118,6 +117,8 @@ async function main() {
             worker.do('inc', 1);
         return worker.call('inc', 1);
     }, MANY);
+
+    await starts();
 
     const small = new Uint8Array(SIZE_64K).fill(7);
     const middle = new Uint8Array(SIZE_1M).fill(7);

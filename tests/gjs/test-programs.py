@@ -153,6 +153,40 @@ print('collected');
         self.assertIn('The binding of libmalt for GJS needs its library libmalt-js-1', done.stderr)
 
 
+class Costs(ProgramTest):
+    """What a call does not cost, told by the log of GJS."""
+
+    def count_jobs(self, source, n):
+        """How many jobs have gone through the queue of GJS, which describes each at length."""
+        log = os.path.join(self.folder, 'log')
+        done = self.run_gjs(source % n, '-m', GJS_DEBUG_OUTPUT=log, GJS_DEBUG_TOPICS='JS CTX;JS MAINLOOP')
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, f'{n}\n', ''))
+        with open(log, encoding='utf-8', errors='replace') as lines:
+            return sum('Enqueue job' in line for line in lines)
+
+    def test_calls_do_not_go_through_the_queue_of_gjs(self):
+        for name, calls in (
+                ('one at a time', 'for (; n < %d; n++)\n        await worker.call("abs", n);'),
+                ('evaluations', 'for (; n < %d; n++)\n        await worker.eval("1");'),
+                ('that fail', 'for (; n < %d; n++)\n        await worker.call("abs").catch(() => {});'),
+                ('at once', 'n = (await Promise.all(Array.from({length: %d}, () => worker.call("abs", 1)))).length;')):
+            with self.subTest(name):
+                source = f'''
+import Malt from 'gi://Malt?version=1';
+const worker = await Malt.Worker.spawn({{runtime: 'python'}});
+let n = 0;
+async function main() {{
+    {calls}
+}}
+await main();
+print(n);
+worker.kill();
+'''
+                few, many = self.count_jobs(source, 100), self.count_jobs(source, 600)
+                self.assertGreater(few, 0)
+                self.assertLess(many - few, 50)
+
+
 PROGRAM = '''
 import GLib from 'gi://GLib';
 import Malt from 'gi://Malt?version=1';
