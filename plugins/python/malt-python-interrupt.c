@@ -29,8 +29,9 @@
  * A coroutine that is suspended is cancelled by its loop: the request is put into a list
  * and the loop is woken, neither of which needs the GIL. */
 
-/* How long a callback of no request runs before it can be interrupted. */
-#define HOG_USEC (20 * 1000)
+/* How long a callback of no request runs before it can be interrupted: longer than one of a busy
+ * machine waits for a processor. */
+#define HOG_USEC (100 * 1000)
 
 /* Lets Python handle signals that came when no code of a request ran.  GIL held. */
 void
