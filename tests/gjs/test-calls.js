@@ -11,6 +11,8 @@ import {GJS, NATIVE, PYTHON, equal, matches, need, ok, rejects, run, sleep, test
 testWith(PYTHON, 'evaluations and calls give plain values', async worker => {
     equal(await worker.eval('1 + 1'), 2);
     equal(await worker.call('math.hypot', 3, 4), 5);
+    equal(await worker.call('max', ...Array(30).keys()), 29);
+    await rejects(worker.call('max', ...Array(30).keys(), Symbol('no')), Malt.SerializationError, /argument 31: cannot convert a symbol/);
     equal(await worker.eval('x = 20'), null);
     equal(await worker.eval('x + 22'), 42);
     equal(await worker.eval('x = 1', {module: 'other'}), null);

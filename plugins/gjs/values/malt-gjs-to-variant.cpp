@@ -22,6 +22,9 @@
 /* Containers inside each other, as for Python. */
 #define MAX_DEPTH 32
 
+/* So many arguments are gathered without memory of their own. */
+#define FEW_ARGUMENTS 8
+
 /* Counts values that are about to be converted.  FALSE if there are too many. */
 bool
 malt_gjs_count_values (MaltGjsConversion  *self,
@@ -442,19 +445,30 @@ malt_gjs_arguments_to_variant (JSContext                   *cx,
                                const JS::HandleValueArray  &arguments,
                                GError                     **error)
 {
-  g_autoptr (GPtrArray) children = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
   MaltGjsConversion conversion (cx, error);
-  gsize i;
+  GVariant *few[FEW_ARGUMENTS];
+  g_autofree GVariant **many = NULL;
+  GVariant **children = few;
+  GVariant *tuple = NULL;
+  gsize n;
 
-  for (i = 0; i < arguments.length (); i++)
+  if (arguments.length () > FEW_ARGUMENTS)
+    children = many = g_new (GVariant *, arguments.length ());
+
+  for (n = 0; n < arguments.length (); n++)
     {
-      const MaltGjsPlace place = { NULL, MALT_GJS_PLACE_ARGUMENT, i, NULL };
-      GVariant *child = malt_gjs_convert (&conversion, arguments[i], &place);
+      const MaltGjsPlace place = { NULL, MALT_GJS_PLACE_ARGUMENT, n, NULL };
 
-      if (child == NULL)
-        return NULL;
-      g_ptr_array_add (children, g_variant_ref_sink (child));
+      children[n] = malt_gjs_convert (&conversion, arguments[n], &place);
+      if (children[n] == NULL)
+        break;
+      g_variant_ref_sink (children[n]);
     }
 
-  return g_variant_new_tuple ((GVariant **) children->pdata, children->len);
+  if (n == arguments.length ())
+    tuple = g_variant_new_tuple (children, n);
+  while (n > 0)
+    g_variant_unref (children[--n]);
+
+  return tuple;
 }
