@@ -15,7 +15,7 @@
  * within another.  GJS has its turn afterwards, in which it warns of promises that nobody looks
  * after.  If its own queue has any jobs, which come first, or is running them, that is used. */
 
-static void go_on_later (void);
+static void retire_later (void);
 
 namespace {
 
@@ -56,6 +56,7 @@ public:
   }
 
   void runJobs (JSContext *cx) override;
+  void hand_over (JSContext *cx);
 
   bool
   empty () const override
@@ -73,7 +74,7 @@ public:
 
   JS::JobQueue *const gjs;
   bool                is_in_place = false;
-  bool                is_broken_off = false; /* what is left waits for another turn of the main loop */
+  bool                is_broken_off = false; /* what is left is handed over when the main loop goes on */
 
 protected:
   js::UniquePtr<SavedJobQueue> saveJobQueue (JSContext *cx) override;
@@ -140,12 +141,28 @@ OwnQueue::runJobs (JSContext *cx)
       /* It has ended by what cannot be caught.  Most probably the program exits, and then GJS ends it
        * before the main loop goes on. */
       is_broken_off = true;
-      go_on_later ();
+      retire_later ();
       break;
     }
   if (!is_broken_off)
     jobs.clear ();
   is_draining = false;
+}
+
+/* Leaves what has not run to GJS. */
+void
+OwnQueue::hand_over (JSContext *cx)
+{
+  JS::RootedObject job (cx);
+  size_t i;
+
+  for (i = 0; i < jobs.length (); i++)
+    {
+      job = jobs[i];
+      if (job && !gjs->enqueuePromiseJob (cx, nullptr, job, nullptr, nullptr))
+        JS_ClearPendingException (cx);
+    }
+  jobs.clear ();
 }
 
 js::UniquePtr<JS::JobQueue::SavedJobQueue>
@@ -163,28 +180,30 @@ OwnQueue::saveJobQueue (JSContext *cx)
 /* Owned by the thread that runs JavaScript; goes with its context. */
 static OwnQueue *own;
 
+/* The program goes on: only GJS knows why, and whether any job is to run. */
 static gboolean
-go_on_cb (gpointer user_data)
+retire_cb (gpointer user_data)
 {
   JSContext *cx = malt_js_get_context ();
 
   if (cx == nullptr || own == nullptr)
     return G_SOURCE_REMOVE;
 
-  g_critical ("What has waited for a promise was ended by what cannot be caught");
-  own->is_broken_off = false;
-  MaltJsJobs jobs (cx);
+  g_warning ("What has waited for a promise was ended by what cannot be caught");
+  own->hand_over (cx);
+  malt_js_close_jobs ();
+  malt_js_run_jobs (cx);
   return G_SOURCE_REMOVE;
 }
 
 static void
-go_on_later (void)
+retire_later (void)
 {
   GSource *source = g_idle_source_new ();
 
   g_source_set_static_name (source, "[malt] reactions");
   g_source_set_priority (source, MALT_JS_PRIORITY);
-  g_source_set_callback (source, go_on_cb, nullptr, nullptr);
+  g_source_set_callback (source, retire_cb, nullptr, nullptr);
   g_source_attach (source, nullptr);
   g_source_unref (source);
 }
