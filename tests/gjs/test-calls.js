@@ -343,8 +343,10 @@ testWith(PYTHON, 'bad input is refused, and the worker goes on', async worker =>
     await rejects(worker.eval(5), TypeError, /the source has to be a string/);
     await rejects(worker.eval('1', {module: 5}), TypeError, /the name of the module has to be a string/);
     await rejects(worker.channel(5), TypeError, /the expression has to be a string/);
-    for (const keywords of [5, [1], new Map([[1, 1]])])
-        await rejects(worker.options({keywords}).call('abs', 1), TypeError, /keywords have to be an object with names/);
+    for (const [keywords, type] of [[5, 'number'], [[1], 'Array'], [new Map([[1, 1]]), 'Map']]) {
+        const message = new RegExp(`^the keywords have to be an object with names, not of the type ${type}$`);
+        await rejects(worker.options({keywords}).call('abs', 1), TypeError, message);
+    }
     const channel = await worker.channel('malt.Channel(1)');
     await rejects(Malt.Channel.prototype.take.call(worker), TypeError, /this is no MaltChannel but a MaltProcessWorker/);
     await rejects(Malt.Channel.prototype.put.call(worker, 1), TypeError, /this is no MaltChannel/);

@@ -34,6 +34,7 @@ testWith(PYTHON, 'a function that throws', async worker => {
     worker.export('odd', () => {
         throw {toString: null};  // eslint-disable-line no-throw-literal
     });
+    worker.export('plain', () => Promise.reject({code: 5}));
     worker.export('file', () => GLib.file_get_contents('/none/such'));
     worker.export('unfit', () => ({a: [1, () => 2]}));
     const attempt = name => worker.eval(`
@@ -47,6 +48,7 @@ result`);
     matches(traceback, /test-host\.js/);
     equal((await attempt('rejects')).slice(0, 2), ['TypeError', 'wrong']);
     equal((await attempt('odd')).slice(0, 2), ['Error', 'something that cannot be shown']);
+    equal((await attempt('plain')).slice(0, 2), ['Error', '{"code":5}']);
     matches((await attempt('file'))[1], /none\/such/);
     matches((await attempt('unfit'))[1], /key 'a', item 1: cannot convert/);
     const error = await rejects(worker.eval('malt.host.throws()'), Malt.RemoteError, /HostError/);

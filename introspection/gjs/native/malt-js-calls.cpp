@@ -169,7 +169,7 @@ convert_keywords (JSContext       *cx,
     return value;
 
   malt_js_throw_type_error (cx, "the keywords have to be an object with names, not of the type %s",
-                            g_variant_get_type_string (value));
+                            JS::InformalValueTypeName (keywords));
   g_variant_unref (g_variant_ref_sink (value));
   return nullptr;
 }

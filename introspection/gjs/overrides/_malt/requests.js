@@ -11,11 +11,16 @@ const {addMethods} = imports.overrides._malt.handles;
 let Malt;
 
 function toText(value) {
+    let text = 'something that cannot be shown';
     try {
-        return String(value);
+        text = String(value);
+        // What is only this says more as JSON.
+        if (text === '[object Object]')
+            text = JSON.stringify(value) ?? text;
     } catch {
-        return 'something that cannot be shown';
+        // It has no such form.
     }
+    return text;
 }
 
 /** Whether it is an exception of a worker's code, or an interrupt of that. */
