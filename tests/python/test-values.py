@@ -152,6 +152,26 @@ class Values(WorkerTest):
             deep = [deep]
         self.assertEqual(self.worker.call('echo', deep), deep)
 
+    def test_all_depths(self):
+        """What is too deep for a message is pickled, from the first that is."""
+        self.worker.eval('def ask(value): return malt.host.echo(value)\nthere = malt.Channel(1)')
+        channel = self.worker.channel('there')
+        self.worker.export_function('echo', lambda value: value)
+        for grow in (lambda value: (value,), lambda value: [value], lambda value: [value, 'text'], lambda value: {'key': value},
+                     lambda value: {5: value}, lambda value: {None: value}, lambda value: frozenset([value, 1])):
+            deep = 1
+            for _ in range(36):
+                try:
+                    deep = grow(deep)
+                except TypeError:
+                    break
+                with self.subTest(deep):
+                    self.assert_back(deep)
+                    self.assertEqual(self.worker.call('echo', y=deep), {'y': deep})
+                    self.assertEqual(self.worker.call('ask', deep), deep)
+                    channel.put(deep)
+                    self.assertEqual(channel.take(), deep)
+
     def test_code_of_the_value_that_raises(self):
         class Bad:
             def __index__(self):
@@ -265,11 +285,17 @@ class WithoutPickle(Values):
     keywords = {'runtime': 'python', 'pickle': False}
 
     test_pickle = test_pickled_arrays = test_what_the_other_end_does_not_have = None
-    test_values_that_contain_themselves_or_are_deep = None
+    test_values_that_contain_themselves_or_are_deep = test_all_depths = None
 
     def dtypes(self, hn):
         return hn.boolean_dtypes() | hn.integer_dtypes(endianness='=') | hn.floating_dtypes(endianness='=') | \
             hn.complex_number_dtypes(endianness='=', sizes=(64, 128))
+
+    def assert_back(self, value):
+        try:
+            super().assert_back(value)
+        except Malt.SerializationError as error:
+            self.assertRegex(str(error), 'cannot convert a value that is .* deep')
 
     def test_no_pickle(self):
         for value in fractions.Fraction(1, 3), Only(), len, There:
@@ -282,6 +308,20 @@ class WithoutPickle(Values):
         loop.append(loop)
         with self.assertRaisesRegex(Malt.SerializationError, 'contains itself'):
             self.worker.call('echo', loop)
+
+    def test_too_deep(self):
+        deep, depth = 1, 0
+        while depth < 29:
+            deep, depth = (deep,), depth + 1
+            self.assertEqual(self.worker.call('echo', deep), deep)
+            if depth < 29:
+                self.assertEqual(self.worker.call('echo', y=deep), {'y': deep})
+        for value, pattern in (((deep,), '^argument 1: cannot convert a value that is 30 containers deep .limit 29'),
+                               ([[0], {'a': deep}], '^argument 1, item 1: cannot convert .* 32 containers deep .limit 29')):
+            with self.assertRaisesRegex(Malt.SerializationError, pattern):
+                self.worker.call('echo', value)
+        with self.assertRaisesRegex(Malt.SerializationError, "^argument 'y': cannot convert .* 29 containers deep .limit 28"):
+            self.worker.call('echo', y=deep)
 
     @with_numpy
     def test_no_pickled_arrays(self):

@@ -11,10 +11,11 @@ G_BEGIN_DECLS
 typedef struct
 {
   MaltPythonValues  how;
+  guint             max_depth; /* of the containers of the GVariant */
   char             *reason;  /* what is wrong, or %NULL */
   char             *problem; /* why it cannot be pickled either, or %NULL */
   GString          *where;   /* what leads to it, put together from its end; or %NULL */
-  guint             nesting;
+  guint             nesting; /* of those of Python */
 } MaltConversion;
 
 /* Whether it may be more than the number or text that it is, as members of an enumeration

@@ -15,13 +15,16 @@
  * function here returns a floating reference, or %NULL with an exception set, or %NULL
  * with MaltConversion.reason set. */
 
-/* Containers inside each other in a message, of which the variant around the value is
- * one, and the length of a type. */
-#define MAX_DEPTH       31
-#define MAX_TYPE_STRING 255
+/* Containers inside each other in a message, less those around the value: a variant; of an argument
+ * those of `(sva{sv})`, the variant and the tuple of all, or the dictionary of the keywords. */
+#define MAX_DEPTH          31
+#define MAX_ARGUMENT_DEPTH 29
+#define MAX_KEYWORD_DEPTH  28
+/* The length of a type. */
+#define MAX_TYPE_STRING    255
 /* Python containers inside each other: no more can fit, and it ends what contains
  * itself. */
-#define MAX_NESTING     32
+#define MAX_NESTING        32
 
 static GVariant *convert (MaltConversion *self,
                           PyObject       *object,
@@ -51,11 +54,11 @@ make_tagged (MaltConversion *self,
     return NULL;
 
   *depth += 2;
-  if (*depth > MAX_DEPTH)
+  if (*depth > self->max_depth)
     {
       g_variant_unref (value);
-      return malt_conversion_refuse (self, "cannot send a value that is %u containers deep (limit %d)", *depth,
-                                     MAX_DEPTH);
+      return malt_conversion_refuse (self, "cannot send a value that is %u containers deep (limit %u)", *depth,
+                                     self->max_depth);
     }
 
   return g_variant_new ("(ov)", own_tag, value);
@@ -425,11 +428,11 @@ convert_container (MaltConversion *self,
     value = convert_dict (self, object, depth);
   self->nesting--;
 
-  if (value != NULL && *depth > MAX_DEPTH)
+  if (value != NULL && *depth > self->max_depth)
     {
       g_variant_unref (value);
-      return malt_conversion_refuse (self, "cannot send a value that is %u containers deep (limit %d; a dictionary "
-                                     "counts as three, a list of different types as two)", *depth, MAX_DEPTH);
+      return malt_conversion_refuse (self, "cannot send a value that is %u containers deep (limit %u; a dictionary "
+                                     "counts as three, a list of different types as two)", *depth, self->max_depth);
     }
 
   return value;
@@ -618,7 +621,7 @@ malt_python_to_variant (PyObject        *object,
                         MaltPythonValues how,
                         GError         **error)
 {
-  MaltConversion self = { how, NULL, NULL, NULL, 0 };
+  MaltConversion self = { .how = how, .max_depth = MAX_DEPTH };
   guint depth;
   GVariant *value = get_kept (object);
 
@@ -640,7 +643,7 @@ malt_python_arguments_to_variant (PyObject *const *arguments,
                                   MaltPythonValues how,
                                   GError         **error)
 {
-  MaltConversion self = { how, NULL, NULL, NULL, 0 };
+  MaltConversion self = { .how = how, .max_depth = MAX_ARGUMENT_DEPTH };
   GVariant *on_stack[8], **values = on_stack;
   g_autofree GVariant **on_heap = NULL;
   GVariant *result = NULL;
@@ -695,7 +698,7 @@ malt_python_keywords_to_variant (PyObject        *keywords,
                                  MaltPythonValues how,
                                  GError         **error)
 {
-  MaltConversion self = { how, NULL, NULL, NULL, 0 };
+  MaltConversion self = { .how = how, .max_depth = MAX_KEYWORD_DEPTH };
   g_autoptr (PyObject) items = PyDict_Items (keywords);
   GVariantBuilder builder;
   GVariant *value = NULL;
