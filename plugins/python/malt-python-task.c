@@ -361,9 +361,13 @@ malt_python_task_start (MaltPython     *python,
   if (self->inner == NULL)
     return FALSE;
 
+  /* If an interrupt ends it half way, there may be a task all the same, of which nothing comes. */
   self->task = PyObject_CallMethod (python->loop, "create_task", "O", object);
   if (self->task == NULL)
-    return FALSE;
+    {
+      close_unawaited (awaitable);
+      return FALSE;
+    }
 
   self->code = *code;
   *code = (MaltPythonCode) { NULL, NULL, NULL };
