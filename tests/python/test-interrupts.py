@@ -24,6 +24,8 @@ from gi.repository import GLib, Malt
 worker = Malt.Worker(runtime='python')
 # Says when it runs, and goes on until it is interrupted.
 SLEEP = 'import os, time; os.write(1, b"ready\\\\n"); time.sleep(600)'
+# The same when whoever has submitted it has begun to wait: Ctrl-C before that does not interrupt it.
+LATER = 'import time; time.sleep(1); ' + SLEEP
 '''
 
 # Goes on, whatever happens, until the end of the worker.
@@ -91,8 +93,8 @@ class Interrupts(unittest.TestCase):
 
     def test_script(self):
         for call in ('worker.eval(SLEEP)', 'worker.remote_eval_wait(None, SLEEP)',
-                     'worker.options(timeout=600).eval(SLEEP)', 'worker.submit_eval(SLEEP).result()',
-                     'worker.submit_eval(SLEEP).exception()'):
+                     'worker.options(timeout=600).eval(SLEEP)', 'worker.submit_eval(LATER).result()',
+                     'worker.submit_eval(LATER).exception()'):
             with self.subTest(call=call):
                 self.assertEqual(self.run_program(f'''
 try:
@@ -158,7 +160,7 @@ done.wait()
 ''' + CHECK), 'main\ninterrupted\ngoes on 1\n')
 
     def test_main_loop(self):
-        for call in 'worker.eval(SLEEP)', 'worker.submit_eval(SLEEP).result()':
+        for call in 'worker.eval(SLEEP)', 'worker.submit_eval(LATER).result()':
             with self.subTest(call=call):
                 self.assertEqual(self.run_program(f'''
 loop = GLib.MainLoop()
@@ -191,8 +193,7 @@ except KeyboardInterrupt:
     def test_asyncio(self):
         # The first signal that asyncio sees only cancels the task, which hears of it where it awaits;
         # so one that waits for a future has to do so by then.
-        late = 'worker.submit_eval("import time; time.sleep(1)\\n" + SLEEP).result()'
-        for call in 'await worker.eval_async(SLEEP)', 'worker.eval(SLEEP)', late:
+        for call in 'await worker.eval_async(SLEEP)', 'worker.eval(SLEEP)', 'worker.submit_eval(LATER).result()':
             with self.subTest(call=call):
                 self.assertEqual(self.run_program(f'''
 async def main():
