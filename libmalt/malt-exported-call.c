@@ -104,7 +104,7 @@ malt_worker_call_exported_async (MaltWorker          *self,
   g_task_set_source_tag (task, malt_worker_call_exported_async);
   g_task_set_check_cancellable (task, FALSE);
 
-  if (!malt_request_check_host_call (function, own_arguments, own_keywords, &error))
+  if (!malt_request_check_call (function, own_arguments, own_keywords, &error))
     {
       g_task_return_error (task, error);
       return;

@@ -9,6 +9,7 @@
 #include "malt-error.h"
 #include "malt-runtime-private.h"
 #include "malt-spares.h"
+#include "wire/malt-text.h"
 
 /**
  * MaltRequest:
@@ -358,17 +359,20 @@ malt_request_new_eval (const char       *module,
   return self;
 }
 
-/* What code may ask of the program; of what it cannot the error says why. */
+/* Whether that can be called, in a worker or by its code; of what cannot the error says why. */
 gboolean
-malt_request_check_host_call (const char  *function,
-                              GVariant    *arguments,
-                              GVariant    *keywords,
-                              GError     **error)
+malt_request_check_call (const char  *function,
+                         GVariant    *arguments,
+                         GVariant    *keywords,
+                         GError     **error)
 {
-  if (!g_utf8_validate (function, -1, NULL) || *function == '\0')
+  if (!malt_text_is_valid (function, strlen (function)))
     g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                         "the name of the function is empty or not valid UTF-8");
-  else if (arguments != NULL && !g_variant_is_of_type (arguments, G_VARIANT_TYPE_TUPLE))
+                         "the name of the function is not valid UTF-8");
+  else if (*function == '\0')
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
+                         "the name of the function is empty");
+  else if (arguments != NULL && *g_variant_get_type_string (arguments) != '(')
     g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
                  "the arguments are of type %s instead of a tuple", g_variant_get_type_string (arguments));
   else if (keywords != NULL && !g_variant_is_of_type (keywords, G_VARIANT_TYPE_VARDICT))

@@ -163,7 +163,7 @@ begin (MaltRuntime    *self,
   if (host->klass == NULL)
     malt_request_return_new_error (request, MALT_ERROR, MALT_ERROR_NOT_SUPPORTED,
                                    "whoever runs this worker has no functions that could be called");
-  else if (!malt_request_check_host_call (function, own_arguments, own_keywords, &error))
+  else if (!malt_request_check_call (function, own_arguments, own_keywords, &error))
     malt_request_return_error (request, error);
   else
     host->klass->call (request, stalls, host->user_data);

@@ -4,13 +4,10 @@
 
 #include "malt-worker-private.h"
 
-#include <string.h>
-
 #include "malt-error.h"
 #include "malt-launcher.h"
 #include "malt-request-private.h"
 #include "malt-result.h"
-#include "wire/malt-text.h"
 
 /* The seven calling functions: each makes a request of what its caller says, and runs it
  * in one of two ways. */
@@ -204,31 +201,6 @@ run_unheard (MaltWorker   *self,
 
 /* Making requests of what callers say. */
 
-static gboolean
-is_call_valid (const char  *function,
-               GVariant    *arguments,
-               GVariant    *keywords,
-               GError     **error)
-{
-  if (!malt_text_is_valid (function, strlen (function)))
-    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                         "the name of the function is not valid UTF-8");
-  else if (*function == '\0')
-    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                         "the name of the function is empty");
-  else if (arguments != NULL && *g_variant_get_type_string (arguments) != '(')
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                 "the arguments are of type %s instead of a tuple", g_variant_get_type_string (arguments));
-  else if (keywords != NULL && !g_variant_is_of_type (keywords, G_VARIANT_TYPE_VARDICT))
-    g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
-                 "the keyword arguments are of type %s instead of a{sv}",
-                 g_variant_get_type_string (keywords));
-  else
-    return TRUE;
-
-  return FALSE;
-}
-
 MaltRequest *
 malt_worker_new_call (const char        *function,
                       GVariant          *arguments,
@@ -239,7 +211,7 @@ malt_worker_new_call (const char        *function,
   g_autoptr (GVariant) own_arguments = arguments != NULL ? g_variant_ref_sink (arguments) : NULL;
   g_autoptr (GVariant) own_keywords = keywords != NULL ? g_variant_ref_sink (keywords) : NULL;
 
-  if (!is_call_valid (function, own_arguments, own_keywords, error))
+  if (!malt_request_check_call (function, own_arguments, own_keywords, error))
     return NULL;
 
   return malt_request_take_call (function, g_steal_pointer (&own_arguments), g_steal_pointer (&own_keywords), flags);
@@ -258,7 +230,7 @@ post (MaltWorker  *self,
   g_autoptr (GVariant) own_keywords = keywords != NULL ? g_variant_ref_sink (keywords) : NULL;
   GError *local_error = NULL;
 
-  if (!is_call_valid (function, own_arguments, own_keywords, error) || !malt_worker_check_process (self, error))
+  if (!malt_request_check_call (function, own_arguments, own_keywords, error) || !malt_worker_check_process (self, error))
     return FALSE;
 
   if (MALT_WORKER_GET_CLASS (self)->post (self, function, own_arguments, own_keywords, &local_error))
