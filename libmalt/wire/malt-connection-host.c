@@ -331,7 +331,7 @@ malt_connection_take_said (MaltConnection   *self,
 void
 malt_connection_drop_host_calls (MaltConnection *self)
 {
-  g_autoptr (MaltWorker) worker = malt_weak_worker_get (self->worker);
+  g_autoptr (MaltWorker) worker = NULL;
   g_autoptr (GPtrArray) calls = g_ptr_array_new_with_free_func ((GDestroyNotify) host_call_unref);
   GHashTableIter iter;
   gpointer call;
@@ -347,6 +347,8 @@ malt_connection_drop_host_calls (MaltConnection *self)
   self->host_size = 0;
   g_mutex_unlock (&self->lock);
 
+  if (calls->len > 0)
+    worker = malt_weak_worker_get (self->worker);
   for (i = 0; worker != NULL && i < calls->len; i++)
     {
       g_autoptr (MaltRequest) request = host_call_ref_request (g_ptr_array_index (calls, i));
