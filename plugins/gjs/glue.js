@@ -191,7 +191,6 @@ GLib.MainLoop.prototype.run = function (...args) {
 // Whether that was what runs the dispatch in which it is called, and not something within the loop.
 function leaveLoop() {
     const depth = GLib.main_depth();
-
     const innermost = loopAround(depth);
 
     innermost?.loop.quit();

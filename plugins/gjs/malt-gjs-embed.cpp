@@ -89,7 +89,7 @@ malt_gjs_run_request (MaltGjs     *self,
   if (g_error_matches (answer.error, MALT_ERROR, MALT_ERROR_INTERRUPTED))
     malt_gjs_run_interrupt_rest (&run);
   malt_gjs_answer_send (&answer, request);
-  malt_gjs_engine_run_jobs (engine);
+  js::RunJobs (engine->cx);
   is_lost = run.was_raised && malt_gjs_rejection_take_interruption (engine);
   malt_gjs_rejection_report (engine);
 

@@ -270,13 +270,6 @@ malt_gjs_engine_prepare (MaltGjsEngine  *self,
   return TRUE;
 }
 
-/* Runs what promises have made due.  In the realm. */
-void
-malt_gjs_engine_run_jobs (MaltGjsEngine *self)
-{
-  js::RunJobs (self->cx);
-}
-
 /* Ends one that is a worker's own.  The object stays: if a module is being loaded, GJS ends
  * the process with an assertion when it is finalized. */
 void

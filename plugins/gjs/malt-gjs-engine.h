@@ -9,7 +9,6 @@ MaltGjsEngine *malt_gjs_engine_get      (gboolean                     own_proces
 gboolean       malt_gjs_engine_prepare  (MaltGjsEngine               *self,
                                          GError                     **error);
 void           malt_gjs_engine_end      (MaltGjsEngine               *self);
-void           malt_gjs_engine_run_jobs (MaltGjsEngine               *self);
 bool           malt_gjs_engine_glue     (MaltGjsEngine               *self,
                                          const char                  *name,
                                          const JS::HandleValueArray  &arguments,

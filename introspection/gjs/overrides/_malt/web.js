@@ -275,16 +275,15 @@ class WebWorker {
         if (this.#isOver)
             return;
         // As browsers have it. A script that was loaded is evaluated, and has no name there.
+        const text = name ? `${name}: ${message}` : message;
         const event = this.#dispatch('error', {
-            message: name ? `${name}: ${message}` : message,
+            message: text,
             name: name ?? error?.name ?? '',
             filename: filename.startsWith('<eval ') ? this.#url ?? filename : filename,
             lineno: 0, colno: 0, ...place, stack, error,
         });
-        if (event === null) {
-            const text = name ? `${name}: ${message}` : message;
+        if (event === null)
             printerr(`Uncaught in a worker: ${stack.startsWith(text) ? stack : `${text}\n${stack}`}`);
-        }
         if (error !== null && this.#inbox === null)
             this.#over();
         if (this.#worker !== null && !this.#worker.is_running())
