@@ -63,8 +63,6 @@ struct _MaltPython
   guint64        raising;      /* the step into which a thread is about to send an interrupt, or 0 */
   gboolean       signalled;    /* an interrupt was sent into what runs now */
   guint          nudge_usec;   /* until the next nudge, or 0 if there is to be none */
-  gboolean       unseen;       /* Python may not have seen yet that one was sent */
-  gboolean       look_asked;   /* it makes a call when it looks */
   gboolean       shielded;     /* none may be sent now */
   gboolean       shield_hit;   /* but one was to be */
   GHashTable    *tasks;        /* MaltRequest → MaltPythonTask (owned): suspended coroutines */
