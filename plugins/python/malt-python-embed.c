@@ -35,6 +35,7 @@ malt_python_new (MaltRuntime *runtime)
   self->loop_fd = -1;
   self->wake_fd = -1;
   g_mutex_init (&self->lock);
+  g_cond_init (&self->nudge_cond);
   self->tasks = g_hash_table_new (NULL, NULL);
 
   return self;
@@ -49,6 +50,7 @@ malt_python_free (MaltPython *self)
   g_clear_pointer (&self->tasks, g_hash_table_unref);
   if (self->wake_fd >= 0)
     close (self->wake_fd);
+  g_cond_clear (&self->nudge_cond);
   g_mutex_clear (&self->lock);
   g_free (self);
 }

@@ -126,6 +126,8 @@ malt_python_run_end (MaltPython    *self,
   g_mutex_lock (&self->lock);
   signalled = self->signalled;
   self->signalled = FALSE;
+  if (signalled)
+    malt_python_nudge_end_locked (self);
   set_running_locked (self, outer);
   if (signalled && !self->own_process)
     {

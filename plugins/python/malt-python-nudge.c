@@ -9,12 +9,16 @@
  * Python only notes in its handler that there was a SIGINT, and raises KeyboardInterrupt between
  * two byte codes or when a system call was broken off by it.  If the signal comes after the last
  * byte code and before the system call, it is noted and the call blocks all the same, in
- * time.sleep() for as long as that was told.  So the serving thread is nudged some times more, as
- * long as it runs what was interrupted, with a signal that does nothing but break off system
- * calls: Python then looks whether it has noted anything, and waits on if it has not. */
+ * time.sleep() for as long as that was told.  So the serving thread is nudged with a signal that
+ * does nothing but break off system calls: Python then looks whether it has noted anything, and
+ * waits on if it has not.
+ *
+ * How long it takes from the last byte code to the system call nobody knows, nor does Python tell
+ * that it has looked.  So it is nudged for as long as it runs what was interrupted, but ever more
+ * seldom: a lost interrupt is noticed before twice the time is over, and code that has caught the
+ * exception and goes on for a day is nudged some thirty times. */
 
 #define FIRST_USEC 1000
-#define LAST_USEC  (512 * 1000)
 
 static int
 get_signal (void)
@@ -44,16 +48,16 @@ nudge_thread (gpointer data)
 
   runtime = self->runtime;
   g_mutex_lock (&self->lock);
-  while (self->signalled && self->nudge_usec <= LAST_USEC)
+  while (self->signalled)
     {
-      guint usec = self->nudge_usec;
+      gint64 end = g_get_monotonic_time () + self->nudge_usec;
 
+      /* Woken, it looks anew: something else may run, or have been interrupted once more. */
+      if (g_cond_wait_until (&self->nudge_cond, &self->lock, end) || !self->signalled)
+        continue;
+
+      pthread_kill (self->thread, get_signal ());
       self->nudge_usec *= 2;
-      g_mutex_unlock (&self->lock);
-      g_usleep (usec);
-      g_mutex_lock (&self->lock);
-      if (self->signalled)
-        pthread_kill (self->thread, get_signal ());
     }
   self->nudge_usec = 0;
   g_mutex_unlock (&self->lock);
@@ -70,7 +74,10 @@ malt_python_nudge_begin_locked (MaltPython *self)
 
   self->nudge_usec = FIRST_USEC;
   if (is_nudging)
-    return;
+    {
+      g_cond_signal (&self->nudge_cond);
+      return;
+    }
 
   g_object_ref (self->runtime);
   thread = g_thread_try_new ("malt-nudge", nudge_thread, self, NULL);
@@ -83,4 +90,12 @@ malt_python_nudge_begin_locked (MaltPython *self)
   /* The system has no more threads. */
   self->nudge_usec = 0;
   g_object_unref (self->runtime);
+}
+
+/* What was interrupted runs no longer. */
+void
+malt_python_nudge_end_locked (MaltPython *self)
+{
+  if (self->nudge_usec > 0)
+    g_cond_signal (&self->nudge_cond);
 }

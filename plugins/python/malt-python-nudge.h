@@ -8,5 +8,6 @@ G_BEGIN_DECLS
 
 void malt_python_nudge_prepare      (void);
 void malt_python_nudge_begin_locked (MaltPython *self);
+void malt_python_nudge_end_locked   (MaltPython *self);
 
 G_END_DECLS

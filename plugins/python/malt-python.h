@@ -62,7 +62,8 @@ struct _MaltPython
   guint64        step;         /* counts what has run, to tell one from the next */
   guint64        raising;      /* the step into which a thread is about to send an interrupt, or 0 */
   gboolean       signalled;    /* an interrupt was sent into what runs now */
-  guint          nudge_usec;   /* until the next nudge, or 0 if there is to be none */
+  gint64         nudge_usec;   /* until the next nudge, or 0 if no thread nudges */
+  GCond          nudge_cond;   /* signalled changes, or there was one more interrupt */
   gboolean       shielded;     /* none may be sent now */
   gboolean       shield_hit;   /* but one was to be */
   GHashTable    *tasks;        /* MaltRequest → MaltPythonTask (owned): suspended coroutines */

@@ -178,6 +178,26 @@ test_sleep_late (TestCase *self)
   interrupt_sleep (self, "sleep_late");
 }
 
+/* However long it takes from one to the other. */
+static void
+test_sleep_much_later (TestCase *self)
+{
+  g_autoptr (GError) error = NULL;
+  g_autofree char *mark = test_mark_new ();
+  g_autofree char *end_mark = test_mark_new ();
+  TestAnswer *answer;
+
+  answer = test_answer_call (self->worker, test_case_function (self, "sleep_much_later"),
+                             g_variant_new ("(ss)", mark, end_mark), MALT_TIMEOUT_NONE, NULL);
+  test_mark_await (mark);
+  malt_worker_interrupt (self->worker);
+  g_usleep (1500 * 1000);
+  test_mark_make (end_mark);
+  g_assert_null (test_answer_wait (answer, &error));
+  assert_interrupted (error);
+  test_case_assert_usable (self);
+}
+
 /* Code that catches it goes on, and is broken off by the next. */
 static void
 test_caught (TestCase *self)
@@ -277,6 +297,7 @@ main (int argc, char **argv)
   test_case_add ("tight-loop", TEST_NEEDS_BREAKABLE, test_tight_loop);
   test_case_add ("sleep", TEST_NEEDS_BREAKABLE | TEST_NEEDS_WAKEABLE, test_sleep);
   test_case_add ("sleep-late", TEST_NEEDS_BREAKABLE | TEST_NEEDS_WAKEABLE, test_sleep_late);
+  test_case_add ("sleep-much-later", TEST_NEEDS_BREAKABLE | TEST_NEEDS_WAKEABLE, test_sleep_much_later);
   test_case_add ("caught", TEST_NEEDS_BREAKABLE, test_caught);
   test_case_add ("idle", TEST_NEEDS_NOTHING, test_idle);
   test_case_add ("race", TEST_NEEDS_NOTHING, test_race);

@@ -4,6 +4,7 @@
 import asyncio
 import collections
 import itertools
+import operator
 import os
 import pathlib
 import signal
@@ -80,6 +81,14 @@ def sleep_late(mark):
     """Sleeps after something else for which it leaves no time between to raise an exception."""
     pathlib.Path(mark).touch()
     late = itertools.islice(itertools.repeat(1_000_000), 20_000_000, None)
+    collections.deque(map(time.sleep, late), maxlen=0)
+
+
+def sleep_much_later(mark, end_mark):
+    """The same, but what comes before it takes until there is a file."""
+    pathlib.Path(mark).touch()
+    ends = map(os.access, itertools.repeat(end_mark), itertools.repeat(os.F_OK))
+    late = map(operator.mul, filter(None, ends), itertools.repeat(1_000_000))
     collections.deque(map(time.sleep, late), maxlen=0)
 
 
