@@ -64,7 +64,7 @@ void         malt_request_set_stalls    (MaltRequest           *self,
 void         malt_request_release       (MaltRequest           *self);
 gboolean     malt_request_is_disposing  (MaltRequest           *self);
 
-gboolean     malt_request_check_call  (const char            *function,
+gboolean     malt_request_check_call    (const char            *function,
                                          GVariant              *arguments,
                                          GVariant              *keywords,
                                          GError               **error);
