@@ -10,13 +10,17 @@
  * own, which is the thread-default one whenever they are called.  It is run by whoever runs the
  * home, of which it is a source, and by a thread that blocks: what a backend begins in one is
  * heard of in the other.  It is a source too of other contexts in which the thread of the home
- * awaits something, as it may run them instead. */
+ * awaits something, as it may run them instead.
+ *
+ * One thread at a time has it.  The others wait meanwhile without knowing what for, and are woken
+ * when they can have it. */
 
 struct _MaltBackendContext
 {
   gatomicrefcount  ref_count; /* the sources', and those of workers, which keep the home */
   GMainContext    *context;
-  GSList          *others;    /* of ContextSource, not owned; guarded by contexts_lock */
+  gint             is_missed; /* atomic: a thread could not look into it while another one did */
+  GSList          *sources;   /* of ContextSource, not owned; guarded by contexts_lock */
 };
 
 /* The context as a source of another one. */
@@ -77,6 +81,44 @@ set_fds (ContextSource *self,
     self->tags[i] = g_source_add_unix_fd (&self->source, self->fds[i].fd, (GIOCondition) self->fds[i].events);
 }
 
+/* Nobody runs it now: who runs one of the other contexts looks into it anew, unless it is this
+ * thread, which does so anyway. */
+static void
+wake_others (MaltBackendContext *self)
+{
+  GSList *link;
+
+  g_mutex_lock (&contexts_lock);
+  for (link = self->sources; link != NULL; link = link->next)
+    {
+      ContextSource *source = link->data;
+
+      if (source->thread != NULL ? source->thread != g_thread_self () : !g_main_context_is_owner (source->context))
+        g_source_set_ready_time (&source->source, 0);
+    }
+  g_mutex_unlock (&contexts_lock);
+}
+
+/* FALSE if another thread has it, which wakes this one. */
+static gboolean
+acquire (MaltBackendContext *self)
+{
+  if (g_main_context_acquire (self->context))
+    return TRUE;
+
+  /* It may have been given up before it was known that somebody wants it. */
+  g_atomic_int_set (&self->is_missed, TRUE);
+  return g_main_context_acquire (self->context);
+}
+
+static void
+release (MaltBackendContext *self)
+{
+  g_main_context_release (self->context);
+  if (g_atomic_int_compare_and_exchange (&self->is_missed, TRUE, FALSE))
+    wake_others (self);
+}
+
 static gboolean
 context_source_prepare (GSource *source,
                         int     *timeout)
@@ -89,9 +131,11 @@ context_source_prepare (GSource *source,
   *timeout = -1;
   self->due = -1;
 
-  /* A thread that blocks runs it, and wakes the home when it does so no longer. */
-  if ((self->thread != NULL && self->thread != g_thread_self ()) || !g_main_context_acquire (context))
-    return FALSE;
+  if ((self->thread != NULL && self->thread != g_thread_self ()) || !acquire (self->owner))
+    {
+      set_fds (self, 0);
+      return FALSE;
+    }
 
   is_ready = g_main_context_prepare (context, &priority);
   while ((n_fds = g_main_context_query (context, priority, timeout, self->new_fds, self->n_room)) > self->n_room)
@@ -99,7 +143,7 @@ context_source_prepare (GSource *source,
       self->n_room = n_fds;
       self->new_fds = g_renew (GPollFD, self->new_fds, n_fds);
     }
-  g_main_context_release (context);
+  release (self->owner);
 
   set_fds (self, n_fds);
   if (*timeout >= 0)
@@ -129,10 +173,11 @@ context_source_dispatch (GSource     *source,
   ContextSource *self = (ContextSource *) source;
   MaltBackendContext *owner = self->owner;
 
+  g_source_set_ready_time (source, -1);
   if ((self->thread == NULL || self->thread == g_thread_self ()) && malt_backend_context_enter (owner))
     {
       g_main_context_iteration (owner->context, FALSE);
-      malt_backend_context_leave (owner, self->context);
+      malt_backend_context_leave (owner);
     }
 
   return G_SOURCE_CONTINUE;
@@ -153,7 +198,7 @@ context_source_finalize (GSource *source)
 
   g_mutex_lock (&contexts_lock);
   g_hash_table_foreach_remove (context_sources, belongs_to, source);
-  self->owner->others = g_slist_remove (self->owner->others, self);
+  self->owner->sources = g_slist_remove (self->owner->sources, self);
   g_mutex_unlock (&contexts_lock);
 
   malt_backend_context_unref (self->owner);
@@ -185,6 +230,8 @@ attach_locked (MaltBackendContext *self,
   g_source_set_can_recurse (&source->source, TRUE);
   g_source_attach (&source->source, context);
   g_source_unref (&source->source);
+
+  self->sources = g_slist_prepend (self->sources, source);
   return source;
 }
 
@@ -232,7 +279,7 @@ malt_backend_context_join (MaltBackendContext *self,
   source = g_hash_table_lookup (context_sources, context);
   if (source == NULL || source->owner != self || g_source_is_destroyed (&source->source))
     {
-      for (link = self->others; link != NULL; link = link->next)
+      for (link = self->sources; link != NULL; link = link->next)
         {
           source = link->data;
           if (source->context == context && source->thread == g_thread_self () &&
@@ -240,7 +287,7 @@ malt_backend_context_join (MaltBackendContext *self,
             break;
         }
       if (link == NULL)
-        self->others = g_slist_prepend (self->others, attach_locked (self, context, g_thread_self ()));
+        attach_locked (self, context, g_thread_self ());
     }
   g_mutex_unlock (&contexts_lock);
 }
@@ -268,8 +315,8 @@ malt_backend_context_peek (MaltBackendContext *self)
   return self->context;
 }
 
-/* Makes it the thread-default one, so that a backend can be called.  FALSE if another thread is
- * running it. */
+/* Makes it the thread-default one, so that a backend can be called.  FALSE if another thread has
+ * it. */
 gboolean
 malt_backend_context_enter (MaltBackendContext *self)
 {
@@ -281,13 +328,10 @@ malt_backend_context_enter (MaltBackendContext *self)
   return TRUE;
 }
 
-/* @runner: what runs it else.  Whoever runs that may have been told that he could not run this one,
- * and could not know what it waits for now: so he looks again, unless it is this thread. */
 void
-malt_backend_context_leave (MaltBackendContext *self,
-                            GMainContext       *runner)
+malt_backend_context_leave (MaltBackendContext *self)
 {
   g_main_context_pop_thread_default (self->context);
-  if (!g_main_context_is_owner (self->context) && !g_main_context_is_owner (runner))
-    g_main_context_wakeup (runner);
+  if (!g_main_context_is_owner (self->context))
+    wake_others (self);
 }

@@ -17,7 +17,6 @@ void                malt_backend_context_unref (MaltBackendContext *self);
 
 GMainContext       *malt_backend_context_peek  (MaltBackendContext *self);
 gboolean            malt_backend_context_enter (MaltBackendContext *self);
-void                malt_backend_context_leave (MaltBackendContext *self,
-                                                GMainContext       *runner);
+void                malt_backend_context_leave (MaltBackendContext *self);
 
 G_END_DECLS

@@ -153,7 +153,7 @@ malt_pool_home_end_blocking (MaltPoolCore    *core,
       g_source_destroy (self->timer);
       g_source_unref (self->timer);
     }
-  malt_backend_context_leave (self->backends, core->home);
+  malt_backend_context_leave (self->backends);
   malt_backend_context_unref (self->backends);
   g_type_class_unref (self->klass);
   g_free (self);

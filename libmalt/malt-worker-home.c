@@ -44,23 +44,20 @@ malt_worker_is_alive (MaltWorker *self)
   return g_atomic_int_get (&priv->state) != MALT_WORKER_STOPPED;
 }
 
-static gboolean
-invoke_cb (gpointer user_data)
+/* On a thread that may call it. */
+static void
+run_invoke (Invoke *invoke)
 {
-  Invoke *invoke = user_data;
   MaltWorkerClass *klass = MALT_WORKER_GET_CLASS (invoke->worker);
-  MaltWorkerPrivate *priv = malt_worker_get_private (invoke->worker);
   MaltCallLast last = malt_call_save_last ();
-  gboolean is_inside;
 
   if (invoke->request != NULL && malt_request_is_done (invoke->request))
-    return G_SOURCE_REMOVE;
+    return;
 
   /* What was to end the worker may come after its end. */
   if (invoke->request == NULL && !malt_worker_is_alive (invoke->worker))
-    return G_SOURCE_REMOVE;
+    return;
 
-  is_inside = priv->backend_context != NULL && malt_backend_context_enter (priv->backend_context);
   switch (invoke->invocation)
     {
     case INVOKE_START:
@@ -86,25 +83,28 @@ invoke_cb (gpointer user_data)
       klass->kill (invoke->worker, invoke->signum);
       break;
     }
-  if (is_inside)
-    malt_backend_context_leave (priv->backend_context, priv->context);
   malt_call_restore_last (last);
+}
 
+/* In the context of the backends. */
+static gboolean
+invoke_cb (gpointer user_data)
+{
+  run_invoke (user_data);
   return G_SOURCE_REMOVE;
 }
 
-/* Whether the current thread may call the virtual functions. */
+/* Whether the current thread is one of those that run the home. */
 static gboolean
 is_at_home (MaltWorker *self)
 {
   MaltWorkerPrivate *priv = malt_worker_get_private (self);
 
-  return MALT_WORKER_GET_CLASS (self)->any_thread ||
-         priv->thread == g_thread_self () ||
-         g_main_context_is_owner (priv->context);
+  return priv->thread == g_thread_self () || g_main_context_is_owner (priv->context);
 }
 
-/* Calls it now if that may be, else in the context of the backends. */
+/* Calls it now if that may be, else in the context of the backends, by whoever runs that: also if
+ * another thread of the home has it, so that backends are called by one at a time. */
 static void
 invoke (MaltWorker  *self,
         Invocation   invocation,
@@ -112,14 +112,20 @@ invoke (MaltWorker  *self,
         int          signum)
 {
   MaltWorkerPrivate *priv = malt_worker_get_private (self);
+  Invoke here = { invocation, self, request, signum };
   g_autoptr (GSource) source = NULL;
   Invoke *data;
 
-  if (is_at_home (self))
+  if (MALT_WORKER_GET_CLASS (self)->any_thread)
     {
-      Invoke here = { invocation, self, request, signum };
+      run_invoke (&here);
+      return;
+    }
 
-      invoke_cb (&here);
+  if (is_at_home (self) && malt_backend_context_enter (priv->backend_context))
+    {
+      run_invoke (&here);
+      malt_backend_context_leave (priv->backend_context);
       return;
     }
 
@@ -216,9 +222,10 @@ malt_worker_begin_blocking (MaltWorker *self)
   if (malt_backend_context_enter (priv->backend_context))
     return g_main_context_ref (malt_backend_context_peek (priv->backend_context));
 
-  /* Another thread is at home too, and runs that. */
+  /* Another thread is at home too, and has that now. */
   blocked = g_main_context_new ();
   g_main_context_push_thread_default (blocked);
+  malt_backend_context_join (priv->backend_context, blocked);
 
   return blocked;
 }
@@ -246,7 +253,7 @@ malt_worker_end_blocking (MaltWorker   *self,
     return;
 
   if (blocked == malt_backend_context_peek (priv->backend_context))
-    malt_backend_context_leave (priv->backend_context, priv->context);
+    malt_backend_context_leave (priv->backend_context);
   else
     g_main_context_pop_thread_default (blocked);
   g_main_context_unref (blocked);

@@ -254,6 +254,112 @@ test_other_context (void)
   stop ();
 }
 
+/* Two threads are at home: the one that made the worker, and one that runs the home's context. */
+
+static void (* submit) (MaltWorker *self, MaltRequest *request);
+static gint n_inside; /* atomic: threads that call the backend */
+static gint is_begun; /* atomic: the other thread's call has begun */
+
+static void
+submit_alone (MaltWorker  *self,
+              MaltRequest *request)
+{
+  g_assert_cmpint (g_atomic_int_add (&n_inside, 1), ==, 0);
+  g_usleep (20);
+  submit (self, request);
+  g_atomic_int_set (&is_begun, TRUE);
+  g_atomic_int_add (&n_inside, -1);
+}
+
+static GThread *
+begin_at_home (GThreadFunc func)
+{
+  MaltWorkerClass *klass = MALT_WORKER_GET_CLASS (worker);
+
+  submit = klass->submit;
+  klass->submit = submit_alone;
+  g_atomic_int_set (&is_begun, FALSE);
+  return g_thread_new ("home", func, NULL);
+}
+
+static void
+end_at_home (GThread *thread)
+{
+  g_thread_join (thread);
+  MALT_WORKER_GET_CLASS (worker)->submit = submit;
+}
+
+static gpointer
+call_often_thread (gpointer data)
+{
+  guint i;
+
+  g_assert_true (g_main_context_acquire (NULL));
+  for (i = 0; i < 300; i++)
+    {
+      expect_fetched (i % 2, 11, "int64 11");
+      g_main_context_iteration (NULL, FALSE);
+    }
+  g_main_context_release (NULL);
+  return NULL;
+}
+
+static void
+test_one_at_a_time (void)
+{
+  GThread *thread;
+  guint i;
+
+  spawn ();
+  thread = begin_at_home (call_often_thread);
+  for (i = 0; i < 300; i++)
+    expect_fetched (i % 2, 10, "int64 10");
+  end_at_home (thread);
+  stop ();
+}
+
+static gpointer
+block_once_thread (gpointer data)
+{
+  g_assert_true (g_main_context_acquire (NULL));
+  expect_fetched (20, 12, "int64 12");
+  g_main_context_release (NULL);
+  return NULL;
+}
+
+/* Has another thread run the backends, which goes soon. */
+static GThread *
+lose_backends (void)
+{
+  GThread *thread = begin_at_home (block_once_thread);
+
+  while (!g_atomic_int_get (&is_begun))
+    g_thread_yield ();
+  return thread;
+}
+
+/* Nobody runs the home then, and they are this thread's, which blocks or runs another context. */
+static void
+test_left_alone (void)
+{
+  g_autoptr (GMainContext) context = g_main_context_new ();
+  TestAnswer *answer;
+  GThread *thread;
+
+  spawn ();
+  thread = lose_backends ();
+  expect_fetched (100, 13, "int64 13");
+  end_at_home (thread);
+
+  g_main_context_push_thread_default (context);
+  answer = begin_later (100, 14);
+  thread = lose_backends ();
+  expect (answer, "int64 14");
+  end_at_home (thread);
+  g_main_context_pop_thread_default (context);
+  stop ();
+}
+
 /* What its code calls of the program's, by a backend that can be called on one thread only. */
 
 typedef struct
@@ -429,6 +535,8 @@ main (int argc, char **argv)
   g_test_add_func ("/backend-home/served", test_served);
   g_test_add_func ("/backend-home/calls-served", test_calls_served);
   g_test_add_func ("/backend-home/other-context", test_other_context);
+  g_test_add_func ("/backend-home/one-at-a-time", test_one_at_a_time);
+  g_test_add_func ("/backend-home/left-alone", test_left_alone);
   g_test_add_func ("/backend-home/exported", test_exported);
   g_test_add_func ("/backend-home/class", test_class);
 
