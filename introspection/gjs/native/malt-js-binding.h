@@ -120,6 +120,10 @@ int            malt_js_get_int        (JS::HandleValue          value,
 char          *malt_js_dup_text       (JSContext               *cx,
                                        JS::HandleValue          value,
                                        const char              *what);
+char          *malt_js_dup_source     (JSContext               *cx,
+                                       JS::HandleValue          value);
+GVariant      *malt_js_add_source     (const char              *source,
+                                       GVariant                *arguments);
 
 bool           malt_js_call           (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_call_exported  (JSContext *cx, unsigned argc, JS::Value *vp);

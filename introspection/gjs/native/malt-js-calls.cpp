@@ -123,16 +123,45 @@ convert_arguments (JSContext                   *cx,
   return value;
 }
 
-/* The same of an array of JavaScript's. */
+/* The source of a function, before the arguments that this is to be called with; or only these, if
+ * there is none. */
+GVariant *
+malt_js_add_source (const char *source,
+                    GVariant   *arguments)
+{
+  GVariant *members[2] = { nullptr, arguments };
+
+  if (source == nullptr || arguments == nullptr)
+    return arguments;
+
+  members[0] = g_variant_new_string (source);
+  return g_variant_new_tuple (members, 2);
+}
+
+/* What is given as the source of a function; nullptr if there is none, or with an exception
+ * pending. */
+char *
+malt_js_dup_source (JSContext       *cx,
+                    JS::HandleValue  value)
+{
+  return value.isUndefined () ? nullptr : malt_js_dup_text (cx, value, "the source of the function");
+}
+
+/* The positional arguments, an array of JavaScript's, with the source of a function before them if
+ * one is given. */
 static GVariant *
 convert_list (JSContext       *cx,
               GObject         *object,
-              JS::HandleValue  array)
+              JS::HandleValue  array,
+              JS::HandleValue  given_source)
 {
   JS::RootedVector<JS::Value> arguments (cx);
   JS::RootedObject list (cx);
+  g_autofree char *source = malt_js_dup_source (cx, given_source);
   uint32_t n, i;
 
+  if (source == nullptr && !given_source.isUndefined ())
+    return nullptr;
   if (!array.isObject ())
     return g_variant_new_tuple (nullptr, 0);
 
@@ -148,7 +177,7 @@ convert_list (JSContext       *cx,
     if (!JS_GetElement (cx, list, i, arguments[i]))
       return nullptr;
 
-  return convert_arguments (cx, object, arguments);
+  return malt_js_add_source (source, convert_arguments (cx, object, arguments));
 }
 
 /* The keyword arguments, an object; nullptr for none, or with an exception pending. */
@@ -240,7 +269,7 @@ begin_call (JSContext           *cx,
   get_limits (args, 4, &limits);
   g_autoptr (GCancellable) cancellable = limits.cancellable;
   g_autofree char *function = malt_js_dup_text (cx, args.get (1), "the name of the function");
-  g_autoptr (GVariant) arguments = function != nullptr ? convert_list (cx, object, args.get (2)) : nullptr;
+  g_autoptr (GVariant) arguments = function != nullptr ? convert_list (cx, object, args.get (2), args.get (8)) : nullptr;
   g_autoptr (GVariant) keywords = arguments != nullptr ? convert_keywords (cx, args.get (3)) : nullptr;
 
   if (arguments != nullptr)
@@ -301,8 +330,8 @@ begin_eval (JSContext           *cx,
   return true;
 }
 
-/* call(handle, function, arguments, keywords, timeout, flags, has cancellable, keeps variant): a
- * promise */
+/* call(handle, function, arguments, keywords, timeout, flags, has cancellable, keeps variant, source
+ * that comes before the arguments or undefined): a promise */
 bool
 malt_js_call (JSContext *cx,
               unsigned   argc,
@@ -320,7 +349,7 @@ begin_call_exported (JSContext           *cx,
 {
   g_autoptr (GCancellable) cancellable = malt_js_take_cancellable (args.get (5));
   g_autofree char *function = malt_js_dup_text (cx, args.get (1), "the name of the function");
-  g_autoptr (GVariant) arguments = function != nullptr ? convert_list (cx, nullptr, args.get (2)) : nullptr;
+  g_autoptr (GVariant) arguments = function != nullptr ? convert_list (cx, nullptr, args.get (2), JS::UndefinedHandleValue) : nullptr;
   g_autoptr (GVariant) keywords = arguments != nullptr ? convert_keywords (cx, args.get (3)) : nullptr;
 
   if (arguments != nullptr)
@@ -398,7 +427,8 @@ malt_js_evaluate (JSContext *cx,
   return malt_js_begin (cx, argc, vp, begin_eval);
 }
 
-/* post(handle, function, arguments, keywords): nobody hears what comes of it */
+/* post(handle, function, arguments, keywords, source that comes before the arguments or undefined):
+ * nobody hears what comes of it */
 bool
 malt_js_post (JSContext *cx,
               unsigned   argc,
@@ -407,7 +437,7 @@ malt_js_post (JSContext *cx,
   JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
   g_autoptr (GObject) object = malt_js_handle_ref (cx, args.get (0));
   g_autofree char *function = object != nullptr ? malt_js_dup_text (cx, args.get (1), "the name of the function") : nullptr;
-  g_autoptr (GVariant) arguments = function != nullptr ? convert_list (cx, object, args.get (2)) : nullptr;
+  g_autoptr (GVariant) arguments = function != nullptr ? convert_list (cx, object, args.get (2), args.get (4)) : nullptr;
   g_autoptr (GVariant) keywords = arguments != nullptr ? convert_keywords (cx, args.get (3)) : nullptr;
   GError *error = nullptr;
 
@@ -434,7 +464,7 @@ malt_js_to_tuple (JSContext *cx,
                   JS::Value *vp)
 {
   JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
-  GVariant *tuple = convert_list (cx, nullptr, args.get (0));
+  GVariant *tuple = convert_list (cx, nullptr, args.get (0), JS::UndefinedHandleValue);
 
   if (tuple == nullptr)
     return false;

@@ -252,7 +252,6 @@ convert_item (JSContext        *cx,
               GError          **error)
 {
   JS::RootedVector<JS::Value> arguments (cx);
-  GVariant *members[2];
 
   if (!arguments.append (item))
     {
@@ -260,12 +259,7 @@ convert_item (JSContext        *cx,
       return nullptr;
     }
 
-  members[1] = malt_gjs_arguments_to_variant (cx, arguments, error);
-  if (source == nullptr || members[1] == nullptr)
-    return members[1];
-
-  members[0] = g_variant_new_string (source);
-  return g_variant_new_tuple (members, 2);
+  return malt_js_add_source (source, malt_gjs_arguments_to_variant (cx, arguments, error));
 }
 
 /* Each of the arguments as a variant, for a list of calls whose arguments differ. */
@@ -296,18 +290,12 @@ to_items (JSContext *cx,
   JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
   JS::RootedObject list (cx, &args.get (0).toObject ());
   JS::RootedValue item (cx);
-  g_autofree char *source = nullptr;
+  g_autofree char *source = malt_js_dup_source (cx, args.get (1));
   g_autoptr (GPtrArray) tuples = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
   gboolean is_same = TRUE;
   uint32_t n, i;
 
-  if (!args.get (1).isUndefined ())
-    {
-      source = malt_js_dup_text (cx, args[1], "the source of the function");
-      if (source == nullptr)
-        return false;
-    }
-  if (!JS::GetArrayLength (cx, list, &n))
+  if ((source == nullptr && !args.get (1).isUndefined ()) || !JS::GetArrayLength (cx, list, &n))
     return false;
 
   for (i = 0; i < n; i++)
@@ -383,11 +371,11 @@ whole_stacks (JSContext *cx,
 
 static const JSFunctionSpec functions[] = {
   JS_FN ("handle", new_handle, 0, 0),
-  JS_FN ("call", malt_js_call, 8, 0),
+  JS_FN ("call", malt_js_call, 9, 0),
   JS_FN ("callExported", malt_js_call_exported, 7, 0),
   JS_FN ("workerCall", malt_js_worker_call, 1, 0),
   JS_FN ("evaluate", malt_js_evaluate, 7, 0),
-  JS_FN ("post", malt_js_post, 4, 0),
+  JS_FN ("post", malt_js_post, 5, 0),
   JS_FN ("map", malt_js_map, 6, 0),
   JS_FN ("export", malt_js_export, 2, 0),
   JS_FN ("toVariant", to_variant, 1, 0),

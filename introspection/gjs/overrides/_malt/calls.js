@@ -12,17 +12,18 @@ const {show} = imports.overrides._malt.properties;
 
 var CALL_OPTIONS = ['timeout', 'cancellable', 'signal', 'keywords', 'module', 'variant'];
 
-/** Has a named function called, with limits. */
-function callNamed(object, name, args, options, flags = 0) {
+/** Has a named function called, with limits; with a source, one that calls the function of that. */
+function callNamed(object, name, args, options, flags = 0, source = undefined) {
     const timeout = toTimeout(options.timeout);
     return withCancellable(options, cancellable =>
-        native.call(handleOf(object), name, args, options.keywords, timeout, flags, give(cancellable), options.variant));
+        native.call(handleOf(object), name, args, options.keywords, timeout, flags, give(cancellable), options.variant,
+            source));
 }
 
 function callWith(object, func, args, options, flags) {
     if (typeof func === 'string')
         return callNamed(object, func, args, options, flags);
-    return callFunction(object, func, args, (name, all) => callNamed(object, name, all, options, flags));
+    return callFunction(object, func, args, (name, all, source) => callNamed(object, name, all, options, flags, source));
 }
 
 function evalWith(object, source, options, flags = 0) {
@@ -41,7 +42,8 @@ function doWith(object, func, args, options) {
     if (typeof func === 'string')
         native.post(handleOf(object), func, args, options.keywords);
     else
-        callFunction(object, func, args, (name, all) => native.post(handleOf(object), name, all, options.keywords));
+        callFunction(object, func, args,
+            (name, all, source) => native.post(handleOf(object), name, all, options.keywords, source));
 }
 
 /** The calling functions of a worker or pool, with limits. */

@@ -7,7 +7,7 @@
 
 /* exported extend, applierOf, callFunction */
 
-const {native, toTuple} = imports.overrides._malt.native;
+const {native} = imports.overrides._malt.native;
 const {handleOf} = imports.overrides._malt.handles;
 
 const PLACE = '__maltFunctions';
@@ -94,17 +94,17 @@ function sourceFor(object, func) {
     return source;
 }
 
-/** What calls a function in any worker of a pool: a name, and the first argument, before those of the function. */
+/** What calls a function in any worker of a pool: a name, and the source that comes before the arguments. */
 function applierOf(pool, func) {
     return ['malt.applySource', sourceFor(pool, func)];
 }
 
-/** Has a function called through call(name, arguments). */
+/** Has a function called through call(name, arguments, source or nothing). */
 function callFunction(object, func, args, call) {
     // The workers of a pool come and go, so each call brings its function along.
     if (!(object instanceof Malt.Worker)) {
         const [name, source] = applierOf(object, func);
-        return call(name, [source, toTuple(args)]);
+        return call(name, args, source);
     }
 
     const {name, problem} = define(object, sourceFor(object, func));
