@@ -128,7 +128,9 @@ static const struct
   { "a = []; a.append(a); a", "contains itself" },
   { "a = {}; a['a'] = a; a", "contains itself" },
   { "a = (1, []); a[1].append(a); a", "contains itself" },
-  { "a = 1\nfor i in range(11): a = {'a': a}\na", "33 containers deep" },
+  { "a = 1\nfor i in range(11): a = {'a': a}\na",
+    "a value that is 33 containers deep (limit 31; a dictionary counts as three, a list of different types and None "
+    "as two; text, such as json.dumps() makes, has no such limit)" },
   { "memoryview(b'abc')[:0].cast('B').release() or (lambda m: (m.release(), m)[1])(memoryview(b'a'))", "released" },
   { "__import__('array').array('u', 'ab')", "format 'w'|format 'u'" },
   { "__import__('ctypes').c_int32.__ctype_be__(1)", "format '>i'" },

@@ -432,7 +432,8 @@ convert_container (MaltConversion *self,
     {
       g_variant_unref (value);
       return malt_conversion_refuse (self, "cannot send a value that is %u containers deep (limit %u; a dictionary "
-                                     "counts as three, a list of different types as two)", *depth, self->max_depth);
+                                     "counts as three, a list of different types and None as two; text, such as "
+                                     "json.dumps() makes, has no such limit)", *depth, self->max_depth);
     }
 
   return value;
