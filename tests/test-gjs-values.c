@@ -111,7 +111,11 @@ static const struct
   { "new Array(5e6)", "*cannot convert more than 4194304 values" },
   { "const many = new Array(4e6).fill('x'); ({a: [new Array(2e5).fill('y'), many]})",
     "*key 'a', item 1: cannot convert more than 4194304 values" },
-  { "let deep = 1; for (let i = 0; i < 50; i++) deep = [deep]; deep", "*cannot convert more than 32 containers*" },
+  { "let deep = 1; for (let i = 0; i < 50; i++) deep = [deep]; deep",
+    "*item 0, item 0: cannot convert a value that is 32 containers deep (limit 31;*JSON.stringify()*" },
+  { "const endless = () => new Proxy({}, {ownKeys: () => ['a'], get: endless,"
+    "  getOwnPropertyDescriptor: () => ({value: 1, enumerable: true, configurable: true})}); [[0], [[endless()]]]",
+    "*item 1, item 0, item 0, key 'a', key 'a', *: cannot convert a value that is 33 containers deep*" },
 };
 
 static void
@@ -125,6 +129,89 @@ test_refused (void)
 
       test_assert_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, refused[i].message);
     }
+  test_runtime_assert_eval ("1", "int64 1");
+}
+
+/* What makes a value deeper, by how much, and where it gets too deep. */
+static const struct
+{
+  const char *source;
+  guint       depth;
+  const char *place;
+} growing[] = {
+  { "{key: v}", 3, "key 'key'" },
+  { "{n: 1, key: v, 5: 'text'}", 3, "key 'key'" },
+  { "new Map([['key', v]])", 3, "key 'key'" },
+  { "new Map([[7, v]])", 3, "key '7'" },
+  { "new Proxy({key: v}, {})", 3, "key 'key'" },
+  { "[v]", 1, "item 0" },
+  { "[byte, v]", 2, "item 1" },
+  { "new Set([v])", 1, "item 0" },
+  { "new Set([byte, v])", 2, "item 1" },
+  { "{list: [v, byte]}", 5, "key 'list', item 0" },
+};
+
+/* What is innermost, and how deep it is on its own. */
+static const struct
+{
+  const char *source;
+  guint       depth;
+} innermost[] = {
+  { "'text'", 0 },
+  { "1.5", 0 },
+  { "new Date(0)", 0 },
+  { "null", 2 },
+  { "undefined", 2 },
+  { "[]", 2 },
+  { "[1, 2]", 1 },
+  { "['a']", 1 },
+  { "[1, 'a']", 2 },
+  { "[null, 1]", 4 },
+  { "({})", 3 },
+  { "({a: null})", 5 },
+  { "new Map()", 3 },
+  { "new Set()", 2 },
+  { "new Uint8Array(3)", 1 },
+  { "new Float32Array(3)", 1 },
+  { "new ArrayBuffer(3)", 1 },
+  { "new imports.gi.GLib.Bytes([1])", 1 },
+  { "new imports.gi.GLib.Variant('s', 'a')", 0 },
+  { "new imports.gi.GLib.Variant('(yaay)', [1, []])", 3 },
+  { "new imports.gi.GLib.Variant('a{sv}', {})", 3 },
+  { "new imports.gi.GLib.Variant('(sa{sv})', ['a', {b: new imports.gi.GLib.Variant('mai', null)}])", 6 },
+  { "new imports.gi.GLib.Variant('a{sv}', {a: byte, b: new imports.gi.GLib.Variant('v', byte), c: byte})", 4 },
+  { "new imports.gi.GLib.Variant('a(ymv)', [[1, null], [2, new imports.gi.GLib.Variant('ai', [1])]])", 5 },
+};
+
+/* The deepest value that can be a result, and one that is deeper by one. */
+static void
+test_depth (void)
+{
+  gsize i, j;
+
+  /* No other value has the type of this one, and it is no container. */
+  g_variant_unref (test_runtime_eval (NULL, "globalThis.byte = new imports.gi.GLib.Variant('y', 1)"));
+
+  for (i = 0; i < G_N_ELEMENTS (growing); i++)
+    for (j = 0; j < G_N_ELEMENTS (innermost); j++)
+      {
+        g_autofree char *source = g_strdup_printf ("{ let v = %s; let n = 31 - %u;"
+                                                   "  while (n >= %u) { v = %s; n -= %u; }"
+                                                   "  for (; n > 0; n--) v = [v];"
+                                                   "  globalThis.deep = v; } ",
+                                                   innermost[j].source, innermost[j].depth, growing[i].depth,
+                                                   growing[i].source, growing[i].depth);
+        g_autofree char *fitting = g_strconcat (source, "deep", NULL);
+        g_autofree char *deeper = g_strconcat (source, "[deep]", NULL);
+        g_autofree char *message = g_strdup_printf ("*item 0*%s*: cannot convert a value that is 32 containers deep (limit 31;*",
+                                                    growing[i].place);
+        GError *error;
+
+        g_test_message ("%s around %s", growing[i].source, innermost[j].source);
+        g_variant_unref (test_runtime_eval (NULL, fitting));
+        error = test_runtime_eval_error (NULL, deeper);
+        test_assert_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, message);
+      }
   test_runtime_assert_eval ("1", "int64 1");
 }
 
@@ -325,6 +412,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   test_runtime_add ("gjs", "gjs-values", "to-variant", NULL, test_to_variant);
   test_runtime_add ("gjs", "gjs-values", "refused", NULL, test_refused);
+  test_runtime_add ("gjs", "gjs-values", "depth", NULL, test_depth);
   test_runtime_add ("gjs", "gjs-values", "unwanted", NULL, test_unwanted);
   test_runtime_add ("gjs", "gjs-values", "during-conversion", NULL, test_during_conversion);
   test_runtime_add ("gjs", "gjs-values", "from-variant", NULL, test_from_variant);

@@ -68,12 +68,12 @@ call_init (Call         *self,
         return false;
       }
 
-  arguments = malt_gjs_arguments_to_variant (cx, values, &error);
+  arguments = malt_gjs_arguments_to_variant (cx, values, 0, NULL, &error);
   if (arguments != NULL)
     self->arguments = g_variant_take_ref (arguments);
   if (arguments != NULL && args.get (1).isObject ())
     {
-      keywords = malt_gjs_to_variant (cx, args[1], FALSE, &error);
+      keywords = malt_gjs_keywords_to_variant (cx, args[1], &error);
       if (keywords != NULL)
         self->keywords = g_variant_take_ref (keywords);
     }

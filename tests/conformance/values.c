@@ -106,7 +106,8 @@ test_depth (TestCase *self)
   g_assert_null (malt_worker_remote_call_fetch (self->worker, test_case_function (self, "echo"),
                                                 g_variant_new ("(@v)", nested (60)), NULL,
                                                 MALT_TIMEOUT_DEFAULT, NULL, &error));
-  test_assert_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "*nests 33 containers (limit 32)");
+  /* Whoever converts it first says so. */
+  test_assert_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "*containers*(limit *");
   test_case_assert_usable (self);
 }
 

@@ -6,7 +6,7 @@ import GLib from 'gi://GLib';
 import GObject from 'gi://GObject';
 import Malt from 'gi://Malt?version=1';
 
-import {GJS, NATIVE, PYTHON, equal, rejects, run, test, testWith} from './tap.js';
+import {GJS, NATIVE, PYTHON, equal, ok, rejects, run, test, testWith} from './tap.js';
 
 /** Values that come back as they are. */
 const SAME = [
@@ -107,13 +107,92 @@ for (const options of [PYTHON, GJS]) {
                 throw new RangeError('from a getter');
             },
         }), RangeError, /from a getter/);
-        let deep = 1;
-        for (let i = 0; i < 40; i++)
-            deep = [deep];
-        await rejects(worker.call('f', deep), Malt.SerializationError, /deep|inside each other|nests/);
         equal(await worker.eval('1 + 1'), 2);
     });
 }
+
+/** A value of so many containers inside each other, of one of a few kinds. Also runs in the worker. */
+function makeDeep(depth, kind, leaf) {
+    const {GLib} = imports.gi;
+    const byte = new GLib.Variant('y', 1);
+    const [adds, grow] = [[3, v => ({key: v})], [3, v => new Map([[5, v]])], [1, v => [v]], [1, v => new Set([v])],
+        [2, v => [byte, v]]][kind];
+    let [has, value] = [[0, 'text'], [2, null], [1, new Float64Array(2)], [3, new GLib.Variant('a{sv}', {})]][leaf];
+    for (; has + adds <= depth; has += adds)
+        value = grow(value);
+    for (; has < depth; has++)
+        value = [value];
+    return value;
+}
+
+const DEEP_KINDS = ["key 'key'", "key '5'", 'item 0', 'item 0', 'item 1'];
+const DEEP_LEAVES = 4;
+
+testWith(GJS, 'the deepest values cross in each way, and deeper ones say where they get too deep', async worker => {
+    const pool = Malt.Pool.create({runtime: 'gjs', maxWorkers: 1});
+    await worker.eval(`globalThis.makeDeep = ${makeDeep};
+        globalThis.take = value => null;
+        globalThis.there = new malt.Channel(1);
+        globalThis.ask = (...how) => malt.host.take(makeDeep(...how));
+        globalThis.askSync = (...how) => malt.hostSync.take(makeDeep(...how));
+        globalThis.askByName = (...how) => malt.host.take(malt.keywords({name: makeDeep(...how)}));
+        globalThis.askBack = async (...how) => void await malt.host.give(...how);
+        globalThis.put = (...how) => there.put(makeDeep(...how));
+        globalThis.putSync = (...how) => there.putSync(makeDeep(...how));
+        undefined`);
+    worker.export('take', () => null);
+    worker.export('give', makeDeep);
+    const channel = await worker.channel('there');
+    const putThere = async how => {
+        await channel.put(makeDeep(...how));
+        equal(await worker.eval('there.take().then(value => value !== undefined)'), true);
+    };
+    const takeHere = async (name, how) => {
+        await worker.call(name, ...how);
+        ok(await channel.take() !== undefined);
+    };
+
+    const {RemoteError, SerializationError} = Malt;
+    for (const [limit, place, type, way] of [
+        [31, '', SerializationError, how => worker.call('makeDeep', ...how)],
+        [29, 'argument 1, ', SerializationError, how => worker.call('take', makeDeep(...how))],
+        [29, 'argument 2, ', SerializationError, how => worker.call('take', [], makeDeep(...how), 'more')],
+        [28, "argument 'name', ", SerializationError,
+            how => worker.options({keywords: {name: makeDeep(...how)}}).call('take')],
+        [29, 'argument 1, ', SerializationError, how => worker.call(value => value === undefined, makeDeep(...how))],
+        [29, 'argument 1, ', RemoteError, how => worker.call('ask', ...how)],
+        [29, 'argument 1, ', RemoteError, how => worker.call('askSync', ...how)],
+        [28, "argument 'name', ", RemoteError, how => worker.call('askByName', ...how)],
+        [31, 'HostError: ', RemoteError, how => worker.call('askBack', ...how)],
+        [31, '', SerializationError, putThere],
+        [31, 'TypeError: ', RemoteError, how => takeHere('put', how)],
+        [31, 'TypeError: ', RemoteError, how => takeHere('putSync', how)],
+        [29, 'argument 1, ', SerializationError, how => pool.call('Array.of', makeDeep(...how))],
+        [28, 'argument 1, ', SerializationError, how => pool.call(() => 1, makeDeep(...how))],
+        [29, 'item 0, argument 1, ', SerializationError, how => pool.map('Array.of', [makeDeep(...how)])],
+        [28, 'item 0, argument 1, ', SerializationError, how => pool.map(() => 1, [makeDeep(...how)])],
+    ]) {
+        for (const [kind, step] of DEEP_KINDS.entries()) {
+            for (let leaf = 0; leaf < DEEP_LEAVES; leaf++) {
+                await way([limit, kind, leaf]);
+                await rejects(way([limit + 1, kind, leaf]), type, new RegExp(
+                    `${place}((item \\d+|key '\\w+'), )*${step}.*: cannot convert a value that is ${limit + 1} containers ` +
+                    `deep \\(limit ${limit};.* null as two; text, such as JSON\\.stringify\\(\\) makes, has no such limit\\)`));
+            }
+        }
+    }
+
+    // Where the items differ each is in a variant.
+    for (const [limit, func] of [[28, 'Array.of'], [27, () => 1]]) {
+        await pool.map(func, ['text', makeDeep(limit, 0, 0)]);
+        await rejects(pool.map(func, ['text', makeDeep(limit + 1, 0, 0)]), SerializationError, new RegExp(
+            `^item 1, argument 1: cannot convert a value that is ${limit + 2} containers deep \\(limit ${limit + 1};`));
+        await rejects(pool.map(func, ['text', makeDeep(limit + 2, 0, 0)]), SerializationError, new RegExp(
+            `^item 1, argument 1, .*key 'key': cannot convert a value that is ${limit + 2} containers deep \\(limit ${limit + 1};`));
+    }
+    await pool.shutdown();
+    equal(await worker.eval('1 + 1'), 2);
+});
 
 testWith(PYTHON, 'what Python makes of them', async worker => {
     await worker.eval('show = repr');

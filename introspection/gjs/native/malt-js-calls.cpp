@@ -104,11 +104,13 @@ convert_only_buffer (GObject         *object,
   return g_variant_new_tuple (&array, 1);
 }
 
-/* The positional arguments; nullptr with an exception pending. */
+/* The positional arguments, which with the source of a function will be in one tuple more; nullptr
+ * with an exception pending. */
 static GVariant *
 convert_arguments (JSContext                   *cx,
                    GObject                     *object,
-                   const JS::HandleValueArray  &arguments)
+                   const JS::HandleValueArray  &arguments,
+                   bool                         has_source)
 {
   GVariant *value = nullptr;
   GError *error = nullptr;
@@ -117,7 +119,7 @@ convert_arguments (JSContext                   *cx,
       MALT_IS_WORKER (object))
     value = convert_only_buffer (object, arguments[0], cx);
   if (value == nullptr)
-    value = malt_gjs_arguments_to_variant (cx, arguments, &error);
+    value = malt_gjs_arguments_to_variant (cx, arguments, has_source, nullptr, &error);
   if (value == nullptr && error != nullptr)
     malt_js_throw (cx, error);
   return value;
@@ -177,7 +179,7 @@ convert_list (JSContext       *cx,
     if (!JS_GetElement (cx, list, i, arguments[i]))
       return nullptr;
 
-  return malt_js_add_source (source, convert_arguments (cx, object, arguments));
+  return malt_js_add_source (source, convert_arguments (cx, object, arguments, source != nullptr));
 }
 
 /* The keyword arguments, an object; nullptr for none, or with an exception pending. */
@@ -191,7 +193,7 @@ convert_keywords (JSContext       *cx,
   if (keywords.isNullOrUndefined ())
     return nullptr;
 
-  value = malt_gjs_to_variant (cx, keywords, FALSE, &error);
+  value = malt_gjs_keywords_to_variant (cx, keywords, &error);
   if (value == nullptr && error != nullptr)
     malt_js_throw (cx, error);
   if (value == nullptr || g_variant_is_of_type (value, G_VARIANT_TYPE_VARDICT))
@@ -269,7 +271,8 @@ begin_call (JSContext           *cx,
   get_limits (args, 4, &limits);
   g_autoptr (GCancellable) cancellable = limits.cancellable;
   g_autofree char *function = malt_js_dup_text (cx, args.get (1), "the name of the function");
-  g_autoptr (GVariant) arguments = function != nullptr ? convert_list (cx, object, args.get (2), args.get (8)) : nullptr;
+  g_autoptr (GVariant) arguments = function != nullptr ? convert_list (cx, object, args.get (2), args.get (8))
+                                                       : nullptr;
   g_autoptr (GVariant) keywords = arguments != nullptr ? convert_keywords (cx, args.get (3)) : nullptr;
 
   if (arguments != nullptr)
@@ -349,7 +352,8 @@ begin_call_exported (JSContext           *cx,
 {
   g_autoptr (GCancellable) cancellable = malt_js_take_cancellable (args.get (5));
   g_autofree char *function = malt_js_dup_text (cx, args.get (1), "the name of the function");
-  g_autoptr (GVariant) arguments = function != nullptr ? convert_list (cx, nullptr, args.get (2), JS::UndefinedHandleValue) : nullptr;
+  g_autoptr (GVariant) arguments = function != nullptr ? convert_list (cx, nullptr, args.get (2), JS::UndefinedHandleValue)
+                                                       : nullptr;
   g_autoptr (GVariant) keywords = arguments != nullptr ? convert_keywords (cx, args.get (3)) : nullptr;
 
   if (arguments != nullptr)
@@ -391,7 +395,8 @@ begin_worker_call (JSContext           *cx,
 
   if (args.length () > 1)
     {
-      arguments = convert_arguments (cx, object, JS::HandleValueArray::subarray (args, 1, args.length () - 1));
+      arguments = convert_arguments (cx, object, JS::HandleValueArray::subarray (args, 1, args.length () - 1),
+                                     false);
       if (arguments == nullptr)
         return false;
       g_variant_ref_sink (arguments);
@@ -437,7 +442,8 @@ malt_js_post (JSContext *cx,
   JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
   g_autoptr (GObject) object = malt_js_handle_ref (cx, args.get (0));
   g_autofree char *function = object != nullptr ? malt_js_dup_text (cx, args.get (1), "the name of the function") : nullptr;
-  g_autoptr (GVariant) arguments = function != nullptr ? convert_list (cx, object, args.get (2), args.get (4)) : nullptr;
+  g_autoptr (GVariant) arguments = function != nullptr ? convert_list (cx, object, args.get (2), args.get (4))
+                                                       : nullptr;
   g_autoptr (GVariant) keywords = arguments != nullptr ? convert_keywords (cx, args.get (3)) : nullptr;
   GError *error = nullptr;
 

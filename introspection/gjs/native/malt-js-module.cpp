@@ -14,6 +14,7 @@
 #include <js/PropertySpec.h>
 
 #include "malt-gjs-compat.h"
+#include "malt-gjs-depth.h"
 #include "malt-gjs-from-variant.h"
 #include "malt-gjs-text.h"
 #include "malt-gjs-to-variant.h"
@@ -244,11 +245,12 @@ to_variant (JSContext *cx,
 }
 
 /* The arguments of one call of a map, of a function that is known by its name or whose source is
- * the first of them; nullptr with an error or exception. */
+ * the first of them; nullptr with an error or exception.  Sets how deep the item is. */
 static GVariant *
 convert_item (JSContext        *cx,
               JS::HandleValue   item,
               const char       *source,
+              int              *depth,
               GError          **error)
 {
   JS::RootedVector<JS::Value> arguments (cx);
@@ -259,7 +261,7 @@ convert_item (JSContext        *cx,
       return nullptr;
     }
 
-  return malt_js_add_source (source, malt_gjs_arguments_to_variant (cx, arguments, error));
+  return malt_js_add_source (source, malt_gjs_arguments_to_variant (cx, arguments, source != nullptr, depth, error));
 }
 
 /* Each of the arguments as a variant, for a list of calls whose arguments differ. */
@@ -281,6 +283,16 @@ wrap_members (GVariant *tuple)
   return g_variant_ref_sink (wrapped);
 }
 
+/* Of the conversion of an item. */
+static bool
+throw_item_error (JSContext *cx,
+                  uint32_t   i,
+                  GError    *error)
+{
+  g_prefix_error (&error, "item %u, ", i);
+  return malt_js_throw (cx, error);
+}
+
 /* toItems(array, source of the function or undefined): the variant is there to be taken */
 static bool
 to_items (JSContext *cx,
@@ -293,25 +305,36 @@ to_items (JSContext *cx,
   g_autofree char *source = malt_js_dup_source (cx, args.get (1));
   g_autoptr (GPtrArray) tuples = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
   gboolean is_same = TRUE;
-  uint32_t n, i;
+  int max_depth = MALT_GJS_MAX_ARGUMENT_DEPTH - (source != nullptr), deepest = 0;
+  uint32_t n, i, deepest_item = 0;
+  GError *error = nullptr;
 
   if ((source == nullptr && !args.get (1).isUndefined ()) || !JS::GetArrayLength (cx, list, &n))
     return false;
 
   for (i = 0; i < n; i++)
     {
-      GError *error = nullptr;
-      GVariant *tuple = JS_GetElement (cx, list, i, &item) ? convert_item (cx, item, source, &error) : nullptr;
+      int depth = 0;
+      GVariant *tuple = JS_GetElement (cx, list, i, &item) ? convert_item (cx, item, source, &depth, &error) : nullptr;
 
-      if (error != nullptr)
-        {
-          g_prefix_error (&error, "item %u, ", i);
-          return malt_js_throw (cx, error);
-        }
       if (tuple == nullptr)
-        return false;
+        return error != nullptr && throw_item_error (cx, i, error);
+      if (depth > deepest)
+        {
+          deepest = depth;
+          deepest_item = i;
+        }
       g_ptr_array_add (tuples, g_variant_ref_sink (tuple));
       is_same = is_same && g_variant_is_of_type (tuple, g_variant_get_type ((GVariant *) tuples->pdata[0]));
+    }
+
+  /* Each will be in a variant. */
+  if (!is_same && deepest == max_depth)
+    {
+      const MaltGjsPlace place = { nullptr, MALT_GJS_PLACE_ARGUMENT, 0, nullptr };
+
+      malt_gjs_depth_fail (&place, deepest + 1, max_depth, &error);
+      return throw_item_error (cx, deepest_item, error);
     }
 
   for (i = 0; i < n && !is_same; i++)

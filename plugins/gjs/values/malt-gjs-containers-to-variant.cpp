@@ -2,6 +2,7 @@
 
 #include "malt-gjs-conversion.h"
 
+#include "malt-gjs-depth.h"
 #include "malt-gjs-dictionary.h"
 
 #include <js/Array.h>
@@ -158,11 +159,15 @@ convert_mixture (MaltGjsConversion           *self,
   JS::RootedValue element (self->cx);
   const GVariantType *type = NULL;
   gboolean is_same = TRUE;
+  int deepest = self->deepest;
+  MaltGjsPlace where = { place, MALT_GJS_PLACE_ITEM, 0, NULL }; /* of the deepest element */
   gsize i;
 
+  self->deepest = self->depth;
   for (i = 0; i < elements.length (); i++)
     {
       const MaltGjsPlace inner = { place, MALT_GJS_PLACE_ITEM, i, NULL };
+      int deepest_before = self->deepest;
       GVariant *child;
 
       element = elements[i];
@@ -174,7 +179,15 @@ convert_mixture (MaltGjsConversion           *self,
       if (type == NULL)
         type = g_variant_get_type (child);
       is_same = is_same && g_variant_type_equal (type, g_variant_get_type (child));
+      if (self->deepest > deepest_before)
+        where.index = i;
     }
+
+  /* Each is in a variant, which was not counted. */
+  if ((type == NULL || !is_same) &&
+      !malt_gjs_depth_reached (self, self->deepest + 1, self->deepest > self->depth ? &where : place))
+    return NULL;
+  self->deepest = MAX (self->deepest, deepest);
 
   if (type != NULL && is_same)
     return g_variant_new_array (type, (GVariant **) children->pdata, children->len);

@@ -27,8 +27,15 @@ struct MaltGjsConversion
   JS::RootedObjectVector ancestors; /* what the value is inside of */
   gsize                  n_values;  /* so far */
 
-  MaltGjsConversion (JSContext *cx_, GError **error_)
-    : cx (cx_), error (error_), ancestors (cx_), n_values (0)
+  /* Containers of GVariant inside each other: around what is converted, in the deepest place so
+   * far, and at most.  An array has none around its elements but itself until it is known
+   * whether their types differ. */
+  int                    depth;
+  int                    deepest;
+  int                    max_depth;
+
+  MaltGjsConversion (JSContext *cx_, int max_depth_, GError **error_)
+    : cx (cx_), error (error_), ancestors (cx_), n_values (0), depth (0), deepest (0), max_depth (max_depth_)
   {
   }
 };

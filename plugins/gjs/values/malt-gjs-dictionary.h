@@ -52,7 +52,7 @@ typedef struct
   gsize         key_size;
   const guint8 *value;
   gsize         value_size;
-  char          type;       /* of the value if it is basic; else 0 */
+  char          type;       /* of the value if that is one letter; else 0 */
 } MaltGjsDictionaryEntry;
 
 gboolean  malt_gjs_dictionary_reader_init     (MaltGjsDictionaryReader *self,

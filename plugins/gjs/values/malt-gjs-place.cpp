@@ -8,7 +8,9 @@ static void
 append (const MaltGjsPlace *self,
         GString            *text)
 {
-  if (self->outer != NULL)
+  bool is_keyword = self->outer != NULL && self->outer->kind == MALT_GJS_PLACE_KEYWORDS;
+
+  if (self->outer != NULL && !is_keyword)
     {
       append (self->outer, text);
       g_string_append (text, ", ");
@@ -19,12 +21,15 @@ append (const MaltGjsPlace *self,
     case MALT_GJS_PLACE_ARGUMENT:
       g_string_append_printf (text, "argument %" G_GSIZE_FORMAT, self->index + 1);
       break;
+    case MALT_GJS_PLACE_KEYWORDS:
+      g_string_append (text, "keywords");
+      break;
     case MALT_GJS_PLACE_ITEM:
       g_string_append_printf (text, "item %" G_GSIZE_FORMAT, self->index);
       break;
     case MALT_GJS_PLACE_KEY:
     default:
-      g_string_append_printf (text, "key '%s'", self->key);
+      g_string_append_printf (text, "%s '%s'", is_keyword ? "argument" : "key", self->key);
     }
 }
 

@@ -8,6 +8,7 @@
 typedef enum
 {
   MALT_GJS_PLACE_ARGUMENT,
+  MALT_GJS_PLACE_KEYWORDS, /* whose keys are arguments, too */
   MALT_GJS_PLACE_ITEM,
   MALT_GJS_PLACE_KEY,
 } MaltGjsPlaceKind;

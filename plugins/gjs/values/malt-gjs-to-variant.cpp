@@ -12,18 +12,13 @@
 
 #include "malt-gjs-buffer.h"
 #include "malt-gjs-conversion.h"
+#include "malt-gjs-depth.h"
 #include "malt-gjs-text.h"
 
 /* JavaScript's values as GVariants; see docs/values.md.
  *
  * Single values and objects are here; what is made of others is in
  * malt-gjs-containers-to-variant.cpp. */
-
-/* Containers inside each other, as for Python. */
-#define MAX_DEPTH 32
-
-/* So many arguments are gathered without memory of their own. */
-#define FEW_ARGUMENTS 8
 
 /* Counts values that are about to be converted.  FALSE if there are too many. */
 bool
@@ -105,8 +100,12 @@ malt_gjs_convert_string (MaltGjsConversion  *self,
 
 /* What is nothing is a maybe of anything. */
 static GVariant *
-new_nothing (void)
+convert_nothing (MaltGjsConversion  *self,
+                 const MaltGjsPlace *place)
 {
+  if (!malt_gjs_depth_reach (self, MALT_GJS_DEPTH_OF_NOTHING, place))
+    return NULL;
+
   return g_variant_new_maybe (G_VARIANT_TYPE_VARIANT, NULL);
 }
 
@@ -224,8 +223,9 @@ get_bytes (JSContext               *cx,
 
 /* A GLib.Variant is what it is. */
 static GVariant *
-convert_variant (MaltGjsConversion *self,
-                 JS::HandleObject   object)
+convert_variant (MaltGjsConversion  *self,
+                 JS::HandleObject    object,
+                 const MaltGjsPlace *place)
 {
   JS::RootedValue value (self->cx);
   JS::RootedString type (self->cx);
@@ -233,6 +233,7 @@ convert_variant (MaltGjsConversion *self,
   g_autoptr (GVariant) data = NULL;
   g_autoptr (GBytes) content = NULL;
   g_autofree char *type_string = NULL;
+  GVariant *variant;
 
   if (!call_method (self->cx, object, "get_type_string", &value) || !value.isString ())
     return NULL;
@@ -248,7 +249,12 @@ convert_variant (MaltGjsConversion *self,
 
   data = g_variant_ref_sink (malt_gjs_buffer_to_variant (array, FALSE));
   content = g_variant_get_data_as_bytes (data);
-  return g_variant_new_from_bytes (G_VARIANT_TYPE (type_string), content, FALSE);
+  variant = g_variant_new_from_bytes (G_VARIANT_TYPE (type_string), content, FALSE);
+
+  /* One that is sent as it is gets looked at then, and is in no place that could be told. */
+  if (place != NULL && !malt_gjs_depth_measure (self, variant, place))
+    g_clear_pointer (&variant, g_variant_unref);
+  return variant;
 }
 
 static GVariant *
@@ -262,9 +268,10 @@ convert_boxed (MaltGjsConversion  *self,
   if (gtype == NULL)
     JS_ClearPendingException (self->cx);
   if (g_strcmp0 (gtype, "GVariant") == 0)
-    return convert_variant (self, object);
+    return convert_variant (self, object, place);
   if (g_strcmp0 (gtype, "GBytes") == 0)
-    return get_bytes (self->cx, object, &array) ? malt_gjs_buffer_to_variant (array, FALSE) : NULL;
+    return malt_gjs_depth_reach (self, MALT_GJS_DEPTH_OF_ARRAY, place) && get_bytes (self->cx, object, &array)
+           ? malt_gjs_buffer_to_variant (array, FALSE) : NULL;
 
   return refuse (self, object, place);
 }
@@ -320,21 +327,33 @@ convert_container (MaltGjsConversion  *self,
                    JS::HandleObject    object,
                    const MaltGjsPlace *place)
 {
+  GVariant *(* convert) (MaltGjsConversion *, JS::HandleObject, const MaltGjsPlace *);
+  int n_containers = MALT_GJS_DEPTH_OF_DICTIONARY;
   js::ESClass builtin;
+  GVariant *value;
   bool is_array;
 
   if (!JS::IsArray (self->cx, object, &is_array) || !JS::GetBuiltinClass (self->cx, object, &builtin))
     return NULL;
 
-  if (is_array)
-    return malt_gjs_convert_array (self, object, place);
-  if (builtin == js::ESClass::Map)
-    return malt_gjs_convert_map (self, object, place);
-  if (builtin == js::ESClass::Set)
-    return malt_gjs_convert_set (self, object, place);
-  if (is_plain (object))
-    return malt_gjs_convert_properties (self, object, place);
-  return refuse (self, object, place);
+  if (is_array || builtin == js::ESClass::Set)
+    {
+      convert = is_array ? malt_gjs_convert_array : malt_gjs_convert_set;
+      n_containers = MALT_GJS_DEPTH_OF_ARRAY;
+    }
+  else if (builtin == js::ESClass::Map)
+    convert = malt_gjs_convert_map;
+  else if (is_plain (object))
+    convert = malt_gjs_convert_properties;
+  else
+    return refuse (self, object, place);
+
+  if (!malt_gjs_depth_reach (self, n_containers, place))
+    return NULL;
+  self->depth += n_containers;
+  value = convert (self, object, place);
+  self->depth -= n_containers;
+  return value;
 }
 
 static GVariant *
@@ -348,6 +367,8 @@ convert_object (MaltGjsConversion  *self,
 
   if (malt_gjs_is_buffer (object))
     {
+      if (!malt_gjs_depth_reach (self, MALT_GJS_DEPTH_OF_ARRAY, place))
+        return NULL;
       value = malt_gjs_buffer_to_variant (object, FALSE);
       return value != NULL ? value : refuse (self, object, place);
     }
@@ -370,11 +391,6 @@ convert_object (MaltGjsConversion  *self,
         malt_gjs_place_fail (place, self->error, "cannot convert an object that contains itself");
         return NULL;
       }
-  if (self->ancestors.length () == MAX_DEPTH)
-    {
-      malt_gjs_place_fail (place, self->error, "cannot convert more than %d containers inside each other", MAX_DEPTH);
-      return NULL;
-    }
   if (!self->ancestors.append (object))
     {
       JS_ReportOutOfMemory (self->cx);
@@ -397,7 +413,7 @@ malt_gjs_convert (MaltGjsConversion  *self,
     return NULL;
 
   if (value.isNullOrUndefined ())
-    return new_nothing ();
+    return convert_nothing (self, place);
   if (value.isNumber ())
     return convert_number (value.toNumber ());
   if (value.isBoolean ())
@@ -424,7 +440,7 @@ malt_gjs_to_variant (JSContext        *cx,
                      gboolean          share,
                      GError          **error)
 {
-  MaltGjsConversion conversion (cx, error);
+  MaltGjsConversion conversion (cx, MALT_GJS_MAX_DEPTH, error);
   JS::RootedObject object (cx);
   GVariant *array;
 
@@ -437,38 +453,4 @@ malt_gjs_to_variant (JSContext        *cx,
     }
 
   return malt_gjs_convert (&conversion, value, NULL);
-}
-
-/* Arguments, as a tuple. */
-GVariant *
-malt_gjs_arguments_to_variant (JSContext                   *cx,
-                               const JS::HandleValueArray  &arguments,
-                               GError                     **error)
-{
-  MaltGjsConversion conversion (cx, error);
-  GVariant *few[FEW_ARGUMENTS];
-  g_autofree GVariant **many = NULL;
-  GVariant **children = few;
-  GVariant *tuple = NULL;
-  gsize n;
-
-  if (arguments.length () > FEW_ARGUMENTS)
-    children = many = g_new (GVariant *, arguments.length ());
-
-  for (n = 0; n < arguments.length (); n++)
-    {
-      const MaltGjsPlace place = { NULL, MALT_GJS_PLACE_ARGUMENT, n, NULL };
-
-      children[n] = malt_gjs_convert (&conversion, arguments[n], &place);
-      if (children[n] == NULL)
-        break;
-      g_variant_ref_sink (children[n]);
-    }
-
-  if (n == arguments.length ())
-    tuple = g_variant_new_tuple (children, n);
-  while (n > 0)
-    g_variant_unref (children[--n]);
-
-  return tuple;
 }

@@ -10,4 +10,9 @@ GVariant *malt_gjs_to_variant           (JSContext                   *cx,
                                          GError                     **error);
 GVariant *malt_gjs_arguments_to_variant (JSContext                   *cx,
                                          const JS::HandleValueArray  &arguments,
+                                         guint                        n_around,
+                                         int                         *depth,
+                                         GError                     **error);
+GVariant *malt_gjs_keywords_to_variant  (JSContext                   *cx,
+                                         JS::HandleValue              keywords,
                                          GError                     **error);
