@@ -83,6 +83,10 @@ test_to_variant (void)
     test_runtime_assert_eval (made[i].source, made[i].value);
 }
 
+/* "\303\274" is ü. */
+#define TEN "\303\274\303\274\303\274\303\274\303\274\303\274\303\274\303\274\303\274\303\274"
+#define SIXTY TEN TEN TEN TEN TEN TEN
+
 static const struct
 {
   const char *source;
@@ -92,6 +96,8 @@ static const struct
   { "[1, [2, () => 1]]", "*item 1, item 1: cannot convert a function" },
   { "({a: [1, Symbol()]})", "*key 'a', item 1: cannot convert a symbol" },
   { "const loop = {}; loop.a = [loop]; loop", "*key 'a', item 0: cannot convert an object that contains itself" },
+  { "({['\\u00fc'.repeat(60)]: Symbol()})", "*key '" SIXTY "': cannot convert a symbol" },
+  { "({['\\u00fc'.repeat(61)]: Symbol()})", "*key '" SIXTY "\342\200\246': cannot convert a symbol" },
   { "'a\\ud800'", "*cannot convert a string with a lone surrogate, at 1" },
   { "['\\udc00b']", "*item 0: cannot convert a string with a lone surrogate, at 0" },
   { "'ab\\0'", "*cannot convert a string with a NUL character, at 2" },

@@ -3,6 +3,21 @@
 #include "malt-gjs-place.h"
 
 #include <stdarg.h>
+#include <string.h>
+
+/* More of a key than this says nothing, and leaves no room for the rest. */
+#define MAX_KEY 60
+
+static void
+append_key (GString    *text,
+            const char *what,
+            const char *key)
+{
+  bool is_long = g_utf8_strlen (key, -1) > MAX_KEY;
+  const char *end = is_long ? g_utf8_offset_to_pointer (key, MAX_KEY) : key + strlen (key);
+
+  g_string_append_printf (text, "%s '%.*s%s'", what, (int) (end - key), key, is_long ? "…" : "");
+}
 
 static void
 append (const MaltGjsPlace *self,
@@ -29,7 +44,7 @@ append (const MaltGjsPlace *self,
       break;
     case MALT_GJS_PLACE_KEY:
     default:
-      g_string_append_printf (text, "%s '%s'", is_keyword ? "argument" : "key", self->key);
+      append_key (text, is_keyword ? "argument" : "key", self->key);
     }
 }
 
