@@ -9,19 +9,29 @@
  * An idle source per result would cost each its own allocation, attachment and wake-up.
  * Here every such context has one source, made when the first result is delivered, and
  * a queue.  What is queued keeps the context alive (by its call or result), so that a context
- * that goes has nothing left in its queue. */
+ * that goes has nothing left in its queue.
+ *
+ * Workers can deliver without end, and what is of lower priority, such as what a toolkit draws,
+ * would wait as long.  So all other sources of the context get a turn now and then.  If those of
+ * our own priority do not let it come, there is a pause in its place. */
+
+#define TURN_USEC  (4 * 1000)  /* from one turn of the others to the next */
+#define PAUSE_USEC (16 * 1000) /* how long their turn is waited for: a frame, at 60 Hz */
 
 typedef struct
 {
-  GSource source;
+  GSource  source;
 
-  /* Owned by the thread that runs the context: what it has taken and not yet done. */
-  GQueue  taken;    /* of MaltDelivery */
+  /* Owned by the thread that runs the context. */
+  GQueue   taken;      /* of MaltDelivery: what it has taken and not yet done */
+  gint64   turned;     /* when the others had their turn last, monotonic */
+  gint64   paused;     /* since when they have it, or 0 */
+  gboolean has_turn;   /* there is a source that ends it */
 
-  gint    is_due;   /* atomic: there is something in the queue */
+  gint     is_due;     /* atomic: there is something in the queue */
 
   /* Guarded by deliveries_lock. */
-  GQueue  queue;    /* of MaltDelivery */
+  GQueue   queue;      /* of MaltDelivery */
 } MaltDeliverySource;
 
 static GMutex deliveries_lock;
@@ -30,19 +40,77 @@ static GMutex deliveries_lock;
 static GHashTable *delivery_sources;
 
 static gboolean
+is_due (MaltDeliverySource *self)
+{
+  return self->taken.length > 0 || g_atomic_int_get (&self->is_due);
+}
+
+/* For how long the others have their turn yet. */
+static gint64
+get_pause (MaltDeliverySource *self)
+{
+  return self->paused != 0 ? MAX (self->paused + PAUSE_USEC - g_get_monotonic_time (), 0) : 0;
+}
+
+static gboolean
 delivery_source_check (GSource *source)
 {
   MaltDeliverySource *self = (MaltDeliverySource *) source;
 
-  return self->taken.length > 0 || g_atomic_int_get (&self->is_due);
+  return is_due (self) && get_pause (self) == 0;
 }
 
 static gboolean
 delivery_source_prepare (GSource *source,
                          int     *timeout)
 {
+  MaltDeliverySource *self = (MaltDeliverySource *) source;
+  gint64 pause;
+
   *timeout = -1;
-  return delivery_source_check (source);
+  if (!is_due (self))
+    return FALSE;
+
+  pause = get_pause (self);
+  if (pause > 0)
+    *timeout = (int) (pause / 1000 + 1);
+  return pause == 0;
+}
+
+static void
+end_turn (MaltDeliverySource *self)
+{
+  self->turned = g_get_monotonic_time ();
+  self->paused = 0;
+}
+
+/* All that is ready has been run, as this has the priority of what is run last. */
+static gboolean
+turned_cb (gpointer user_data)
+{
+  MaltDeliverySource *self = user_data; /* which goes with the context, as this does */
+
+  self->has_turn = FALSE;
+  end_turn (self);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+begin_turn (MaltDeliverySource *self)
+{
+  GSource *source;
+
+  self->paused = g_get_monotonic_time ();
+  if (self->has_turn)
+    return;
+
+  self->has_turn = TRUE;
+  source = g_idle_source_new ();
+  g_source_set_static_name (source, "[malt] turn of the others");
+  g_source_set_can_recurse (source, TRUE);
+  g_source_set_callback (source, turned_cb, self, NULL);
+  g_source_attach (source, g_source_get_context (&self->source));
+  g_source_unref (source);
 }
 
 /* Takes all that is in the queue. */
@@ -61,8 +129,9 @@ take_deliveries (MaltDeliverySource *self)
   g_mutex_unlock (&deliveries_lock);
 }
 
-/* Delivers what was there when it began; what comes of that waits for the next turn, so
- * that other sources get theirs.  Code that runs the loop finds the rest. */
+/* Delivers what was there when it began, or as much of it as there is time for.  What comes of that
+ * waits, so that other sources of the same priority are dispatched, too.  Code that runs the loop
+ * finds the rest. */
 static gboolean
 delivery_source_dispatch (GSource     *source,
                           GSourceFunc  callback,
@@ -71,12 +140,20 @@ delivery_source_dispatch (GSource     *source,
   MaltDeliverySource *self = (MaltDeliverySource *) source;
   guint n;
 
+  if (self->paused != 0)
+    end_turn (self);
+
   take_deliveries (self);
   for (n = self->taken.length; n > 0 && self->taken.length > 0; n--)
     {
       MaltDelivery *delivery = g_queue_pop_head_link (&self->taken)->data;
 
       delivery->func (delivery);
+      if (g_get_monotonic_time () - self->turned >= TURN_USEC)
+        {
+          begin_turn (self);
+          break;
+        }
     }
 
   return G_SOURCE_CONTINUE;
