@@ -514,6 +514,19 @@ MALT_FUNCTION (print)
   return NULL;
 }
 
+/* (s), and a new line, in the character set of the user */
+MALT_FUNCTION (print_text)
+{
+  const char *text;
+
+  if (!check (arguments, "(s)", error))
+    return NULL;
+
+  g_variant_get (arguments, "(&s)", &text);
+  g_print ("%s\n", text);
+  return NULL;
+}
+
 /* (s), as it is */
 MALT_FUNCTION (print_error)
 {

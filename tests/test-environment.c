@@ -46,12 +46,12 @@ test_allowed (void)
 {
   const char * const manager[] = {
     "PATH=/home/user/bin", "HOME=/home/user", "USER=user", "LOGNAME=user", "TMPDIR=/var/tmp",
-    "LANG=de_DE.UTF-8", "LC_ALL=C", "LC_TIME=en_GB.UTF-8", "TZ=Europe/Berlin",
+    "LANG=de_DE.UTF-8", "LANGUAGE=de:en", "LC_ALL=C", "LC_TIME=en_GB.UTF-8", "TZ=Europe/Berlin",
     "MALT_MODULE_PATH=/a:/b", "MALT_DEBUG=wire", NULL
   };
   const char * const expected[] = {
     "PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/home/user", "USER=user", "LOGNAME=user", "TMPDIR=/var/tmp",
-    "LANG=de_DE.UTF-8", "LC_ALL=C", "LC_TIME=en_GB.UTF-8", "TZ=Europe/Berlin",
+    "LANG=de_DE.UTF-8", "LANGUAGE=de:en", "LC_ALL=C", "LC_TIME=en_GB.UTF-8", "TZ=Europe/Berlin",
     "MALT_MODULE_PATH=/a:/b", "MALT_DEBUG=wire", NULL
   };
 
@@ -69,7 +69,7 @@ test_left_behind (void)
     "XDG_RUNTIME_DIR=/run/user/1000", "SSH_AUTH_SOCK=/agent", "GPG_AGENT_INFO=/agent",
     "SECRET_TOKEN=token", "PWD=/secret", "SHELL=/bin/sh",
     /* Like the allowed ones, but not them. */
-    "LC_=x", "LC=x", "LANGUAGE=x", "HOMEX=x", "HOM=x", "home=x", "MALT_OTHER=x", "TZDIR=x",
+    "LC_=x", "LC=x", "LANGUAGES=x", "HOMEX=x", "HOM=x", "home=x", "MALT_OTHER=x", "TZDIR=x",
     /* Not variables. */
     "HOME", "", "=x", NULL
   };

@@ -22,6 +22,7 @@
 static const char * const inherited[] = {
   "HOME",
   "LANG",
+  "LANGUAGE",
   "LOGNAME",
   "TMPDIR",
   "TZ",

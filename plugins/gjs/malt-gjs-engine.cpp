@@ -2,6 +2,8 @@
 
 #include "malt-gjs-engine.h"
 
+#include <locale.h>
+
 #include <js/GCAPI.h>
 #include <js/Initialization.h>
 #include <js/PropertyAndElement.h>
@@ -154,6 +156,7 @@ malt_gjs_engine_get (gboolean   own_process,
       g_autoptr (GMainContext) main_context = g_main_context_ref_thread_default ();
 
       malt_gjs_memory_catch_crashes ();
+      setlocale (LC_ALL, ""); /* as gjs does */
       self = engine_new (TRUE, make_context (), main_context);
       self->thread = g_thread_self ();
       return self;

@@ -2,6 +2,8 @@
 
 #include "malt-native-runtime.h"
 
+#include <locale.h>
+
 #include "malt-native-loader.h"
 
 /* The `native` runtime: a request calls a C function by its name, either one that
@@ -41,6 +43,10 @@ malt_native_runtime_start (MaltRuntime  *runtime,
                    "the native runtime has no option '%s'", name);
       return FALSE;
     }
+
+  /* As the programs do that such functions are mostly in. */
+  if (malt_runtime_is_own_process (runtime))
+    setlocale (LC_ALL, "");
 
   self->loader = malt_native_loader_new (malt_runtime_get_search_path (runtime));
   return TRUE;

@@ -129,6 +129,10 @@ function print_(text) {
 }
 export {print_ as print};
 
+export function print_text(text) {
+    print(text);
+}
+
 export function print_error(text) {
     write(1, text);
 }

@@ -88,6 +88,18 @@ test_pipe (TestCase *self)
   assert_bytes (err, "to stderr");
 }
 
+/* As the language prints it, in the character set of the user. */
+static void
+test_pipe_text (TestCase *self)
+{
+  Readers readers = start_piped (self);
+  g_autoptr (GBytes) out = NULL, err = NULL;
+
+  g_variant_unref (test_case_call (self, "print_text", g_variant_new ("(s)", "Gr\303\274\303\237e \342\202\254")));
+  stop_piped (self, readers, &out, &err);
+  assert_bytes (out, "Gr\303\274\303\237e \342\202\254\n");
+}
+
 static void
 test_pipe_large (TestCase *self)
 {
@@ -358,6 +370,7 @@ main (int argc, char **argv)
   test_case_init (&argc, &argv, "output");
 
   test_case_add_idle ("pipe", TEST_NEEDS_PROCESS, test_pipe);
+  test_case_add_idle ("pipe-text", TEST_NEEDS_PROCESS, test_pipe_text);
   test_case_add_idle ("pipe-large", TEST_NEEDS_PROCESS, test_pipe_large);
   test_case_add_idle ("pipe-binary", TEST_NEEDS_PROCESS, test_pipe_binary);
   test_case_add_idle ("pipe-closed", TEST_NEEDS_PROCESS, test_pipe_closed);

@@ -2,6 +2,7 @@
 """The functions of the conformance suite, for Python workers."""
 
 import asyncio
+import builtins
 import collections
 import itertools
 import operator
@@ -129,6 +130,10 @@ def exit(code):
 def print(text):
     sys.stdout.write(text)
     sys.stdout.flush()
+
+
+def print_text(text):
+    builtins.print(text, flush=True)
 
 
 def print_error(text):
