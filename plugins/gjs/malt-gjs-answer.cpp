@@ -129,6 +129,8 @@ void
 malt_gjs_answer_send (MaltGjsAnswer *answer,
                       MaltRequest   *request)
 {
+  gboolean is_interrupted = g_error_matches (answer->error, MALT_ERROR, MALT_ERROR_INTERRUPTED);
+
   if (answer->is_pending)
     return;
 
@@ -143,6 +145,10 @@ malt_gjs_answer_send (MaltGjsAnswer *answer,
     malt_request_return_value (request, answer->value);
 
   g_clear_pointer (&answer->value, g_variant_unref);
+
+  /* What it has begun in the library, and may not have come to wait for, is given up. */
+  if (is_interrupted)
+    g_cancellable_cancel (malt_request_get_cancellable (request));
 }
 
 /* The promise of a request is settled. */
