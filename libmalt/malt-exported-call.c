@@ -9,19 +9,19 @@
 /* Calls of the program's functions on behalf of a worker's code, for backends whose language can
  * have no function called on any thread: what malt_worker_handle_host_call() is for others. */
 
-/* Of such a call, until it is answered.  A request that the function has dropped is answered by
- * that, so it is not kept; it is there while cancelled_cb() runs, for which its answer waits. */
+/* Of such a call, until it is answered, which waits for cancelled_cb(). */
 typedef struct
 {
-  GTask       *task;         /* owned */
-  MaltRequest *request;      /* (unowned) */
-  gulong       cancelled_id; /* or 0 */
+  GTask        *task;         /* owned */
+  GCancellable *cancellable;  /* (owned) the request's */
+  gulong        cancelled_id; /* or 0 */
 } ExportedCall;
 
 static void
 exported_call_free (ExportedCall *self)
 {
   g_object_unref (self->task);
+  g_object_unref (self->cancellable);
   g_free (self);
 }
 
@@ -49,7 +49,7 @@ cancelled_cb (GCancellable *cancellable,
 {
   ExportedCall *self = user_data;
 
-  malt_worker_drop_host_call (g_task_get_source_object (self->task), self->request);
+  malt_worker_drop_host_call (g_task_get_source_object (self->task), self->cancellable);
 }
 
 /**
@@ -113,7 +113,7 @@ malt_worker_call_exported_async (MaltWorker          *self,
   call = g_new0 (ExportedCall, 1);
   call->task = g_object_ref (task);
   request = malt_request_new_host_call (function, own_arguments, own_keywords, answered_cb, call);
-  call->request = request;
+  call->cancellable = g_object_ref (malt_request_get_cancellable (request));
   if (cancellable != NULL)
     call->cancelled_id = g_cancellable_connect (cancellable, G_CALLBACK (cancelled_cb), call, NULL);
   malt_worker_handle_host_call (self, request, stalls);

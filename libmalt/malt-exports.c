@@ -35,10 +35,11 @@ typedef struct
 
 typedef struct
 {
-  MaltErrand   errand;
-  MaltExport  *export;
-  MaltRequest *request;
-  gboolean     stalls;
+  MaltErrand    errand;
+  MaltExport   *export;
+  MaltRequest  *request;
+  MaltHostCall *call;
+  gboolean      stalls;
 } HostErrand;
 
 /* A function that runs, on the stack of its thread. */
@@ -70,6 +71,7 @@ static void
 host_errand_free (HostErrand *self)
 {
   g_object_unref (self->request);
+  malt_host_call_unref (self->call);
   export_unref (self->export);
   g_free (self);
 }
@@ -115,7 +117,7 @@ host_errand_run (MaltErrand *errand,
 
   if (is_gone)
     refuse_unknown (self->request);
-  else if (g_cancellable_is_cancelled (malt_request_get_cancellable (self->request)))
+  else if (!malt_host_call_enter (self->call))
     malt_request_return_new_error (self->request, G_IO_ERROR, G_IO_ERROR_CANCELLED,
                                    "nobody waits for the function '%s' any more",
                                    malt_request_get_function (self->request));
@@ -126,6 +128,7 @@ host_errand_run (MaltErrand *errand,
       frames = &frame;
       self->export->function (self->request, self->export->user_data);
       frames = frame.outer;
+      malt_host_call_leave (self->call);
     }
 
   host_errand_free (self);
@@ -205,6 +208,7 @@ malt_worker_handle_host_call (MaltWorker  *self,
       errand->export = export;
       g_atomic_ref_count_inc (&export->ref_count);
       errand->request = g_object_ref (request);
+      errand->call = malt_host_calls_add (priv->host_calls, request);
       errand->stalls = stalls;
       malt_request_set_stalls (request, stalls);
       malt_errands_push_locked (self, MALT_ERRAND_CALL, &errand->errand);
@@ -224,64 +228,6 @@ malt_worker_handle_host_call (MaltWorker  *self,
     malt_request_return_new_error (request, G_IO_ERROR, G_IO_ERROR_INVALID_ARGUMENT,
                                    "the function '%s' takes %s, not %s", name, expected,
                                    g_variant_get_type_string (malt_request_get_arguments (request)));
-}
-
-typedef struct
-{
-  MaltErrand   errand;
-  MaltRequest *request;
-} DropErrand;
-
-static void
-drop_errand_free (MaltErrand *errand)
-{
-  g_object_unref (((DropErrand *) errand)->request);
-  g_free (errand);
-}
-
-static void
-drop_errand_run (MaltErrand *errand,
-                 MaltWorker *worker)
-{
-  g_cancellable_cancel (malt_request_get_cancellable (((DropErrand *) errand)->request));
-  drop_errand_free (errand);
-}
-
-/**
- * malt_worker_drop_host_call: (skip)
- * @self: a worker
- * @request: what `malt_worker_handle_host_call()` was given
- *
- * Says that nobody awaits the call any more, so that its cancellable becomes cancelled, in
- * the main context in which the worker was made; for backends.
- *
- * On any thread.  Does not block, and runs no code of the program's.
- *
- * Since: 1.0
- */
-void
-malt_worker_drop_host_call (MaltWorker  *self,
-                            MaltRequest *request)
-{
-  MaltWorkerPrivate *priv;
-  DropErrand *errand;
-
-  g_return_if_fail (MALT_IS_WORKER (self));
-  g_return_if_fail (MALT_IS_REQUEST (request));
-
-  if (malt_request_is_done (request))
-    return;
-
-  priv = malt_worker_get_private (self);
-  errand = g_new0 (DropErrand, 1);
-  errand->errand.run = drop_errand_run;
-  errand->errand.drop = drop_errand_free;
-  errand->request = g_object_ref (request);
-
-  g_mutex_lock (&priv->calls_lock);
-  malt_errands_push_locked (self, MALT_ERRAND_EVENT, &errand->errand);
-  g_mutex_unlock (&priv->calls_lock);
-  malt_errands_pass_on (self);
 }
 
 /**

@@ -44,6 +44,12 @@ MaltRequest *malt_request_new_channel   (const char            *module,
 void         malt_request_set_responder (MaltRequest           *self,
                                          MaltRequestResponder   responder,
                                          gpointer               user_data);
+MaltRequestResponder
+             malt_request_exchange_responder
+                                        (MaltRequest           *self,
+                                         MaltRequestResponder   responder,
+                                         gpointer               user_data,
+                                         gpointer              *former_data);
 void         malt_request_set_allocator (MaltRequest           *self,
                                          MaltRequestAllocator   allocator,
                                          gpointer               user_data);

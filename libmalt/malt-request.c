@@ -443,6 +443,21 @@ malt_request_set_responder (MaltRequest          *self,
   self->responder_data = user_data;
 }
 
+/* Has another one told how it ends, before anybody else has the request; gives who was to be. */
+MaltRequestResponder
+malt_request_exchange_responder (MaltRequest          *self,
+                                 MaltRequestResponder  responder,
+                                 gpointer              user_data,
+                                 gpointer             *former_data)
+{
+  MaltRequestResponder former = self->responder;
+
+  *former_data = self->responder_data;
+  malt_request_set_responder (self, responder, user_data);
+
+  return former;
+}
+
 void
 malt_request_set_allocator (MaltRequest          *self,
                             MaltRequestAllocator  allocator,

@@ -286,9 +286,8 @@ malt_runtime_call_host (MaltRuntime   *self,
 
   if (!is_done)
     {
-      if (malt_request_abandon (request))
+      if (malt_runtime_drop_host_call (self, request))
         host_call_unref (call); /* that of the answer, which does not come any more */
-      g_cancellable_cancel (malt_request_get_cancellable (request));
       if (cancellable != NULL && g_cancellable_is_cancelled (cancellable))
         g_set_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED,
                      "the wait for the function '%s' was broken off", function);
@@ -310,8 +309,8 @@ malt_runtime_call_host (MaltRuntime   *self,
  * @user_data: data for @answer
  *
  * Begins to call a function of the program's; for runtimes that have a way of their own to
- * wait.  The answer may come before this returns.  To wait no more, forget about it and
- * cancel the request's [method@Malt.Request.get_cancellable].
+ * wait.  The answer may come before this returns.  Who waits no more says so with
+ * `malt_runtime_drop_host_call()`.
  *
  * On any thread.  Does not block.
  *
@@ -334,6 +333,37 @@ malt_runtime_begin_host_call (MaltRuntime    *self,
   return begin (self, function, arguments, keywords, FALSE, answer, user_data);
 }
 
+/**
+ * malt_runtime_drop_host_call: (skip)
+ * @self: a runtime
+ * @request: what `malt_runtime_begin_host_call()` gave
+ *
+ * Says that nobody waits any more for a function of the program's, which can find that out; for
+ * runtimes.  On any thread.  It can block while the manager takes nothing.
+ *
+ * Returns: whether that was in time: there will be no answer.  Else there was one, or is one about
+ *   to come
+ *
+ * Since: 1.0
+ */
+gboolean
+malt_runtime_drop_host_call (MaltRuntime *self,
+                             MaltRequest *request)
+{
+  MaltHost *host;
+
+  g_return_val_if_fail (MALT_IS_RUNTIME (self), FALSE);
+  g_return_val_if_fail (MALT_IS_REQUEST (request), FALSE);
+
+  if (!malt_request_abandon (request))
+    return FALSE;
+
+  host = malt_runtime_get_host (self);
+  if (host->klass->drop != NULL)
+    host->klass->drop (request, host->user_data);
+  return TRUE;
+}
+
 /* Asynchronous calls: a GTask, of which the answer has a reference. */
 
 static void
@@ -353,6 +383,7 @@ task_answer_cb (MaltRequest *request,
 typedef struct
 {
   GTask       *task;    /* not owned: it owns the source of this */
+  MaltRuntime *runtime; /* owned */
   MaltRequest *request; /* owned */
 } Cancellation;
 
@@ -363,11 +394,10 @@ task_cancelled_cb (GCancellable *cancellable,
   Cancellation *self = user_data;
   g_autoptr (GTask) task = NULL;
 
-  if (!malt_request_abandon (self->request))
+  if (!malt_runtime_drop_host_call (self->runtime, self->request))
     return G_SOURCE_REMOVE;
 
   task = self->task; /* the reference of the answer, which does not come any more */
-  g_cancellable_cancel (malt_request_get_cancellable (self->request));
   g_task_return_new_error (task, G_IO_ERROR, G_IO_ERROR_CANCELLED, "the wait for the function '%s' was broken off",
                            malt_request_get_function (self->request));
   return G_SOURCE_REMOVE;
@@ -379,6 +409,7 @@ cancellation_free (gpointer user_data)
   Cancellation *self = user_data;
 
   g_object_unref (self->request);
+  g_object_unref (self->runtime);
   g_free (self);
 }
 
@@ -412,7 +443,7 @@ call_async (gpointer             source_object,
     return;
 
   cancellation = g_new (Cancellation, 1);
-  *cancellation = (Cancellation) { task, g_object_ref (request) };
+  *cancellation = (Cancellation) { task, g_object_ref (self), g_object_ref (request) };
   source = g_cancellable_source_new (cancellable);
   g_source_set_static_name (source, "[malt] host call");
   g_source_set_callback (source, G_SOURCE_FUNC (task_cancelled_cb), cancellation, cancellation_free);

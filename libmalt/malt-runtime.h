@@ -81,6 +81,8 @@ struct _MaltRuntimeClass
  * @progress: tells how far a request has got.  On any thread.
  * @output: tells what the code behind a request, or behind none, has printed, and gives whether it
  *   did; if not, it is to be printed as usual.  On any thread.  %NULL where it is never wanted.
+ * @drop: hears that nobody waits any more for a function that was called with @call, and whose
+ *   request was not finished.  On any thread.  %NULL where nobody is to be told.
  *
  * What a runtime can ask of whoever drives it, on behalf of the code that it runs.
  *
@@ -105,9 +107,11 @@ typedef struct
                          gconstpointer  data,
                          gsize          size,
                          gpointer       user_data);
+  void     (* drop)     (MaltRequest   *request,
+                         gpointer       user_data);
 
   /*< private >*/
-  gpointer padding[8];
+  gpointer padding[7];
 } MaltRuntimeHost;
 
 MALT_AVAILABLE_IN_1_0
@@ -165,6 +169,9 @@ MaltRequest        *malt_runtime_begin_host_call (MaltRuntime           *self,
                                                   GVariant              *keywords,
                                                   MaltHostAnswer         answer,
                                                   gpointer               user_data);
+MALT_AVAILABLE_IN_1_0
+gboolean            malt_runtime_drop_host_call  (MaltRuntime           *self,
+                                                  MaltRequest           *request);
 MALT_AVAILABLE_IN_1_0
 void                malt_runtime_call_host_async (MaltRuntime           *self,
                                                   const char            *function,

@@ -17,7 +17,7 @@
  * the program's, how far it has got, and what it prints.
  *
  * So many calls may be unanswered; those that are more wait here for one that is
- * answered.  A call for which nobody waits any more stays until it is. */
+ * answered.  A call for which nobody waits any more, as the manager is told, stays until it is. */
 
 /* A call that waits to be sent. */
 typedef struct
@@ -59,6 +59,7 @@ enter_locked (MaltService *self,
     {
       self->host_size += size;
       *id = ++self->last_host_id;
+      malt_request_set_id (request, *id);
       g_hash_table_insert (self->host_calls, GSIZE_TO_POINTER (*id), g_object_ref (request));
     }
 
@@ -213,6 +214,32 @@ call_host (MaltRequest *request,
   malt_message_clear (&message);
 }
 
+/* With the write lock, so that the manager does not hear of it before the call itself.  One that
+ * waits to be sent has no id, and will not be sent. */
+static void
+drop_host_call (MaltRequest *request,
+                gpointer     user_data)
+{
+  MaltService *self = user_data;
+  gboolean is_sent;
+  guint64 id;
+
+  if (!self->may_cancel || g_atomic_int_get (&self->ended) || malt_service_is_copy ())
+    return;
+
+  g_mutex_lock (&self->write_lock);
+  g_mutex_lock (&self->lock);
+  id = malt_request_get_id (request);
+  is_sent = id != 0 && g_hash_table_lookup (self->host_calls, GSIZE_TO_POINTER (id)) == request;
+  g_mutex_unlock (&self->lock);
+  if (is_sent)
+    malt_service_write_frame_locked (self, MALT_FRAME_HOST_CANCEL, 0, id, NULL, 0);
+  g_mutex_unlock (&self->write_lock);
+  /* It has to be read also while the thread that would read runs the function. */
+  if (is_sent)
+    malt_service_send_control (self, MALT_FRAME_HOST_CANCEL, id);
+}
+
 /* What the manager answers.  With the reader's role. */
 void
 malt_service_take_answer (MaltService     *self,
@@ -342,6 +369,7 @@ static const MaltRuntimeHost runtime_host = {
   .wake = wake_for_host,
   .progress = report_progress,
   .output = report_output,
+  .drop = drop_host_call,
 };
 
 /* Before the runtime is started. */

@@ -28,6 +28,7 @@ struct _MaltService
   gsize            max_body;
   gsize            max_value;      /* in the arena */
   gboolean         may_speak;      /* the manager hears what is no answer */
+  gboolean         may_cancel;     /* and that nobody waits for what was called there */
   guint            streams;        /* of which it wants the output as frames: bits 1 << descriptor */
   GThread         *serving_thread;
   int              turn_fd;        /* ends what the serving thread has the runtime wait for */

@@ -182,6 +182,7 @@ say_hello (MaltService *self)
   g_variant_dict_lookup (&dictionary, "max-value-size", "t", &max_value_size);
   g_variant_dict_lookup (&dictionary, "ring", "b", &has_ring);
   g_variant_dict_lookup (&dictionary, "host", "b", &self->may_speak);
+  g_variant_dict_lookup (&dictionary, "host-cancel", "b", &self->may_cancel);
   g_variant_dict_lookup (&dictionary, "output", "u", &self->streams);
   options = g_variant_dict_lookup_value (&dictionary, "options", G_VARIANT_TYPE_VARDICT);
   if (name == NULL)

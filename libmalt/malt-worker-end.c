@@ -331,6 +331,7 @@ malt_worker_report_terminated (MaltWorker   *self,
       end_destroy (end_data);
     }
   malt_errands_drop_calls (self);
+  malt_host_calls_end (self);
 
   emit_terminated (self, exit_info);
 }

@@ -5,6 +5,7 @@
 #include "malt-backend-context.h"
 #include "malt-call.h"
 #include "malt-errands.h"
+#include "malt-host-calls.h"
 #include "malt-weak-worker-private.h"
 #include "malt-worker.h"
 
@@ -33,6 +34,7 @@ typedef struct
   gpointer         home;          /* the same; see malt_errands_here() */
   MaltBackendContext *backend_context; /* in which the backend is called; NULL if that is any */
   MaltWeakWorker  *weak;
+  MaltHostCalls   *host_calls;    /* those that are not answered; has a lock of its own */
 
   GMutex           calls_lock;
 

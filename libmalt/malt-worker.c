@@ -216,6 +216,7 @@ malt_worker_dispose (GObject *object)
       malt_worker_drop_channels (self);
       malt_worker_invoke_stop (self);
     }
+  malt_host_calls_end (self);
 
   G_OBJECT_CLASS (malt_worker_parent_class)->dispose (object);
 }
@@ -243,6 +244,7 @@ malt_worker_finalize (GObject *object)
   g_clear_pointer (&priv->thread, g_thread_unref);
   g_clear_pointer (&priv->channels, g_ptr_array_unref);
   g_clear_pointer (&priv->weak, malt_weak_worker_unref);
+  g_clear_pointer (&priv->host_calls, malt_host_calls_unref);
   g_mutex_clear (&priv->calls_lock);
 
   G_OBJECT_CLASS (malt_worker_parent_class)->finalize (object);
@@ -326,6 +328,7 @@ malt_worker_init (MaltWorker *self)
   priv->generation = malt_fork_get_generation ();
   priv->home = malt_errands_here ();
   priv->weak = malt_weak_worker_make (self);
+  priv->host_calls = malt_host_calls_new ();
 }
 
 /**

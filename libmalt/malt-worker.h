@@ -57,8 +57,12 @@ G_DECLARE_DERIVABLE_TYPE (MaltWorker, malt_worker, MALT, WORKER, GObject)
  * returns, or later and on any thread, if it keeps a reference.  The worker's code waits for
  * that.  A request that is dropped ends with an error.
  *
- * When a worker process ends, the cancellables of what it has called become cancelled
- * ([method@Malt.Request.get_cancellable]); what is returned then is for nobody.
+ * When nobody waits for the function any more, [method@Malt.Request.get_cancellable] becomes
+ * cancelled: the worker has ended, or its object is gone, or what waits was cancelled, interrupted
+ * or ran into its deadline.  What is returned then is for nobody, and is to be returned all the
+ * same.  While the function runs it is cancelled on a thread of the library's, so that one that
+ * blocks can be ended by that; once it has returned, in the main context in which the worker was
+ * made.  [signal@Gio.Cancellable::cancelled] is emitted there.
  *
  * Since: 1.0
  */
@@ -350,7 +354,7 @@ GVariant       *malt_worker_call_exported_finish (MaltWorker         *self,
                                                 GError              **error);
 MALT_AVAILABLE_IN_1_0
 void            malt_worker_drop_host_call     (MaltWorker           *self,
-                                                MaltRequest          *request);
+                                                GCancellable         *cancellable);
 MALT_AVAILABLE_IN_1_0
 gboolean        malt_worker_has_errands        (MaltWorker           *self);
 MALT_AVAILABLE_IN_1_0

@@ -479,7 +479,31 @@ test_exported (void)
     g_main_context_iteration (NULL, TRUE);
   g_assert_no_error (called.error);
   test_assert_value (called.value, "'late'");
+
+  /* One for which nobody waits before it was called is not called. */
+  g_cancellable_reset (cancellable);
+  kept = NULL;
+  called = (Called) { 0 };
+  malt_worker_call_exported_async (worker, "f", NULL, NULL, FALSE, cancellable, called_cb, &called);
+  g_cancellable_cancel (cancellable);
+  while (!called.done)
+    g_main_context_iteration (NULL, TRUE);
+  g_assert_null (kept);
+  test_assert_error (called.error, G_IO_ERROR, G_IO_ERROR_CANCELLED, "*nobody waits for the function 'f'*");
+
+  /* The end of the worker is told by the library. */
+  called = (Called) { 0 };
+  malt_worker_call_exported_async (worker, "f", NULL, NULL, FALSE, NULL, called_cb, &called);
+  while (kept == NULL)
+    g_main_context_iteration (NULL, TRUE);
   stop ();
+  while (!g_cancellable_is_cancelled (malt_request_get_cancellable (kept)))
+    g_main_context_iteration (NULL, TRUE);
+  malt_request_return_value (kept, NULL);
+  g_object_unref (kept);
+  while (!called.done)
+    g_main_context_iteration (NULL, TRUE);
+  g_variant_unref (called.value);
 }
 
 /* A class whose workers are made on one thread only. */

@@ -75,7 +75,7 @@ static const Refusal refusals[] = {
   { "type-zero", { 0, 0, 1, 0, 0 }, -1, 0,
     "a frame is of the unknown type 0" },
   { "type-beyond", { MALT_FRAME_N_TYPES, 0, 1, 0, 0 }, -1, 0,
-    "a frame is of the unknown type 28" },
+    "a frame is of the unknown type 29" },
   { "flags", { MALT_FRAME_CALL, 0x8001, 1, 0, 0 }, -1, 0,
     "a frame of type call has the unknown flags 0x8000" },
   { "flags-of-another", { MALT_FRAME_VALUE, MALT_FRAME_NO_REPLY, 1, 0, 0 }, -1, 0,

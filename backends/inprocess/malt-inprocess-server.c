@@ -51,6 +51,9 @@ struct _MaltInprocessServer
   MaltRequest     *current;     /* (mutex lock) (owned) what the thread runs now */
   MaltRuntime     *runtime;     /* (mutex lock) (owned) while others may call it */
   guint            visitors;    /* (mutex lock) calls into runtime from other threads */
+  GHashTable      *host_calls;  /* (mutex lock) MaltRequest of the runtime, not owned: those that
+                                   the program has not answered → GCancellable, owned, of the one
+                                   that the program was given */
 };
 
 static void
@@ -86,6 +89,7 @@ malt_inprocess_server_new (MaltWorker *worker)
   g_mutex_init (&self->lock);
   g_cond_init (&self->changed);
   g_queue_init (&self->queue);
+  self->host_calls = g_hash_table_new_full (NULL, NULL, NULL, g_object_unref);
 
   return self;
 }
@@ -111,6 +115,7 @@ malt_inprocess_server_unref (MaltInprocessServer *self)
   g_free (self->runtime_name);
   g_strfreev (self->search_path);
   g_clear_pointer (&self->options, g_variant_unref);
+  g_hash_table_unref (self->host_calls);
   g_mutex_clear (&self->lock);
   g_cond_clear (&self->changed);
   g_free (self);
@@ -214,19 +219,34 @@ interrupt_current (MaltInprocessServer *self)
 /* What the code that runs asks of the program: the worker object hears it at once, and what
  * it answers comes to the thread that waits without anybody's help. */
 
+/* A call that the program has not answered. */
+typedef struct
+{
+  MaltInprocessServer *server;  /* owned */
+  MaltRequest         *request; /* owned: the runtime's */
+} HostCall;
+
 static void
 host_answer_cb (MaltRequest *request,
                 GVariant    *value,
                 GError      *error,
                 gpointer     user_data)
 {
-  g_autoptr (MaltRequest) inner = user_data;
+  HostCall *call = user_data;
+  g_autoptr (MaltInprocessServer) self = call->server;
+  g_autoptr (MaltRequest) inner = call->request;
   g_autoptr (GVariant) own_value G_GNUC_UNUSED = value;
+  g_autoptr (GCancellable) cancellable G_GNUC_UNUSED = NULL;
+
+  g_mutex_lock (&self->lock);
+  g_hash_table_steal_extended (self->host_calls, inner, NULL, (gpointer *) &cancellable);
+  g_mutex_unlock (&self->lock);
 
   if (error != NULL)
     malt_request_return_error (inner, error);
   else
     malt_request_return_value (inner, value);
+  g_free (call);
 }
 
 /* The program gets a request of its own, which it may drop, and keep when nobody waits any
@@ -242,15 +262,40 @@ host_call (MaltRequest *request,
   if (worker != NULL)
     {
       g_autoptr (MaltRequest) outer = NULL;
+      HostCall *call = g_new (HostCall, 1);
 
+      *call = (HostCall) { malt_inprocess_server_ref (self), g_object_ref (request) };
       outer = malt_request_new_host_call (malt_request_get_function (request),
                                           malt_request_get_arguments (request),
                                           malt_request_get_keywords (request),
-                                          host_answer_cb, g_object_ref (request));
+                                          host_answer_cb, call);
+      g_mutex_lock (&self->lock);
+      g_hash_table_insert (self->host_calls, request, g_object_ref (malt_request_get_cancellable (outer)));
+      g_mutex_unlock (&self->lock);
       malt_worker_handle_host_call (worker, outer, stalls);
     }
   else
     malt_request_return_new_error (request, G_IO_ERROR, G_IO_ERROR_CLOSED, "the program has dropped this worker");
+}
+
+static void
+host_drop (MaltRequest *request,
+           gpointer     user_data)
+{
+  MaltInprocessServer *self = user_data;
+  g_autoptr (GCancellable) cancellable = NULL;
+  g_autoptr (MaltWorker) worker = NULL;
+
+  g_mutex_lock (&self->lock);
+  cancellable = g_hash_table_lookup (self->host_calls, request);
+  if (cancellable != NULL)
+    g_object_ref (cancellable);
+  g_mutex_unlock (&self->lock);
+
+  if (cancellable != NULL)
+    worker = malt_weak_worker_get (self->worker);
+  if (worker != NULL)
+    malt_worker_drop_host_call (worker, cancellable);
 }
 
 static void
@@ -269,6 +314,7 @@ host_progress (MaltRequest *request,
 static const MaltRuntimeHost runtime_host = {
   .call = host_call,
   .progress = host_progress,
+  .drop = host_drop,
 };
 
 /* The thread. */

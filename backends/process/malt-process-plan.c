@@ -239,6 +239,7 @@ make_hello (MaltLauncher  *launcher,
   if (has_ring)
     g_variant_dict_insert (&dictionary, "ring", "b", TRUE);
   g_variant_dict_insert (&dictionary, "host", "b", TRUE);
+  g_variant_dict_insert (&dictionary, "host-cancel", "b", TRUE);
   if (streams != 0)
     g_variant_dict_insert (&dictionary, "output", "u", (guint32) streams);
   if (search_path != NULL)

@@ -259,7 +259,7 @@ control_cb (int           fd,
     reason = g_strdup ("a part of a frame came on the control road");
   else if (malt_frame_decode (header, &frame, &reason))
     {
-      if (frame.type == MALT_FRAME_RECALL)
+      if (frame.type == MALT_FRAME_RECALL || frame.type == MALT_FRAME_HOST_CANCEL)
         malt_connection_read_soon (self);
       else if (frame.type != MALT_FRAME_WITHDRAWN)
         reason = g_strdup_printf ("a frame of type %s came on the control road",

@@ -20,20 +20,16 @@
 /* A call of the program's functions that is not yet answered.  The answer to be and the
  * connection's table have a reference each.
  *
- * The request is the program's, which answers also by dropping it.  Where it is looked for it gets
- * a reference under a lock of its own: a language whose objects have it may be told of that only
- * when its garbage collector has run, and that may drop what wants the connection's lock. */
+ * The request is the program's, which answers also by dropping it. */
 typedef struct
 {
   gatomicrefcount ref_count;
 
   /* Immutable. */
-  MaltConnection *connection; /* owned */
+  MaltConnection *connection;  /* owned */
   guint64         id;
-  gsize           size;       /* of the arguments, where it counts */
-
-  GMutex          lock;
-  MaltRequest    *request;    /* guarded by lock; (unowned) NULL once it is answered */
+  gsize           size;        /* of the arguments, where it counts */
+  GCancellable   *cancellable; /* owned: the request's */
 } HostCall;
 
 static HostCall *
@@ -47,7 +43,6 @@ host_call_new (MaltConnection *connection,
   self->connection = malt_connection_ref (connection);
   self->id = id;
   self->size = size;
-  g_mutex_init (&self->lock);
 
   return self;
 }
@@ -66,33 +61,11 @@ host_call_unref (HostCall *self)
     return;
 
   malt_connection_unref (self->connection);
-  g_mutex_clear (&self->lock);
+  g_object_unref (self->cancellable);
   g_free (self);
 }
 
-/* NULL if it is answered. */
-static MaltRequest *
-host_call_ref_request (HostCall *self)
-{
-  MaltRequest *request;
-
-  g_mutex_lock (&self->lock);
-  request = self->request;
-  if (request != NULL)
-    g_object_ref (request);
-  g_mutex_unlock (&self->lock);
-
-  return request;
-}
-
-static void
-host_call_set_request (HostCall    *self,
-                       MaltRequest *request)
-{
-  g_mutex_lock (&self->lock);
-  self->request = request;
-  g_mutex_unlock (&self->lock);
-}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (HostCall, host_call_unref)
 
 /* FALSE with an error if the value cannot cross. */
 static gboolean
@@ -134,7 +107,6 @@ answer_cb (MaltRequest *request,
   gboolean is_listed = FALSE;
   MaltMessage message;
 
-  host_call_set_request (call, NULL);
   message.block = NULL;
   if (own_error != NULL || !write_value (self, own_value, &outgoing, &message, &own_error))
     {
@@ -219,7 +191,7 @@ take_host_call (MaltConnection   *self,
 
   call = host_call_new (self, frame->id, malt_call_body_weigh (arguments, keywords));
   request = malt_request_new_host_call (function, arguments, keywords, answer_cb, call);
-  host_call_set_request (call, request);
+  call->cancellable = g_object_ref (malt_request_get_cancellable (request));
   if (!enter (self, frame, call, error))
     return FALSE; /* the request is dropped, and its answer with it */
 
@@ -232,6 +204,37 @@ take_host_call (MaltConnection   *self,
   else
     malt_request_return_new_error (request, G_IO_ERROR, G_IO_ERROR_CLOSED, "the program has dropped this worker");
 
+  return TRUE;
+}
+
+/* The worker's code does not wait for the answer, which it gets all the same. */
+static gboolean
+take_host_cancel (MaltConnection   *self,
+                  const MaltFrame  *frame,
+                  GError          **error)
+{
+  g_autoptr (MaltWorker) worker = NULL;
+  g_autoptr (HostCall) call = NULL;
+  gboolean is_known;
+
+  g_mutex_lock (&self->lock);
+  is_known = frame->id <= self->last_host_id;
+  call = g_hash_table_lookup (self->host_calls, GSIZE_TO_POINTER (frame->id));
+  if (call != NULL)
+    host_call_ref (call);
+  g_mutex_unlock (&self->lock);
+
+  if (!is_known)
+    {
+      g_set_error (error, G_IO_ERROR, G_IO_ERROR_INVALID_DATA,
+                   "a frame of type host-cancel is about call %" G_GUINT64_FORMAT ", which was not made", frame->id);
+      return FALSE;
+    }
+
+  if (call != NULL) /* else it is answered */
+    worker = malt_weak_worker_get (self->worker);
+  if (worker != NULL)
+    malt_worker_drop_host_call (worker, call->cancellable);
   return TRUE;
 }
 
@@ -314,6 +317,8 @@ malt_connection_take_said (MaltConnection   *self,
       {
       case MALT_FRAME_HOST_CALL:
         return take_host_call (self, frame, data, body, error);
+      case MALT_FRAME_HOST_CANCEL:
+        return take_host_cancel (self, frame, error);
       case MALT_FRAME_PROGRESS:
         return take_progress (self, frame, data, error);
       case MALT_FRAME_OUTPUT:
@@ -327,15 +332,14 @@ malt_connection_take_said (MaltConnection   *self,
   return FALSE;
 }
 
-/* The worker is dead, and waits for no answers any more. */
+/* The worker is dead, and waits for no answers any more: of which the functions hear by the worker
+ * object. */
 void
 malt_connection_drop_host_calls (MaltConnection *self)
 {
-  g_autoptr (MaltWorker) worker = NULL;
   g_autoptr (GPtrArray) calls = g_ptr_array_new_with_free_func ((GDestroyNotify) host_call_unref);
   GHashTableIter iter;
   gpointer call;
-  guint i;
 
   g_mutex_lock (&self->lock);
   g_hash_table_iter_init (&iter, self->host_calls);
@@ -346,14 +350,4 @@ malt_connection_drop_host_calls (MaltConnection *self)
     }
   self->host_size = 0;
   g_mutex_unlock (&self->lock);
-
-  if (calls->len > 0)
-    worker = malt_weak_worker_get (self->worker);
-  for (i = 0; worker != NULL && i < calls->len; i++)
-    {
-      g_autoptr (MaltRequest) request = host_call_ref_request (g_ptr_array_index (calls, i));
-
-      if (request != NULL)
-        malt_worker_drop_host_call (worker, request);
-    }
 }

@@ -287,6 +287,14 @@ malt_connection_take_reply (MaltConnection   *self,
   return TRUE;
 }
 
+/* Whether the worker says it of its own accord. */
+static inline gboolean
+is_said (const MaltFrame *frame)
+{
+  return (frame->type >= MALT_FRAME_HOST_CALL && frame->type <= MALT_FRAME_OUTPUT) ||
+         frame->type == MALT_FRAME_HOST_CANCEL;
+}
+
 /* Reads what is there, in the reader's role, until it has taken the answer to
  * @awaited or, without one, the work of one dispatch. */
 static MaltIo
@@ -314,7 +322,7 @@ read_replies (MaltConnection  *self,
                        "a frame of type withdrawn came on the data road");
           return MALT_IO_FAILED;
         }
-      if (G_UNLIKELY (frame.type >= MALT_FRAME_HOST_CALL && frame.type <= MALT_FRAME_OUTPUT)
+      if (G_UNLIKELY (is_said (&frame))
             ? !malt_connection_take_said (self, &frame, data, body, error)
             : !malt_connection_take_reply (self, &frame, data, body, error))
         return MALT_IO_FAILED;

@@ -64,6 +64,7 @@ static const FrameRule rules[MALT_FRAME_N_TYPES] = {
   [MALT_FRAME_WANT]      = { "want",      0, ID_REQUIRED, 0 },
   [MALT_FRAME_RECALL]    = { "recall",    0, ID_REQUIRED, 0 },
   [MALT_FRAME_RETURN]    = { "return",    0, ID_REQUIRED, 0 },
+  [MALT_FRAME_HOST_CANCEL] = { "host-cancel", 0, ID_REQUIRED, 0 },
 };
 
 /* Only the ring brings any: with or without arenas. */

@@ -43,6 +43,8 @@ typedef enum
   MALT_FRAME_RECALL,    /* to the manager: give back what was not taken; on the control road: such
                            a frame has to be read */
   MALT_FRAME_RETURN,    /* to the worker, control road: what was not taken is given back */
+  MALT_FRAME_HOST_CANCEL, /* to the manager: nobody waits for a function of the program's; on the
+                             control road: such a frame has to be read */
   MALT_FRAME_N_TYPES
 } MaltFrameType;
 

@@ -71,6 +71,10 @@ static const struct
   { "says-host-call-length", "*type host-call has a body of 4294967280 bytes (limit *)*" },
   { "says-host-call-twice", "*call 1 of * may not be made: its number is not greater*" },
   { "says-host-call-flood", "*call * of * may not be made: too many are not yet answered*" },
+  { "host-cancel-unasked", "*may not send a frame of type host-cancel now*" },
+  { "says-host-cancel-unknown", "*host-cancel is about call 1, which was not made*" },
+  { "says-host-cancel-0", "*type host-cancel has the request id 0*" },
+  { "says-host-cancel-length", "*type host-cancel has a body of 4 bytes (limit 0)*" },
   { "says-progress-unknown", "*progress is about request 1001, which is not under way*" },
   { "says-progress-fraction", "*progress is said to be 1.5*" },
   { "says-progress-nan", "*progress is said to be *nan*" },
@@ -138,6 +142,40 @@ test_too_many_calls (void)
   g_assert_cmpuint (kept->len, <=, 64);
   for (i = 0; i < kept->len; i++)
     malt_request_return_value (g_ptr_array_index (kept, i), NULL);
+}
+
+static void
+count_cb (GCancellable *cancellable,
+          gpointer      user_data)
+{
+  g_atomic_int_inc ((gint *) user_data);
+}
+
+static void
+count_cancelled (MaltRequest *request,
+                 gpointer     user_data)
+{
+  g_cancellable_connect (malt_request_get_cancellable (request), G_CALLBACK (count_cb), user_data, NULL);
+  malt_request_return_value (request, NULL);
+}
+
+/* That nobody waits may be said again and again, also of what is answered, and piles up nothing. */
+static void
+test_cancels_often (void)
+{
+  g_autoptr (MaltWorker) worker = spawn_rubbish ("says-host-cancel-often");
+  static gint n_cancelled; /* atomic */
+  g_autoptr (GError) error = NULL;
+  GVariant *value;
+
+  malt_worker_export_function (worker, "f", NULL, count_cancelled, &n_cancelled, NULL);
+  value = malt_worker_remote_call_fetch (worker, "g", NULL, NULL, MALT_TIMEOUT_NONE, NULL, &error);
+  g_assert_no_error (error);
+  test_assert_value (value, "int64 42");
+  g_assert_true (malt_worker_is_running (worker));
+  malt_worker_stop (worker, 0, 0, NULL, &error);
+  g_assert_no_error (error);
+  g_assert_cmpint (g_atomic_int_get (&n_cancelled), <=, 1);
 }
 
 /* The first answer counts, the second breaks the protocol. */
@@ -595,6 +633,7 @@ main (int argc, char **argv)
   test_case_add_once ("from-worker/replies", test_replies);
   test_case_add_once ("from-worker/answers-twice", test_answers_twice);
   test_case_add_once ("from-worker/too-many-calls", test_too_many_calls);
+  test_case_add_once ("from-worker/cancels-often", test_cancels_often);
   test_case_add_once ("from-worker/half-a-frame", test_half_a_frame);
   test_case_add_once ("from-worker/whole-frame", test_whole_frame);
   test_case_add_once ("from-worker/closes", test_closes);

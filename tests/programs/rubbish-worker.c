@@ -205,6 +205,19 @@ speak_wrongly (const char *mode,
   else if (strcmp (mode, "says-host-call-65") == 0)
     for (i = 1; i <= 65; i++)
       put_frame (MALT_FRAME_HOST_CALL, i, host_call_body ());
+  else if (strcmp (mode, "host-cancel-unasked") == 0 || strcmp (mode, "says-host-cancel-unknown") == 0)
+    put_body (MALT_FRAME_HOST_CANCEL, 1, "", 0, 0);
+  else if (strcmp (mode, "says-host-cancel-0") == 0)
+    put_body (MALT_FRAME_HOST_CANCEL, 0, "", 0, 0);
+  else if (strcmp (mode, "says-host-cancel-length") == 0)
+    put_body (MALT_FRAME_HOST_CANCEL, 1, "text", 4, 4);
+  else if (strcmp (mode, "says-host-cancel-often") == 0)
+    {
+      put_frame (MALT_FRAME_HOST_CALL, 1, host_call_body ());
+      for (i = 0; i < 1000; i++)
+        put_body (MALT_FRAME_HOST_CANCEL, 1, "", 0, 0);
+      put_frame (MALT_FRAME_VALUE, id, value_body ());
+    }
   else if (strcmp (mode, "says-progress-unknown") == 0)
     put_frame (MALT_FRAME_PROGRESS, id + 1000, g_variant_new ("(ds)", 0.5, ""));
   else if (strcmp (mode, "says-progress-fraction") == 0)
