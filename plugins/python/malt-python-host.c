@@ -44,7 +44,12 @@ struct _MaltPythonHostCall
 {
   MaltPython  *python;
   MaltRuntime *runtime;  /* (owned): keeps python */
+  MaltRequest *request;  /* (owned) */
   PyObject    *future;   /* (owned), or %NULL when nobody awaits it any more */
+  PyObject    *watch;    /* (owned) of the future: a capsule whose context is this, as long as
+                            there is a future */
+  const MaltPythonRun *run; /* of the coroutine whose step it was, until that has ended; only
+                               compared */
   GList        link;     /* in MaltPython.host_calls, while there is a future */
 
   /* Guarded by MaltPython.lock. */
@@ -249,6 +254,7 @@ host_call_free (HostCall *self)
 {
   g_clear_pointer (&self->value, g_variant_unref);
   g_clear_error (&self->error);
+  g_clear_object (&self->request);
   g_object_unref (self->runtime);
   g_free (self);
 }
@@ -288,7 +294,63 @@ let_future_go (HostCall *self)
     return;
 
   g_queue_unlink (&self->python->host_calls, &self->link);
+  PyCapsule_SetContext (self->watch, NULL);
+  Py_CLEAR (self->watch);
   Py_CLEAR (self->future);
+}
+
+/* Nobody awaits it any more, which the program is told if it has not answered. */
+static void
+give_up (HostCall *self)
+{
+  gboolean has_no_answer;
+
+  let_future_go (self);
+  Py_BEGIN_ALLOW_THREADS
+  has_no_answer = malt_runtime_drop_host_call (self->runtime, self->request);
+  Py_END_ALLOW_THREADS
+
+  if (has_no_answer)
+    host_call_free (self);
+}
+
+/* Called by the loop. */
+static PyObject *
+future_done (PyObject *watch,
+             PyObject *future)
+{
+  HostCall *self = PyCapsule_GetContext (watch);
+  g_autoptr (PyObject) is_cancelled = NULL;
+
+  if (self == NULL)
+    Py_RETURN_NONE;
+
+  is_cancelled = PyObject_CallMethod (future, "cancelled", NULL);
+  if (is_cancelled == Py_True)
+    give_up (self);
+  else if (is_cancelled == NULL)
+    return NULL;
+
+  Py_RETURN_NONE;
+}
+
+static PyMethodDef done_method = { "done", future_done, METH_O, NULL };
+
+/* Has it be heard if the future is cancelled.  FALSE with an exception. */
+static gboolean
+watch_future (HostCall *self)
+{
+  g_autoptr (PyObject) callback = NULL;
+  g_autoptr (PyObject) result = NULL;
+
+  self->watch = PyCapsule_New (&done_method, NULL, NULL);
+  if (self->watch == NULL || PyCapsule_SetContext (self->watch, self) < 0)
+    return FALSE;
+
+  callback = PyCFunction_New (&done_method, self->watch);
+  if (callback != NULL)
+    result = PyObject_CallMethod (self->future, "add_done_callback", "(O)", callback);
+  return result != NULL;
 }
 
 /* Sets the future, unless nobody awaits it any more.  What goes wrong is nobody's business:
@@ -360,6 +422,12 @@ call_async (MaltPython *self,
                                            "other threads can call malt.host");
       return NULL;
     }
+  /* Only this thread changes it, so it needs no lock. */
+  if (self->host_ended)
+    {
+      PyErr_SetString (PyExc_RuntimeError, "the worker is about to end");
+      return NULL;
+    }
   if (!malt_python_loop_ensure (self))
     return NULL;
   future = PyObject_CallMethod (self->loop, "create_future", NULL);
@@ -370,12 +438,21 @@ call_async (MaltPython *self,
   call->python = self;
   call->runtime = g_object_ref (self->runtime);
   call->future = Py_NewRef (future);
+  call->run = self->running;
   call->link.data = call;
   call->answer.data = call;
+  if (!watch_future (call))
+    {
+      Py_CLEAR (call->watch);
+      Py_CLEAR (call->future);
+      host_call_free (call);
+      return NULL;
+    }
   g_queue_push_tail_link (&self->host_calls, &call->link);
 
+  /* An answer that comes at once is delivered by this thread, later. */
   Py_BEGIN_ALLOW_THREADS
-  g_object_unref (malt_runtime_begin_host_call (self->runtime, name, arguments, keywords, answer_cb, call));
+  call->request = malt_runtime_begin_host_call (self->runtime, name, arguments, keywords, answer_cb, call);
   Py_END_ALLOW_THREADS
 
   return g_steal_pointer (&future);
@@ -599,6 +676,28 @@ malt_python_host_begin (MaltPython *self)
   pythons = g_list_prepend (pythons, self);
 }
 
+/* A coroutine has ended.  If it was broken off, that may have been before it could await what it
+ * had called.  On the serving thread, with the GIL. */
+void
+malt_python_host_run_ended (MaltPython          *self,
+                            const MaltPythonRun *run,
+                            gboolean             is_broken_off)
+{
+  GList *link, *next;
+
+  for (link = self->host_calls.head; link != NULL; link = next)
+    {
+      HostCall *call = link->data;
+
+      next = link->next;
+      if (call->run != run)
+        continue;
+      call->run = NULL;
+      if (is_broken_off && Py_REFCNT (call->future) == 1)
+        give_up (call);
+    }
+}
+
 /* Answers that come from now on are for nobody.  On the serving thread, with the GIL. */
 void
 malt_python_host_end (MaltPython *self)
@@ -607,7 +706,7 @@ malt_python_host_end (MaltPython *self)
   GList *link;
 
   while ((link = self->host_calls.head) != NULL)
-    let_future_go (link->data);
+    give_up (link->data);
 
   g_mutex_lock (&self->lock);
   self->host_ended = TRUE;

@@ -11,6 +11,9 @@ gboolean     malt_python_host_add             (PyObject    *module);
 
 void         malt_python_host_begin           (MaltPython  *self);
 void         malt_python_host_deliver         (MaltPython  *self);
+void         malt_python_host_run_ended       (MaltPython          *self,
+                                               const MaltPythonRun *run,
+                                               gboolean             is_broken_off);
 void         malt_python_host_end             (MaltPython  *self);
 
 /* The request whose code the calling thread runs, or %NULL; and the worker to which it

@@ -214,6 +214,8 @@ step (MaltPythonTask *self,
 
   Py_INCREF (self);
   task_remove (self);
+  malt_python_host_run_ended (python, &self->run, g_atomic_int_get (&self->run.interrupted) ||
+                                                  g_atomic_int_get (&self->run.cancelled));
   malt_python_answer_send_with_gil (python, &answer, self->request);
   Py_DECREF (self);
 
@@ -477,5 +479,6 @@ malt_python_tasks_drop (MaltPython *python,
       /* So that its "finally" is run. */
       result = PyObject_CallMethod (self->inner, "close", NULL);
       PyErr_Clear ();
+      malt_python_host_run_ended (python, &self->run, TRUE);
     }
 }

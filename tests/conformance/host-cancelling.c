@@ -194,6 +194,81 @@ test_drop (TestCase *self)
   expect_cancelled (&kept);
 }
 
+static void
+test_interrupt (TestCase *self)
+{
+  guint i;
+
+  for (i = 0; i < G_N_ELEMENTS (ways); i++)
+    {
+      g_auto (Kept) kept = { .request = NULL };
+      TestAnswer *result = begin (self, ways[i], &kept, MALT_TIMEOUT_NONE, NULL);
+
+      malt_worker_interrupt (self->worker);
+      expect_error (result, MALT_ERROR, MALT_ERROR_INTERRUPTED);
+      expect_cancelled (&kept);
+      test_case_assert_usable (self);
+    }
+}
+
+static void
+test_cancel (TestCase *self)
+{
+  guint i;
+
+  test_case_spawn_to_interrupt (self);
+  for (i = 0; i < G_N_ELEMENTS (ways); i++)
+    {
+      g_autoptr (GCancellable) cancellable = g_cancellable_new ();
+      g_auto (Kept) kept = { .request = NULL };
+      TestAnswer *result = begin (self, ways[i], &kept, MALT_TIMEOUT_NONE, cancellable);
+
+      g_cancellable_cancel (cancellable);
+      expect_error (result, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+      expect_cancelled (&kept);
+      test_case_assert_usable (self);
+    }
+}
+
+static void
+test_deadline (TestCase *self)
+{
+  guint i;
+
+  test_case_spawn_to_interrupt (self);
+  test_case_assert_usable (self);
+  for (i = 0; i < G_N_ELEMENTS (ways); i++)
+    {
+      g_auto (Kept) kept = { .request = NULL };
+      TestAnswer *result = begin (self, ways[i], &kept, 1500, NULL);
+
+      expect_error (result, MALT_ERROR, MALT_ERROR_TIMEOUT);
+      expect_cancelled (&kept);
+      test_case_assert_usable (self);
+    }
+}
+
+/* Code may wait no longer for the function, and go on. */
+static void
+test_give_up (TestCase *self)
+{
+  g_auto (Kept) kept = { .request = NULL };
+
+  if (!test_case_is (self, "python"))
+    {
+      g_test_skip ("other code waits as long as its call is under way");
+      return;
+    }
+
+  malt_worker_export_function (self->worker, "keep", NULL, keep, &kept, NULL);
+  g_variant_unref (test_case_eval (self, "import malt\nfuture = malt.host_async.keep()"));
+  while (kept.request == NULL)
+    g_main_context_iteration (NULL, TRUE);
+  test_assert_value (test_case_eval (self, "future.cancel()"), "true");
+  expect_cancelled (&kept);
+  test_case_assert_usable (self);
+}
+
 /* A function that has answered hears nothing any more. */
 static void
 test_answered (TestCase *self)
@@ -299,6 +374,10 @@ main (int argc, char **argv)
   test_case_add_idle ("stop-and-drop", TEST_NEEDS_HOST, test_stop_and_drop);
   test_case_add_idle ("kill", TEST_NEEDS_HOST, test_kill);
   test_case_add ("drop", TEST_NEEDS_HOST, test_drop);
+  test_case_add ("interrupt", TEST_NEEDS_HOST, test_interrupt);
+  test_case_add_idle ("cancel", TEST_NEEDS_HOST, test_cancel);
+  test_case_add_idle ("deadline", TEST_NEEDS_HOST, test_deadline);
+  test_case_add ("give-up", TEST_NEEDS_HOST, test_give_up);
   test_case_add ("answered", TEST_NEEDS_HOST, test_answered);
   test_case_add ("running-stop", TEST_NEEDS_HOST | TEST_NEEDS_FREE, test_running_stop);
   test_case_add_idle ("running-deadline", TEST_NEEDS_HOST | TEST_NEEDS_FREE, test_running_deadline);
