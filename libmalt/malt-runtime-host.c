@@ -380,16 +380,20 @@ task_answer_cb (MaltRequest *request,
     g_task_return_pointer (task, value, (GDestroyNotify) g_variant_unref);
 }
 
+/* Part of a task.  GLib's own source for cancellables leaks in GLib 2.74 if it goes while another
+ * thread is still in g_cancellable_cancel(). */
 typedef struct
 {
-  GTask       *task;    /* not owned: it owns the source of this */
-  MaltRuntime *runtime; /* owned */
-  MaltRequest *request; /* owned */
+  GTask        *task;         /* not owned: it owns this */
+  MaltRuntime  *runtime;      /* owned */
+  MaltRequest  *request;      /* owned */
+  GCancellable *cancellable;  /* owned */
+  gulong        cancelled_id; /* or 0 */
+  GSource      *source;       /* owned: in the task's context, ready once it is cancelled */
 } Cancellation;
 
 static gboolean
-task_cancelled_cb (GCancellable *cancellable,
-                   gpointer      user_data)
+task_cancelled_cb (gpointer user_data)
 {
   Cancellation *self = user_data;
   g_autoptr (GTask) task = NULL;
@@ -403,21 +407,61 @@ task_cancelled_cb (GCancellable *cancellable,
   return G_SOURCE_REMOVE;
 }
 
+static gboolean
+cancellation_source_dispatch (GSource     *source,
+                              GSourceFunc  callback,
+                              gpointer     user_data)
+{
+  return callback (user_data);
+}
+
+static GSourceFuncs cancellation_source_funcs = {
+  .dispatch = cancellation_source_dispatch,
+};
+
+/* On any thread. */
+static void
+make_ready_cb (GCancellable *cancellable,
+               gpointer      user_data)
+{
+  g_source_set_ready_time (user_data, 0);
+}
+
+static Cancellation *
+cancellation_new (GTask        *task,
+                  MaltRuntime  *runtime,
+                  MaltRequest  *request,
+                  GCancellable *cancellable)
+{
+  Cancellation *self = g_new0 (Cancellation, 1);
+
+  self->task = task;
+  self->runtime = g_object_ref (runtime);
+  self->request = g_object_ref (request);
+  self->cancellable = g_object_ref (cancellable);
+  self->source = g_source_new (&cancellation_source_funcs, sizeof (GSource));
+  g_source_set_static_name (self->source, "[malt] host call");
+  g_source_set_callback (self->source, task_cancelled_cb, self, NULL);
+  self->cancelled_id = g_cancellable_connect (cancellable, G_CALLBACK (make_ready_cb), g_source_ref (self->source),
+                                              (GDestroyNotify) g_source_unref);
+
+  return self;
+}
+
+/* Does not wait for who is cancelling, as g_cancellable_disconnect() would. */
 static void
 cancellation_free (gpointer user_data)
 {
   Cancellation *self = user_data;
 
+  if (self->cancelled_id != 0)
+    g_signal_handler_disconnect (self->cancellable, self->cancelled_id);
+  g_source_destroy (self->source);
+  g_source_unref (self->source);
+  g_object_unref (self->cancellable);
   g_object_unref (self->request);
   g_object_unref (self->runtime);
   g_free (self);
-}
-
-static void
-destroy_source (gpointer source)
-{
-  g_source_destroy (source);
-  g_source_unref (source);
 }
 
 /* @source_object is what the task is of: a runtime or a request. */
@@ -435,20 +479,15 @@ call_async (gpointer             source_object,
   g_autoptr (GTask) task = g_task_new (source_object, NULL, callback, user_data);
   g_autoptr (MaltRequest) request = NULL;
   Cancellation *cancellation;
-  GSource *source;
 
   g_task_set_source_tag (task, tag);
   request = begin (self, function, arguments, keywords, FALSE, task_answer_cb, g_object_ref (task));
   if (cancellable == NULL || malt_request_is_done (request))
     return;
 
-  cancellation = g_new (Cancellation, 1);
-  *cancellation = (Cancellation) { task, g_object_ref (self), g_object_ref (request) };
-  source = g_cancellable_source_new (cancellable);
-  g_source_set_static_name (source, "[malt] host call");
-  g_source_set_callback (source, G_SOURCE_FUNC (task_cancelled_cb), cancellation, cancellation_free);
-  g_task_set_task_data (task, source, destroy_source);
-  g_source_attach (source, g_task_get_context (task));
+  cancellation = cancellation_new (task, self, request, cancellable);
+  g_task_set_task_data (task, cancellation, cancellation_free);
+  g_source_attach (cancellation->source, g_task_get_context (task));
 }
 
 /**
