@@ -45,7 +45,48 @@ is_due (MaltDeliverySource *self)
   return self->taken.length > 0 || g_atomic_int_get (&self->is_due);
 }
 
-/* For how long the others have their turn yet. */
+static void
+end_turn (MaltDeliverySource *self)
+{
+  self->turned = g_get_monotonic_time ();
+  self->paused = 0;
+}
+
+/* All that is ready has been run, as this has the priority of what is run last. */
+static gboolean
+turned_cb (gpointer user_data)
+{
+  MaltDeliverySource *self = user_data; /* which goes with the context, as this does */
+
+  self->has_turn = FALSE;
+  end_turn (self);
+  return G_SOURCE_REMOVE;
+}
+
+/* Gives the others their turn if they have waited for it. */
+static void
+begin_turn (MaltDeliverySource *self)
+{
+  gint64 now = g_get_monotonic_time ();
+  GSource *source;
+
+  if (self->paused != 0 || now - self->turned < TURN_USEC)
+    return;
+
+  self->paused = now;
+  if (self->has_turn)
+    return;
+
+  self->has_turn = TRUE;
+  source = g_idle_source_new ();
+  g_source_set_static_name (source, "[malt] turn of the others");
+  g_source_set_can_recurse (source, TRUE);
+  g_source_set_callback (source, turned_cb, self, NULL);
+  g_source_attach (source, g_source_get_context (&self->source));
+  g_source_unref (source);
+}
+
+/* For how long they have it yet, in microseconds. */
 static gint64
 get_pause (MaltDeliverySource *self)
 {
@@ -71,46 +112,11 @@ delivery_source_prepare (GSource *source,
   if (!is_due (self))
     return FALSE;
 
+  begin_turn (self);
   pause = get_pause (self);
   if (pause > 0)
     *timeout = (int) (pause / 1000 + 1);
   return pause == 0;
-}
-
-static void
-end_turn (MaltDeliverySource *self)
-{
-  self->turned = g_get_monotonic_time ();
-  self->paused = 0;
-}
-
-/* All that is ready has been run, as this has the priority of what is run last. */
-static gboolean
-turned_cb (gpointer user_data)
-{
-  MaltDeliverySource *self = user_data; /* which goes with the context, as this does */
-
-  self->has_turn = FALSE;
-  end_turn (self);
-  return G_SOURCE_REMOVE;
-}
-
-static void
-begin_turn (MaltDeliverySource *self)
-{
-  GSource *source;
-
-  self->paused = g_get_monotonic_time ();
-  if (self->has_turn)
-    return;
-
-  self->has_turn = TRUE;
-  source = g_idle_source_new ();
-  g_source_set_static_name (source, "[malt] turn of the others");
-  g_source_set_can_recurse (source, TRUE);
-  g_source_set_callback (source, turned_cb, self, NULL);
-  g_source_attach (source, g_source_get_context (&self->source));
-  g_source_unref (source);
 }
 
 /* Takes all that is in the queue. */
@@ -149,11 +155,10 @@ delivery_source_dispatch (GSource     *source,
       MaltDelivery *delivery = g_queue_pop_head_link (&self->taken)->data;
 
       delivery->func (delivery);
-      if (g_get_monotonic_time () - self->turned >= TURN_USEC)
-        {
-          begin_turn (self);
-          break;
-        }
+      if (is_due (self))
+        begin_turn (self);
+      if (self->paused != 0)
+        break;
     }
 
   return G_SOURCE_CONTINUE;
