@@ -338,6 +338,9 @@ test_interrupt_loops (void)
     /* A promise that is left would go on for ever. */
     "(async () => { for (;;) await null; })(); mark(); for (;;) ;",
     "new Promise(() => { (function again() { Promise.resolve().then(again); })(); mark(); })",
+    "new Promise(() => { (function again() { Promise.resolve().then(again); })(); mark(); for (;;) ; })",
+    ("(function again() { Promise.resolve().then(again); })();"
+     "Promise.resolve().then(() => { mark(); for (;;) ; }); new Promise(() => {})"),
     /* GJS writes of an exception in a callback to the log, which ends a test in its process. */
     ("const loop = new imports.gi.GLib.MainLoop(context, false);"
      "const called = setInterval(() => { clearInterval(called); mark(); for (;;) ; }, 1); loop.run(); 'over'"),

@@ -160,12 +160,14 @@ malt_gjs_answer_settled (MaltGjs         *gjs,
                          gboolean         is_fulfilled)
 {
   MaltGjsEngine *engine = gjs->engine;
-  MaltGjsRun run = { gjs, request, NULL, 0, FALSE, 0, FALSE };
+  MaltGjsRun run = { gjs, request, NULL, 0, FALSE, 0, FALSE, FALSE, 0, FALSE };
   MaltGjsAnswer answer = {};
+  MaltGjsRun *outer;
 
   JSAutoRealm realm (engine->cx, engine->global);
 
   malt_gjs_run_enter (&run);
+  outer = run.outer;
   if (!is_fulfilled)
     answer.error = malt_gjs_error_new (engine, value);
   else if (then == MALT_GJS_THEN_ANSWER)
@@ -181,6 +183,13 @@ malt_gjs_answer_settled (MaltGjs         *gjs,
       malt_gjs_task_ask_locked (gjs, request, TRUE);
       g_mutex_unlock (&engine->lock);
       malt_gjs_tasks_deliver (engine);
+    }
+
+  /* The run in which its code began may still be at what promises have made due. */
+  if (outer != NULL && outer->request == request && g_error_matches (answer.error, MALT_ERROR, MALT_ERROR_INTERRUPTED))
+    {
+      malt_gjs_run_answered (outer);
+      malt_gjs_run_interrupt_rest (outer);
     }
   malt_gjs_answer_send (&answer, request);
 }

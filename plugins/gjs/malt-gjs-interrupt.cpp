@@ -7,6 +7,7 @@
 
 #include "malt-gjs-engine.h"
 #include "malt-gjs-memory.h"
+#include "malt-gjs-rejection.h"
 #include "malt-gjs-source.h"
 #include "malt-gjs-task.h"
 #include "malt-gjs-text.h"
@@ -74,6 +75,43 @@ take_hit (MaltGjsEngine *self)
   return is_due;
 }
 
+/* An exception that was raised has ended in a promise that nobody awaits.  What promises have made
+ * due may go on all the same, without end. */
+void
+malt_gjs_interrupt_lost (MaltGjsEngine *self)
+{
+  MaltGjsRun *run = self->running; /* which no other thread changes */
+
+  if (run == NULL || !run->is_in_jobs || run->lost_since != 0)
+    return;
+
+  run->lost_since = g_get_monotonic_time ();
+  JS_RequestInterruptCallback (self->cx);
+}
+
+/* Whether it has gone on for so long that another one is to be raised. */
+static gboolean
+take_lost (MaltGjsEngine *self)
+{
+  MaltGjsRun *run = self->running;
+
+  if (run == NULL || run->lost_since == 0)
+    return FALSE;
+
+  if (g_get_monotonic_time () - run->lost_since <= HOG_USEC)
+    {
+      JS_RequestInterruptCallback (self->cx);
+      return FALSE;
+    }
+
+  run->lost_since = 0;
+  if (!malt_gjs_rejection_take_interruption (self))
+    return FALSE; /* somebody awaits it by now */
+
+  run->was_lost = TRUE;
+  return TRUE;
+}
+
 /* Has SpiderMonkey not warn that a script was stopped. */
 static void
 be_quiet (MaltGjsEngine *self)
@@ -131,7 +169,7 @@ interrupt_cb (JSContext *cx)
 
   malt_gjs_tasks_deliver (self);
   exhaustion = malt_gjs_memory_check (self);
-  if (exhaustion == NULL && !take_hit (self))
+  if (exhaustion == NULL && !take_hit (self) && !take_lost (self))
     return true;
 
   be_quiet (self);

@@ -9,6 +9,7 @@
 void     malt_gjs_interrupt_begin      (MaltGjsEngine *engine);
 void     malt_gjs_interrupt_end        (MaltGjsEngine *engine);
 void     malt_gjs_interrupt_settle     (MaltGjsEngine *engine);
+void     malt_gjs_interrupt_lost       (MaltGjsEngine *engine);
 gboolean malt_gjs_interrupt_is_nested  (MaltGjsEngine *engine);
 void     malt_gjs_interrupt_leave_loop (MaltGjsEngine *engine);
 

@@ -6,6 +6,7 @@
 #include <js/Promise.h>
 
 #include "malt-gjs-error.h"
+#include "malt-gjs-interrupt.h"
 
 /* Promises that are rejected and that nobody awaits: they are reported on standard error
  * when what promises have made due has run, by when whoever was to await them does.
@@ -23,6 +24,16 @@ struct _MaltGjsRejections
   }
 };
 
+/* Whether it was rejected by the latest interrupt. */
+static bool
+is_interruption (MaltGjsEngine    *engine,
+                 JS::HandleObject  promise)
+{
+  JS::RootedValue reason (engine->cx, JS::GetPromiseResult (promise));
+
+  return reason.isObject () && &reason.toObject () == engine->interruption;
+}
+
 static void
 tracker_cb (JSContext                         *cx,
             bool                               is_muted,
@@ -38,6 +49,8 @@ tracker_cb (JSContext                         *cx,
     {
       /* If there is no memory for it, it is not reported. */
       (void) promises.append (promise);
+      if (is_interruption (engine, promise))
+        malt_gjs_interrupt_lost (engine);
       return;
     }
 
@@ -78,21 +91,17 @@ malt_gjs_rejection_is_due (MaltGjsEngine *engine)
 gboolean
 malt_gjs_rejection_take_interruption (MaltGjsEngine *engine)
 {
-  JS::RootedValue reason (engine->cx);
   gboolean is_there = FALSE;
   gsize i = 0;
 
   while (engine->rejections != NULL && i < engine->rejections->promises.length ())
-    {
-      reason = JS::GetPromiseResult (engine->rejections->promises[i]);
-      if (reason.isObject () && &reason.toObject () == engine->interruption)
-        {
-          engine->rejections->promises.erase (engine->rejections->promises.begin () + i);
-          is_there = TRUE;
-        }
-      else
-        i++;
-    }
+    if (is_interruption (engine, engine->rejections->promises[i]))
+      {
+        engine->rejections->promises.erase (engine->rejections->promises.begin () + i);
+        is_there = TRUE;
+      }
+    else
+      i++;
 
   return is_there;
 }

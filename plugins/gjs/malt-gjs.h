@@ -45,6 +45,11 @@ struct _MaltGjsRun
   gboolean     hit;         /* an interrupt is to be raised */
   gint64       answered;    /* when its request was answered, monotonic: what still runs is nobody's; or 0 */
   gboolean     was_raised;  /* an interrupt was */
+
+  /* The engine's thread only. */
+  gboolean     is_in_jobs;  /* what promises have made due runs */
+  gint64       lost_since;  /* when an interrupt ended in a promise that nobody awaits, or 0 */
+  gboolean     was_lost;    /* one did, and what promises have made due went on */
 };
 
 /* GJS, of which there is one in a process: in one of our own the serving thread's; else that
