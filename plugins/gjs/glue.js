@@ -31,6 +31,12 @@ class TimeoutError extends Error {
     }
 }
 
+class CancelledError extends Error {
+    get name() {
+        return 'CancelledError';
+    }
+}
+
 class HostError extends Error {
     constructor(parts) {
         super(parts.type ? `${parts.type}: ${parts.message}` : parts.message);
@@ -124,6 +130,30 @@ function hostNames(call, name) {
     });
 }
 
+// The call whose code runs, for what that does after an `await`, when nothing tells any more whose
+// code it is.
+
+class Call {
+    #handle;
+
+    constructor(handle) {
+        this.#handle = handle;
+    }
+
+    get cancelled() {
+        return native.cancelled(this.#handle);
+    }
+
+    throwIfCancelled() {
+        if (this.cancelled)
+            throw new CancelledError('the call was cancelled');
+    }
+
+    progress(fraction, text) {
+        native.progress(fraction, text, this.#handle);
+    }
+}
+
 // Functions that come with each call as their source, for workers that are not the same each
 // time; the latest of them are kept.
 
@@ -144,6 +174,7 @@ function applySource(source, args) {
 
 const malt = Object.freeze({
     applySource,
+    CancelledError,
     Channel,
     ChannelClosed,
     HostError,
@@ -152,8 +183,12 @@ const malt = Object.freeze({
     keywords: values => new Keywords(values),
     host: hostNames(native.callHost, null),
     hostSync: hostNames(native.callHostSync, null),
-    progress: native.progress,
-    cancelled: native.cancelled,
+    progress: (fraction, text) => native.progress(fraction, text),
+    cancelled: () => native.cancelled(),
+    get currentCall() {
+        const handle = native.currentCall();
+        return handle ? new Call(handle) : null;
+    },
 });
 
 for (const [name, value] of Object.entries({malt, Channel})) {

@@ -160,7 +160,7 @@ malt_gjs_answer_settled (MaltGjs         *gjs,
                          gboolean         is_fulfilled)
 {
   MaltGjsEngine *engine = gjs->engine;
-  MaltGjsRun run = { gjs, request, NULL, 0, FALSE, 0, FALSE, FALSE, 0, FALSE };
+  MaltGjsRun run = { gjs, request };
   MaltGjsAnswer answer = {};
   MaltGjsRun *outer;
 

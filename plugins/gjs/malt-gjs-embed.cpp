@@ -65,7 +65,7 @@ malt_gjs_run_request (MaltGjs     *self,
                       MaltRequest *request)
 {
   MaltGjsEngine *engine = self->engine;
-  MaltGjsRun run = { self, request, NULL, 0, FALSE, 0, FALSE, FALSE, 0, FALSE };
+  MaltGjsRun run = { self, request };
   MaltGjsAnswer answer = {};
   gboolean is_late, is_lost;
 
@@ -89,7 +89,7 @@ malt_gjs_run_request (MaltGjs     *self,
   if (g_error_matches (answer.error, MALT_ERROR, MALT_ERROR_INTERRUPTED))
     malt_gjs_run_interrupt_rest (&run);
   malt_gjs_answer_send (&answer, request);
-  run.is_in_jobs = TRUE;
+  run.is_draining = TRUE;
   js::RunJobs (engine->cx);
   is_lost = run.was_raised && (malt_gjs_rejection_take_interruption (engine) || run.was_lost);
   malt_gjs_rejection_report (engine);

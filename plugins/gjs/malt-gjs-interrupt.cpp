@@ -82,7 +82,7 @@ malt_gjs_interrupt_lost (MaltGjsEngine *self)
 {
   MaltGjsRun *run = self->running; /* which no other thread changes */
 
-  if (run == NULL || !run->is_in_jobs || run->lost_since != 0)
+  if (run == NULL || !run->is_draining || run->lost_since != 0)
     return;
 
   run->lost_since = g_get_monotonic_time ();

@@ -12,6 +12,7 @@
 #include <js/PropertyAndElement.h>
 
 #include "malt-gjs-channel.h"
+#include "malt-gjs-current-call.h"
 #include "malt-gjs-host.h"
 #include "malt-gjs-task.h"
 #include "malt-gjs-text.h"
@@ -62,6 +63,7 @@ native_progress (JSContext *cx,
   g_autoptr (MaltRequest) request = NULL;
   JS::RootedString string (cx);
   g_autofree char *text = NULL;
+  GCancellable *cancellable;
   double fraction = -1;
 
   args.rval ().setUndefined ();
@@ -84,7 +86,12 @@ native_progress (JSContext *cx,
         return false;
     }
 
-  malt_gjs_malt_ref_current (engine, &request);
+  /* About a call that is named, which may have ended, or about the current one. */
+  cancellable = malt_gjs_current_call_peek (args.get (2));
+  if (cancellable != NULL)
+    request = malt_gjs_task_ref_by_cancellable (engine, cancellable);
+  else
+    malt_gjs_malt_ref_current (engine, &request);
   if (request != NULL)
     malt_request_report_progress (request, fraction, text != NULL ? text : "");
   return true;
@@ -96,11 +103,26 @@ native_cancelled (JSContext *cx,
                   JS::Value *vp)
 {
   JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
-  g_autoptr (MaltRequest) request = NULL;
+  MaltGjsEngine *engine = malt_gjs_malt_get_engine (args);
+  GCancellable *cancellable = malt_gjs_current_call_peek (args.get (0));
+  MaltRequest *request = malt_gjs_current_call_find (engine);
 
-  malt_gjs_malt_ref_current (malt_gjs_malt_get_engine (args), &request);
-  args.rval ().setBoolean (request != NULL && g_cancellable_is_cancelled (malt_request_get_cancellable (request)));
+  if (cancellable == NULL && request != NULL)
+    cancellable = malt_request_get_cancellable (request);
+  args.rval ().setBoolean (cancellable != NULL ? g_cancellable_is_cancelled (cancellable)
+                                               : malt_gjs_tasks_are_given_up (engine));
   return true;
+}
+
+/* What stands for the call whose code runs, for the functions above; undefined if it cannot be told. */
+static bool
+native_current_call (JSContext *cx,
+                     unsigned   argc,
+                     JS::Value *vp)
+{
+  JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
+
+  return malt_gjs_current_call_new (malt_gjs_malt_get_engine (args), args.rval ());
 }
 
 static bool
@@ -160,8 +182,9 @@ malt_gjs_malt_new_natives (MaltGjsEngine *engine)
   if (!natives || !malt_gjs_channel_define (engine, natives) ||
       !add (engine, natives, "callHost", malt_gjs_host_call, 1) ||
       !add (engine, natives, "callHostSync", malt_gjs_host_call_sync, 1) ||
-      !add (engine, natives, "progress", native_progress, 2) ||
-      !add (engine, natives, "cancelled", native_cancelled, 0) ||
+      !add (engine, natives, "progress", native_progress, 3) ||
+      !add (engine, natives, "cancelled", native_cancelled, 1) ||
+      !add (engine, natives, "currentCall", native_current_call, 0) ||
       !add (engine, natives, "check", native_check, 0) ||
       (engine->own_process && !add (engine, natives, "exit", native_exit, 1)) ||
       !JS_DefineProperty (cx, natives, "hasThread", engine->has_thread ? JS::TrueHandleValue : JS::FalseHandleValue,

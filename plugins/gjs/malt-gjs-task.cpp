@@ -12,7 +12,7 @@
  *
  * The functions that SpiderMonkey calls when the promise is settled know the number of their
  * request.  So a request that has been ended meanwhile, by an interrupt or with its worker,
- * is simply not there any more. */
+ * is simply not there any more.  Its code may go on until then, and is counted. */
 
 enum
 {
@@ -56,7 +56,17 @@ remove_locked (MaltGjsEngine *engine,
   g_hash_table_remove (engine->tasks, &self->number);
 }
 
-/* The task of that number, which is the caller's then; or %NULL. */
+/* Its request is about to be ended, but not the code that will settle its promise. */
+static void
+give_up_locked (MaltGjsEngine *engine,
+                MaltGjsTask   *self)
+{
+  remove_locked (engine, self);
+  engine->n_given_up++;
+}
+
+/* The task of that number, whose promise is settled, and which is the caller's then; or %NULL if
+ * it was given up. */
 static MaltGjsTask *
 take (MaltGjsEngine *engine,
       gint64         number)
@@ -67,6 +77,8 @@ take (MaltGjsEngine *engine,
   self = (MaltGjsTask *) g_hash_table_lookup (engine->tasks, &number);
   if (self != NULL)
     remove_locked (engine, self);
+  else
+    engine->n_given_up--;
   g_mutex_unlock (&engine->lock);
 
   return self;
@@ -207,7 +219,7 @@ malt_gjs_tasks_deliver (MaltGjsEngine *engine)
       if (self != NULL)
         {
           asked = self->asked;
-          remove_locked (engine, self);
+          give_up_locked (engine, self);
         }
       g_mutex_unlock (&engine->lock);
 
@@ -248,6 +260,61 @@ malt_gjs_task_ref_only (MaltGjsEngine  *engine,
   return request;
 }
 
+/* A reference to the request whose cancellable that is, if it runs or waits; else %NULL. */
+MaltRequest *
+malt_gjs_task_ref_by_cancellable (MaltGjsEngine *engine,
+                                  GCancellable  *cancellable)
+{
+  MaltRequest *request = NULL;
+  MaltGjsRun *run;
+  GList *link;
+
+  g_mutex_lock (&engine->lock);
+  for (run = engine->running; run != NULL && request == NULL; run = run->outer)
+    if (malt_request_get_cancellable (run->request) == cancellable)
+      request = (MaltRequest *) g_object_ref (run->request);
+  for (link = engine->order.head; link != NULL && request == NULL; link = link->next)
+    {
+      MaltGjsTask *task = (MaltGjsTask *) link->data;
+
+      if (malt_request_get_cancellable (task->request) == cancellable)
+        request = (MaltRequest *) g_object_ref (task->request);
+    }
+  g_mutex_unlock (&engine->lock);
+
+  return request;
+}
+
+static gboolean
+is_given_up (MaltRequest *request)
+{
+  return g_cancellable_is_cancelled (malt_request_get_cancellable (request));
+}
+
+/* Whether there are requests whose code may go on, and all of them were given up: of which of
+ * them code is after an `await` cannot be told. */
+gboolean
+malt_gjs_tasks_are_given_up (MaltGjsEngine *engine)
+{
+  MaltGjsRun *run;
+  GList *link;
+  guint n_others = 0, n;
+
+  g_mutex_lock (&engine->lock);
+  n = engine->n_given_up + engine->order.length;
+  for (link = engine->order.head; link != NULL; link = link->next)
+    n_others += !is_given_up (((MaltGjsTask *) link->data)->request);
+  for (run = engine->running; run != NULL; run = run->outer)
+    if (run->answered == 0)
+      {
+        n++;
+        n_others += !is_given_up (run->request);
+      }
+  g_mutex_unlock (&engine->lock);
+
+  return n > 0 && n_others == 0;
+}
+
 /* Ends all requests of a worker that wait.  On any thread. */
 void
 malt_gjs_tasks_drop (MaltGjs    *gjs,
@@ -266,7 +333,7 @@ malt_gjs_tasks_drop (MaltGjs    *gjs,
       self = (MaltGjsTask *) link->data;
       if (self->gjs == gjs)
         {
-          remove_locked (engine, self);
+          give_up_locked (engine, self);
           g_queue_push_tail (&dropped, self);
         }
     }
@@ -276,6 +343,7 @@ malt_gjs_tasks_drop (MaltGjs    *gjs,
     {
       malt_request_return_new_error (self->request, MALT_ERROR, MALT_ERROR_TERMINATED,
                                      "%s while the call waited", reason);
+      g_cancellable_cancel (malt_request_get_cancellable (self->request));
       task_free (self);
     }
 }

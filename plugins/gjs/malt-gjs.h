@@ -47,7 +47,7 @@ struct _MaltGjsRun
   gboolean     was_raised;  /* an interrupt was */
 
   /* The engine's thread only. */
-  gboolean     is_in_jobs;  /* what promises have made due runs */
+  gboolean     is_draining; /* its code has returned, and what promises have made due runs */
   gint64       lost_since;  /* when an interrupt ended in a promise that nobody awaits, or 0 */
   gboolean     was_lost;    /* one did, and what promises have made due went on */
 };
@@ -107,6 +107,7 @@ struct _MaltGjsEngine
   GQueue                order;        /* the same, in the order in which they began */
   GQueue                asked;        /* those that are to be ended by the engine's thread */
   guint64               last_task;
+  guint                 n_given_up;   /* requests that waited and were ended, of which code may still go on */
   GCancellable         *waiting;      /* not owned: what ends the wait that the thread is in */
   gint64                busy_since;   /* since when the context dispatches, or -1 while it does not;
                                          in a process of our own the outermost that is run */
