@@ -107,6 +107,10 @@ test_await (void)
   test_runtime_assert_eval ("const aw14 = await [14]; aw14[0] + (await -1)", "int64 13");
   test_runtime_assert_eval ("({await: 15}).await", "int64 15");
   test_runtime_assert_eval ("function aw16() { function await(x) { return x + 1; } return await (15); } aw16()", "int64 16");
+  /* A script that is in a file can begin so. */
+  test_runtime_assert_eval ("#!/usr/bin/gjs -m\nimport Aw17 from 'gi://GLib'; Aw17.MAJOR_VERSION", "int64 2");
+  test_runtime_assert_eval ("#!/usr/bin/gjs\nconst aw18 = 18; aw18", "int64 18");
+  test_runtime_assert_eval ("#!/usr/bin/gjs\nawait null; new Error().lineNumber", "int64 2");
   /* The parser puts the branch that is taken in the place of such an `if`. */
   test_runtime_assert_eval ("await 1; if (true) 17", "@mv nothing");
   test_runtime_assert_eval ("if (false) 1; else await 2; if (true) 3; else await 4\n/* five */ 18", "int64 18");

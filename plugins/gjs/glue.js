@@ -496,7 +496,9 @@ function isAwaiting(source, script) {
 
 // The source as it is to be run, and whether that gives a function that is to be called;
 // undefined for as it is.
-function rewrite(source, file) {
+function rewrite(original, file) {
+    // What begins like a script of a shell does so with a comment, which only the whole may have.
+    const source = original.replace(/^#!/, '//');
     const text = new Text(source);
     let program;
 
