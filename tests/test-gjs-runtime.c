@@ -133,6 +133,10 @@ test_imports (void)
 
   missing = test_runtime_eval_error (NULL, "await import('file:///no/such/module.js')");
   test_assert_error (missing, MALT_ERROR, MALT_ERROR_REMOTE, "*ImportError*/no/such/module.js*");
+  missing = test_runtime_eval_error (NULL, "\nimport {gettext, im4 as im5} from 'gettext'");
+  test_assert_error (missing, MALT_ERROR, MALT_ERROR_REMOTE, "*SyntaxError: import not found: im4 (<eval *>, line 2, column 18)*");
+  missing = test_runtime_eval_error (NULL, "import * as im6 from 'gi://GLib'\nimport {default as im7,\n MAJOR_VERSION} from 'gi://GLib'");
+  test_assert_error (missing, MALT_ERROR, MALT_ERROR_REMOTE, "*SyntaxError: import not found: MAJOR_VERSION (<eval *>, line 3, column 2)*");
   missing = test_runtime_eval_error (NULL, "import Im3 from 'gi://NoSuchThing'");
   test_assert_error (missing, MALT_ERROR, MALT_ERROR_REMOTE, "*NoSuchThing*");
   missing = test_runtime_eval_error (NULL, "await import('gi://GLib?version=99.0')");

@@ -371,21 +371,33 @@ function rewriteScript(text, program) {
     }
 }
 
+// What throws as an import does that asks for what is not there; a part of the rewritten source, as
+// an error knows its file.
+const CHECK = '((module, names) => { for (const [name, place] of names) if (!(name in module))' +
+    ' throw Object.assign(new SyntaxError(`import not found: ${name}`), place); return module; })';
+
 function importClause({specifiers, moduleRequest, source}) {
     const specifier = JSON.stringify((moduleRequest?.source ?? source).value);
     const names = [];
+    const wanted = [];
     const locals = [];
     let whole = null;
 
     for (const {type, id, name} of specifiers) {
         locals.push(name.name);
-        if (type === 'ImportNamespaceSpecifier')
+        if (type === 'ImportNamespaceSpecifier') {
             whole = name.name;
-        else
-            names.push(`${JSON.stringify(id.value ?? id.name)}: ${name.name}`);
+            continue;
+        }
+
+        const {line: lineNumber, column: columnNumber} = (id.loc ?? name.loc).start;
+        names.push(`${JSON.stringify(id.value ?? id.name)}: ${name.name}`);
+        wanted.push([id.value ?? id.name, {lineNumber, columnNumber}]);
     }
 
     let expression = `await import(${specifier})`;
+    if (wanted.length > 0)
+        expression = `${CHECK}(${expression}, ${JSON.stringify(wanted)})`;
     if (whole)
         expression = `${whole} = ${expression}`;
     if (names.length > 0)
