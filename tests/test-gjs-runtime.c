@@ -111,6 +111,14 @@ test_await (void)
   test_runtime_assert_eval ("#!/usr/bin/gjs -m\nimport Aw17 from 'gi://GLib'; Aw17.MAJOR_VERSION", "int64 2");
   test_runtime_assert_eval ("#!/usr/bin/gjs\nconst aw18 = 18; aw18", "int64 18");
   test_runtime_assert_eval ("#!/usr/bin/gjs\nawait null; new Error().lineNumber", "int64 2");
+  /* It is no more strict than one that does not await. */
+  test_runtime_assert_eval ("await 1; with ({aw19: 4}) { var aw20 = aw19 } aw20 + 010", "int64 12");
+  test_runtime_assert_eval ("await 1; if (true) function aw21() {}\n(function (a, a) { return a })(1, 2)", "int64 2");
+  test_runtime_assert_eval ("var aw22 = await 1; function aw22() {}\ndelete aw22; typeof aw22", "'number'");
+  test_runtime_assert_eval ("'use strict';await 1; function aw23() { return this === undefined; }\n[aw23(), new Error().lineNumber]",
+                            "[<true>, <int64 2>]");
+  test_runtime_assert_eval ("'use strict'\nfunction aw24() { return this === undefined; } let aw25 = await 1; aw24()", "true");
+  test_runtime_assert_eval ("aw24()", "true");
   /* The parser puts the branch that is taken in the place of such an `if`. */
   test_runtime_assert_eval ("await 1; if (true) 17", "@mv nothing");
   test_runtime_assert_eval ("if (false) 1; else await 2; if (true) 3; else await 4\n/* five */ 18", "int64 18");
@@ -265,6 +273,12 @@ test_syntax (void)
   assert_exception ("let x = ;", "SyntaxError", "* (<eval *>, line 1, column 9)", "SyntaxError: *");
   assert_exception ("1 +\n  2 +", "SyntaxError", "* (<eval *>, line 2, column *)", "*");
   assert_exception ("await (\n\n  x y)", "SyntaxError", "* (<eval *>, line 3, column 5)", "*");
+  assert_exception ("await 1;\nreturn 5", "SyntaxError", "return not in function (<eval *>, line 2, column 1)", "*");
+  assert_exception ("await 1; }); (async () => {", "SyntaxError", "* (<eval *>, line 1, column 10)", "*");
+  assert_exception ("await (1", "SyntaxError", "* (<eval *>, line 1, column 9)", "*");
+  assert_exception ("await 1; with ({}) {}\nx y", "SyntaxError", "* (<eval *>, line 2, column 3)", "*");
+  assert_exception ("import Sy1 from 'gi://GLib'\nwith ({}) {}", "SyntaxError", "*strict* (<eval *>, line 2, column *)", "*");
+  assert_exception ("'use strict'; await 1; with ({}) {}", "SyntaxError", "*strict* (<eval *>, line 1, column 24)", "*");
   assert_exception ("let twice; let twice", "SyntaxError", "*twice* (<eval *>, line 1, column *)", "*");
 }
 

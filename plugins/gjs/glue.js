@@ -419,8 +419,12 @@ function statementStart(text, previous) {
 // of it, and its value is that of its last statement.
 function rewriteAsync(text, program) {
     const names = new Set();
-    const functions = [];
+    const published = program.body.filter(({type}) => type === 'FunctionDeclaration')
+        .map(({id: {name}}) => `this.${name} = ${name}; `).join('');
+    const first = program.body.findIndex(({expression}) => typeof expression?.value !== 'string');
 
+    // 'use strict' has to come first.
+    text.insert(first > 0 ? text.place(program.body[first - 1].loc.end) : 0, first > 0 ? `; ${published}` : published);
     for (const [i, statement] of program.body.entries()) {
         const {type, kind, id, loc} = statement;
         const start = text.place(loc.start);
@@ -440,8 +444,6 @@ function rewriteAsync(text, program) {
             names.add(id.name);
             text.insert(start, `;${id.name} = `);
             text.insert(end, ';');
-        } else if (type === 'FunctionDeclaration') {
-            functions.push(id.name);
         } else if (type === 'ImportDeclaration') {
             const {expression, locals} = importClause(statement);
             const breaks = '\n'.repeat(loc.end.line - loc.start.line);
@@ -455,16 +457,45 @@ function rewriteAsync(text, program) {
     }
 
     const variables = names.size > 0 ? `var ${[...names].join(', ')}; ` : '';
-    const published = functions.map(name => `this.${name} = ${name}; `).join('');
-    return `${variables}(async () => { ${published}${text}\n})`;
+    return `${variables}(async () => { ${text}\n})`;
 }
 
-// A module as it is parsed.  The parser puts in the place of an `if` whose condition is a constant
-// the branch that is taken, and so tells the wrong places; not where that has a label.
+// A source that awaits, as the body of a function, in which that is not strict, either.
+function parseBody(source, file) {
+    const {body: statements} = parse(`(async () => {\n${source}\n})`, {source: file, line: 0});
+    const {type, body} = statements[0].expression ?? {};
+
+    // It may have ended the function, and it must not return from it.
+    if (statements.length > 1 || type !== 'ArrowFunctionExpression' || contains(body, node => node.type === 'ReturnStatement'))
+        throw new SyntaxError('not the body of a function');
+    return body;
+}
+
+// One with imports, which only a module can have, and which is strict.
 function parseModule(source, file) {
+    return parse(source, {source: file, target: 'module'});
+}
+
+function parseAwaiting(source, file) {
+    try {
+        return parseBody(source, file);
+    } catch (error) {
+        try {
+            return parseModule(source, file);
+        } catch (other) {
+            // That tells what is wrong which got further, but not how a function ends.
+            const isFurther = error.lineNumber - other.lineNumber || error.columnNumber - other.columnNumber;
+            throw isFurther > 0 && error.fileName === file && error.lineNumber <= new Text(source).lines.length ? error : other;
+        }
+    }
+}
+
+// A source that awaits, as it is parsed.  The parser puts in the place of an `if` whose condition is
+// a constant the branch that is taken, and so tells the wrong places; not where that has a label.
+function parseUnfolded(source, file) {
     for (;;) {
         const text = new Text(source);
-        const program = parse(source, {source: file, target: 'module'});
+        const program = parseAwaiting(source, file);
         const folded = program.body.findIndex(({type}, i) =>
             type !== 'IfStatement' && /^if\b/.test(source.slice(statementStart(text, program.body[i - 1]))));
 
@@ -500,7 +531,7 @@ function isAwaiting(source, script) {
         return false;
 
     try {
-        return contains(parse(source, {target: 'module'}), ({operator}) => operator === 'await');
+        return contains(parseBody(source), ({operator}) => operator === 'await');
     } catch {
         return false;
     }
@@ -529,9 +560,9 @@ function rewrite(original, file) {
         return undefined;
 
     try {
-        const module = parseModule(source, file);
+        const {text: unfolded, program: body} = parseUnfolded(source, file);
 
-        return [rewriteAsync(module.text, module.program), true];
+        return [rewriteAsync(unfolded, body), true];
     } catch (error) {
         // Of what is neither a script nor a module the parser tells most.
         if (error instanceof SyntaxError)
