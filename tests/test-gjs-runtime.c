@@ -270,9 +270,15 @@ test_exceptions (void)
 static void
 test_syntax (void)
 {
+  g_autofree char *deep = NULL;
+  g_autofree char *source = NULL;
+
   assert_exception ("let x = ;", "SyntaxError", "* (<eval *>, line 1, column 9)", "SyntaxError: *");
   assert_exception ("1 +\n  2 +", "SyntaxError", "* (<eval *>, line 2, column *)", "*");
   assert_exception ("await (\n\n  x y)", "SyntaxError", "* (<eval *>, line 3, column 5)", "*");
+  deep = g_strnfill (100 * 1000, '[');
+  source = g_strconcat ("await 1;", deep, NULL);
+  assert_exception (source, "InternalError", "too much recursion", "*");
   assert_exception ("await 1;\nreturn 5", "SyntaxError", "return not in function (<eval *>, line 2, column 1)", "*");
   assert_exception ("await 1; }); (async () => {", "SyntaxError", "* (<eval *>, line 1, column 10)", "*");
   assert_exception ("await (1", "SyntaxError", "* (<eval *>, line 1, column 9)", "*");

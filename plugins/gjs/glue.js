@@ -543,12 +543,13 @@ function rewrite(original, file) {
     // What begins like a script of a shell does so with a comment, which only the whole may have.
     const source = original.replace(/^#!/, '//');
     const text = new Text(source);
-    let program;
+    let program = null;
+    let problem = null;
 
     try {
         program = parse(source, {source: file});
-    } catch {
-        program = null;
+    } catch (error) {
+        problem = error;
     }
 
     if (program && !isAwaiting(source, program)) {
@@ -564,8 +565,9 @@ function rewrite(original, file) {
 
         return [rewriteAsync(unfolded, body), true];
     } catch (error) {
-        // Of what is neither a script nor a module the parser tells most.
-        if (error instanceof SyntaxError)
+        // Of what is neither a script nor a module the parser tells most; but what nests too deeply
+        // for it may be a script.
+        if (error instanceof SyntaxError || problem instanceof SyntaxError)
             throw error;
         return undefined;
     }
