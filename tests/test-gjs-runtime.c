@@ -544,8 +544,13 @@ test_malt (void)
   test_runtime_assert_eval ("[-1, 5, 1.01, NaN, Infinity].filter(x => { try { malt.progress(x); return true; }"
                             "catch (e) { return !e.message.startsWith('the fraction'); } }).length", "int64 0");
   test_runtime_assert_eval ("malt.progress(0); malt.progress(1); malt.progress(1 + 2 * Number.EPSILON)", "@mv nothing");
-  error = test_runtime_eval_error (NULL, "await malt.host.no.such.function(1)");
+  error = test_runtime_eval_error (NULL, "await malt.host.no.such.function(1, malt.keywords({a: 1}))");
   test_assert_match (error->message, "*HostError*no.such.function*");
+  assert_exception ("malt.keywords({a: 1})", "TypeError", "keyword arguments are no value: *", "*");
+  assert_exception ("[1, {b: malt.keywords({a: 1})}]", "TypeError", "keyword arguments are no value: *", "*");
+  assert_exception ("malt.host.f(malt.keywords({a: 1}), 2)", "TypeError", "keyword arguments are no value: *", "*");
+  assert_exception ("malt.hostSync.f(malt.keywords({a: 1}), malt.keywords({}))", "TypeError",
+                    "keyword arguments are no value: *", "*");
 }
 
 int

@@ -107,9 +107,21 @@ Channel.prototype[Symbol.iterator] = function* () {
 // The program's functions: any name, perhaps with dots.  Keyword arguments are the last one.
 
 class Keywords {
+    #values;
+
     constructor(values) {
-        this.values = {...values};
+        this.#values = {...values};
+        // What converts it looks at that.
+        Object.defineProperty(this, 'values', {enumerable: true, get: Keywords.#refuse});
         Object.freeze(this);
+    }
+
+    static #refuse() {
+        throw new TypeError('keyword arguments are no value: malt.keywords() is the last argument of a function of malt.host');
+    }
+
+    static take(args) {
+        return args.at(-1) instanceof Keywords ? args.pop().#values : undefined;
     }
 }
 
@@ -124,7 +136,7 @@ function hostNames(call, name) {
         apply(_target, _this, args) {
             if (name === null)
                 throw new TypeError('malt.host is no function; its properties are');
-            const keywords = args[args.length - 1] instanceof Keywords ? args.pop().values : undefined;
+            const keywords = Keywords.take(args);
             return call(name, keywords, ...args);
         },
     });
