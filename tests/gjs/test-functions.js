@@ -25,12 +25,19 @@ testWith(GJS, 'functions of every kind', async worker => {
         get(a) {
             return [a];
         },
+        class(a) {
+            return [a];
+        },
         [Symbol.iterator](a) {
             return [a];
         },
     };
     class Class {
         static fixed(a) {
+            return [a];
+        }
+
+        static class(a) {
             return [a];
         }
 
@@ -42,8 +49,8 @@ testWith(GJS, 'functions of every kind', async worker => {
         return [a];
     }
     for (const func of [a => [a], async a => [a], function (a) { return [a]; }, async function (a) { return [a]; },
-        named, object.method, object.later, object['with spaces'], object.async, object.get, object[Symbol.iterator],
-        Class.fixed, new Class().method, (a, b = 3) => [a], ({length}) => [length + 4], (...all) => all])
+        named, object.method, object.later, object['with spaces'], object.async, object.get, object.class,
+        object[Symbol.iterator], Class.fixed, Class.class, new Class().method, (a, b = 3) => [a], ({length}) => [length + 4], (...all) => all])
         equal(await worker.call(func, func.length === 1 && /length/.test(func) ? 'x' : 5), [5]);
     equal(await worker.call((a, b) => a + b, 1, 2), 3);
     equal(await worker.call((a, b) => /* a comment */ a + b // and another
@@ -51,6 +58,16 @@ testWith(GJS, 'functions of every kind', async worker => {
     equal(await worker.call(function fib(n) {
         return n < 2 ? n : fib(n - 1) + fib(n - 2);
     }, 10), 55);
+});
+
+testWith(GJS, '`this` is what it is in a plain call', async worker => {
+    const pool = Malt.Pool.create({runtime: 'gjs', maxWorkers: 1});
+    for (const object of [worker, pool]) {
+        equal(await object.call(function () { return this === globalThis; }), true);
+        equal(await object.call(function () { 'use strict'; return this === undefined; }), true);
+        equal(await object.call(() => this === globalThis), true);
+    }
+    await pool.shutdown();
 });
 
 testWith(GJS, 'a function is sent once', async worker => {
@@ -91,6 +108,8 @@ testWith(GJS, 'what cannot be sent', async worker => {
         [Math.max, /cannot send the function 'max': it is native or bound/],
         [((a, b) => a + b).bind(null, 1), /'bound .*': it is native or bound/],
         [Class, /'Class': it is a class/],
+        [class {}, /without a name: it is a class/],
+        [class extends Class {}, /it is a class/],
         [Object.getOwnPropertyDescriptor({get x() {
             return 1;
         }}, 'x').get, /it is the getter or setter/],

@@ -38,10 +38,11 @@ function sourceOf(func) {
     const source = Function.prototype.toString.call(func);
     if (/\{\s*\[native code\]\s*\}\s*$/.test(source))
         fail(func, 'it is native or bound, and has no source; send a function that calls it');
-    if (/^class\b/.test(source))
-        fail(func, 'it is a class');
-    if (isExpression(source))
+    if (isExpression(source)) {
+        if (/^class\b/.test(source))
+            fail(func, 'it is a class');
         return source;
+    }
 
     // A method is the source of a property.
     if (/^(?:static\s+)?(?:get|set)\s+[^(]/.test(source))
@@ -70,7 +71,8 @@ function define(worker, source) {
     let entry = known.functions.get(source);
     if (entry === undefined) {
         const name = `f${known.count++}`;
-        const text = `void ((globalThis.${PLACE} ??= {}).${name} = (${source}\n))`;
+        // Bound, as it is called as a property of that object, which is not to be its `this`.
+        const text = `void ((globalThis.${PLACE} ??= {}).${name} = (${source}\n).bind())`;
         entry = {name: `${PLACE}.${name}`, problem: null};
         entry.problem = native.evaluate(handleOf(worker), text).then(() => {
             entry.problem = null;
