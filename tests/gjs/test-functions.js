@@ -147,6 +147,22 @@ testWith(GJS, 'a worker that is too busy to be sent a function', async worker =>
     equal(await worker.call(a => a, 1), 1);
 });
 
+testWith(GJS, 'functions have their names in the worker', async worker => {
+    const named = name => ({
+        [name]: Function(`return function ${/^\w+$/.test(name) ? name : ''}(a) { return [a, '${name}']; }`)(),
+    })[name];
+    const names = ['twice', 'twice_2', '', 'f3', 'constructor', '__proto__', 'two words', 'class_'];
+    const functions = [...names.map(named), function twice(a) {
+        return [a, 'again'];
+    }];
+    for (let i = 0; i < 2; i++) {
+        equal(await Promise.all(functions.map((func, n) => worker.call(func, n))),
+            [...names, 'again'].map((name, n) => [n, name]));
+    }
+    equal(await worker.eval('Object.keys(__maltFunctions)'),
+        ['twice', 'twice_2', 'f2', 'f3', 'f4', 'f5', 'f6', 'class_', 'twice_8']);
+});
+
 testWith(PYTHON, 'a worker of another language', async worker => {
     await rejects(worker.call(() => 1), TypeError, /the worker does not run JavaScript but python/);
     throws(() => worker.do(() => 1), TypeError, /does not run JavaScript/);

@@ -14,7 +14,7 @@ const PLACE = '__maltFunctions';
 
 let Malt;
 
-/** What each worker was sent: how many functions, and source → {name, problem} of those it has. */
+/** What each worker was sent: the names in that object, and source → {name, problem} of those it has. */
 const sent = new WeakMap();
 
 function isExpression(source) {
@@ -57,20 +57,32 @@ function speaksJavaScript(launcher) {
     return launcher.runtime === 'gjs';
 }
 
+/** A name that none of those has: the function's own or like it, with which calls that nobody waits for are reported. */
+function newName({name: own}, names) {
+    const isUsable = typeof own === 'string' && /^[A-Za-z$_][\w$]*$/.test(own) && !(own in {});
+    const base = isUsable ? own : 'f';
+    let name = isUsable ? own : `f${names.size}`;
+
+    for (let n = names.size; names.has(name); n++)
+        name = `${base}_${n}`;
+    names.add(name);
+    return name;
+}
+
 /**
  * The name that a function has in a worker from now on, and, until it is known to be there, a
  * promise of why it is not.
  */
-function define(worker, source) {
+function define(worker, func, source) {
     let known = sent.get(worker);
     if (known === undefined) {
-        known = {count: 0, functions: new Map()};
+        known = {names: new Set(), functions: new Map()};
         sent.set(worker, known);
     }
 
     let entry = known.functions.get(source);
     if (entry === undefined) {
-        const name = `f${known.count++}`;
+        const name = newName(func, known.names);
         // Bound, as it is called as a property of that object, which is not to be its `this`.
         const text = `void ((globalThis.${PLACE} ??= {}).${name} = (${source}\n).bind())`;
         entry = {name: `${PLACE}.${name}`, problem: null};
@@ -109,7 +121,7 @@ function callFunction(object, func, args, call) {
         return call(name, args, source);
     }
 
-    const {name, problem} = define(object, sourceFor(object, func));
+    const {name, problem} = define(object, func, sourceFor(object, func));
     const result = call(name, args);
     if (problem === null || typeof result?.catch !== 'function')
         return result;
