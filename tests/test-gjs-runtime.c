@@ -397,6 +397,43 @@ test_interrupt_loops (void)
     }
 }
 
+/* What C code calls is ended alone: what has called it goes on. */
+static void
+test_interrupt_called (void)
+{
+  static const char * const sources[] = {
+    "const action = new Gio.SimpleAction({name: 'a'}); action.connect('activate', spin); action.activate(null)",
+    ("const Emitter = GObject.registerClass({Signals: {spin: {}}}, class InterruptedEmitter extends GObject.Object {});"
+     "const emitter = new Emitter(); emitter.connect('spin', spin); emitter.emit('spin')"),
+    ("const Made = GObject.registerClass(class InterruptedMade extends GObject.Object { vfunc_constructed() { spin(); } });"
+     "new Made()"),
+    ("const store = Gio.ListStore.new(Gio.SimpleAction); for (const name of 'ab') store.append(new Gio.SimpleAction({name}));"
+     "store.sort(spin)"),
+  };
+  gsize i;
+
+  if (!test_runtime_is_process ())
+    {
+      g_test_skip ("GJS writes of an exception in a callback to the log, which ends the test");
+      return;
+    }
+
+  for (i = 0; i < G_N_ELEMENTS (sources); i++)
+    {
+      g_autofree char *mark = test_mark_new ();
+      g_autofree char *source = g_strdup_printf ("const {Gio, GLib, GObject} = imports.gi;"
+                                                 "function spin() { GLib.file_set_contents('%s', ''); for (;;) ; }\n"
+                                                 "%s; 'went on'", mark, sources[i]);
+      g_autoptr (GError) error = NULL;
+      TestAnswer *answer = start (source);
+
+      g_test_message ("%s", sources[i]);
+      test_mark_await (mark);
+      malt_worker_interrupt (test_runtime_worker);
+      test_assert_value (test_answer_wait (answer, &error), "'went on'");
+    }
+}
+
 /* At any moment of a wait that blocks. */
 static void
 test_interrupt_blocked (void)
@@ -571,6 +608,7 @@ main (int argc, char **argv)
     { "exceptions", test_exceptions },
     { "syntax", test_syntax },
     { "interrupt-loops", test_interrupt_loops },
+    { "interrupt-called", test_interrupt_called },
     { "interrupt-blocked", test_interrupt_blocked },
     { "interrupt-waiting", test_interrupt_waiting },
     { "interrupt-callback", test_interrupt_callback },
