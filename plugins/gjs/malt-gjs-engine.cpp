@@ -19,6 +19,7 @@
 #include "malt-gjs-malt.h"
 #include "malt-gjs-memory.h"
 #include "malt-gjs-rejection.h"
+#include "malt-gjs-rewriting.h"
 #include "malt-gjs-source.h"
 
 /* The life of GJS. */
@@ -193,32 +194,45 @@ find_global (JSContext                  *cx,
     *found = global;
 }
 
+/* Runs a part that is written in JavaScript, and has its functions.  FALSE with an exception. */
 static bool
-run_glue (MaltGjsEngine *self)
+run_part (MaltGjsEngine              *self,
+          const char                 *text,
+          gsize                       size,
+          JS::HandleValue             natives,
+          JS::PersistentRootedObject *functions)
 {
   JSContext *cx = self->cx;
-  JS::RootedValue natives (cx), function (cx), functions (cx);
+  JS::RootedValue function (cx), value (cx);
   JS::CompileOptions options (cx);
   JS::SourceText<mozilla::Utf8Unit> source;
   JS::RootedScript script (cx);
+
+  options.setFileAndLine (MALT_GJS_GLUE_FILE, 1);
+  if (!source.init (cx, text, size, JS::SourceOwnership::Borrowed) || !(script = JS::Compile (cx, options, source)))
+    return false;
+
+  JS::SetScriptPrivate (script, JS::ObjectValue (*self->priv));
+  if (!JS_ExecuteScript (cx, script, &function) ||
+      !JS_CallFunctionValue (cx, nullptr, function, JS::HandleValueArray (natives), &value))
+    return false;
+
+  *functions = &value.toObject ();
+  return true;
+}
+
+static bool
+run_parts (MaltGjsEngine *self)
+{
+  JS::RootedValue natives (self->cx);
   JSObject *object = malt_gjs_malt_new_natives (self);
 
   if (object == nullptr)
     return false;
   natives.setObject (*object);
 
-  options.setFileAndLine (MALT_GJS_GLUE_FILE, 1);
-  if (!source.init (cx, malt_gjs_glue, sizeof malt_gjs_glue - 1, JS::SourceOwnership::Borrowed) ||
-      !(script = JS::Compile (cx, options, source)))
-    return false;
-
-  JS::SetScriptPrivate (script, JS::ObjectValue (*self->priv));
-  if (!JS_ExecuteScript (cx, script, &function) ||
-      !JS_CallFunctionValue (cx, nullptr, function, JS::HandleValueArray (natives), &functions))
-    return false;
-
-  self->glue = &functions.toObject ();
-  return true;
+  return run_part (self, malt_gjs_rewriting, sizeof malt_gjs_rewriting - 1, natives, &self->rewriting) &&
+         run_part (self, malt_gjs_glue, sizeof malt_gjs_glue - 1, natives, &self->glue);
 }
 
 /* Calls a function of glue.js, if it is there. */
@@ -229,6 +243,15 @@ malt_gjs_engine_glue (MaltGjsEngine               *self,
                       JS::MutableHandleValue       result)
 {
   return JS_CallFunctionName (self->cx, self->glue, name, arguments, result);
+}
+
+/* Calls the function of rewriting.js. */
+bool
+malt_gjs_engine_rewrite (MaltGjsEngine               *self,
+                         const JS::HandleValueArray  &arguments,
+                         JS::MutableHandleValue       result)
+{
+  return JS_CallFunctionName (self->cx, self->rewriting, "rewrite", arguments, result);
 }
 
 /* Makes ready what is the library's own in JavaScript.  On the engine's thread; once. */
@@ -252,13 +275,14 @@ malt_gjs_engine_prepare (MaltGjsEngine  *self,
 
   self->global.init (cx, global);
   self->glue.init (cx);
+  self->rewriting.init (cx);
   self->priv.init (cx);
   self->interruption.init (cx);
 
   JSAutoRealm realm (cx, self->global);
 
   malt_gjs_evaluate_begin (self);
-  if (!malt_gjs_evaluate_make_private (self) || !run_glue (self))
+  if (!malt_gjs_evaluate_make_private (self) || !run_parts (self))
     {
       reason = malt_gjs_error_take (self);
       g_set_error (error, MALT_ERROR, MALT_ERROR_START, "GJS cannot be made ready: %s", reason->message);
@@ -285,6 +309,7 @@ malt_gjs_engine_end (MaltGjsEngine *self)
   malt_gjs_evaluate_end (self);
   self->global.reset ();
   self->glue.reset ();
+  self->rewriting.reset ();
   self->priv.reset ();
   self->interruption.reset ();
   g_object_run_dispose (G_OBJECT (self->context));

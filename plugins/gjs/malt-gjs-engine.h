@@ -13,3 +13,6 @@ bool           malt_gjs_engine_glue     (MaltGjsEngine               *self,
                                          const char                  *name,
                                          const JS::HandleValueArray  &arguments,
                                          JS::MutableHandleValue       result);
+bool           malt_gjs_engine_rewrite  (MaltGjsEngine               *self,
+                                         const JS::HandleValueArray  &arguments,
+                                         JS::MutableHandleValue       result);

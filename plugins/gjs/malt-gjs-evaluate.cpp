@@ -18,7 +18,7 @@
 /* Evaluating source.
  *
  * It is run as a script, so that its value is that of its last statement.  Where it has what
- * a script cannot have, or would not leave behind, glue.js rewrites it first: names that are
+ * a script cannot have, or would not leave behind, rewriting.js rewrites it first: names that are
  * declared by let, const and class become variables, and with await or import at the top it
  * becomes a function.  Lines stay what they were. */
 
@@ -106,7 +106,7 @@ rewrite (MaltGjsEngine           *engine,
 
   args[0].setString (result);
   args[1].setString (malt_gjs_text_new (cx, name, -1));
-  if (!malt_gjs_engine_glue (engine, "rewrite", args, &rewritten))
+  if (!malt_gjs_engine_rewrite (engine, args, &rewritten))
     return false;
   if (!rewritten.isObject ())
     return true;

@@ -78,6 +78,7 @@ struct _MaltGjsEngine
   gboolean              is_ready;     /* the rest is there */
   JS::PersistentRootedObject global;
   JS::PersistentRootedObject glue;    /* functions of glue.js, by name */
+  JS::PersistentRootedObject rewriting; /* likewise of rewriting.js */
   JS::PersistentRootedObject priv;    /* where imports of evaluated code start */
   JS::PersistentRootedObject interruption; /* the latest exception that an interrupt has raised */
   GHashTable           *scripts;      /* sources → scripts */
