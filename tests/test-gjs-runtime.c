@@ -454,6 +454,26 @@ test_interrupt_blocked (void)
     }
 }
 
+/* At any moment of promises that never come to an end, also before the first of them is due. */
+static void
+test_interrupt_promises (void)
+{
+  guint i;
+
+  for (i = 0; i < 100; i++)
+    {
+      g_autofree char *mark = test_mark_new ();
+      g_autofree char *source = g_strdup_printf ("new Promise(() => { (function again() { Promise.resolve().then(again); })();"
+                                                 "imports.gi.GLib.file_set_contents('%s', ''); })", mark);
+      TestAnswer *answer = start (source);
+
+      test_mark_await (mark);
+      g_usleep (i % 10 * 20);
+      malt_worker_interrupt (test_runtime_worker);
+      assert_interrupted (answer);
+    }
+}
+
 /* What waits for a promise is let go, and what it was to be told of does no harm. */
 static void
 test_interrupt_waiting (void)
@@ -610,6 +630,7 @@ main (int argc, char **argv)
     { "interrupt-loops", test_interrupt_loops },
     { "interrupt-called", test_interrupt_called },
     { "interrupt-blocked", test_interrupt_blocked },
+    { "interrupt-promises", test_interrupt_promises },
     { "interrupt-waiting", test_interrupt_waiting },
     { "interrupt-callback", test_interrupt_callback },
     { "interrupt-rest", test_interrupt_rest },
