@@ -204,6 +204,8 @@ declare module 'gi://Malt?version=1' {
             ordered?: boolean;
         }
 
+        type Items<T> = Iterable<T> | AsyncIterable<T>;
+
         /** What comes of the items: awaited as an array, or iterated over. */
         interface PoolMap<T> extends Promise<T[]>, AsyncIterable<T> {}
 
@@ -215,11 +217,12 @@ declare module 'gi://Malt?version=1' {
             do(func: string, ...args: unknown[]): void;
             eval(source: string, options?: EvalOptions & {retry?: boolean}): Promise<any>;
             options(options: PoolCallOptionsInit): CallOptions;
-            map<T, R>(func: (item: T) => R, items: Iterable<T>, options: MapOptions & {settled: true}):
+            /** Takes items only as far as the workers, and who iterates, get. */
+            map<T, R>(func: (item: T) => R, items: Items<T>, options: MapOptions & {settled: true}):
                 PoolMap<PromiseSettledResult<Awaited<R>>>;
-            map(func: string, items: Iterable<unknown>, options: MapOptions & {settled: true}): PoolMap<PromiseSettledResult<any>>;
-            map<T, R>(func: (item: T) => R, items: Iterable<T>, options?: MapOptions & {settled?: false}): PoolMap<Awaited<R>>;
-            map(func: string, items: Iterable<unknown>, options?: MapOptions & {settled?: false}): PoolMap<any>;
+            map(func: string, items: Items<unknown>, options: MapOptions & {settled: true}): PoolMap<PromiseSettledResult<any>>;
+            map<T, R>(func: (item: T) => R, items: Items<T>, options?: MapOptions & {settled?: false}): PoolMap<Awaited<R>>;
+            map(func: string, items: Items<unknown>, options?: MapOptions & {settled?: false}): PoolMap<any>;
             waitRoom(options?: Limits): Promise<void>;
             shutdown(options?: Limits & {dropQueued?: boolean; stopRunning?: boolean}): Promise<void>;
             connect(signal: 'worker-added', handler: (pool: this, worker: Worker) => void): number;

@@ -45,9 +45,12 @@ testPool('a map is awaited', PYTHON, async pool => {
     equal(await pool.map('str', new Set([1, 2])), ['1', '2']);
     equal(await pool.map('abs', []), []);
     await rejects(pool.map('int', ['1', 'x', '3']), Malt.RemoteError, /'x'/);
-    await rejects(pool.map('str', [1, () => 2]), Malt.SerializationError, /item 1, argument 1: cannot convert/);
+    await rejects(pool.map('str', [1, () => 2]), Malt.SerializationError,
+        /^1 of 2 items failed; item 1: argument 1: cannot convert/);
     equal((await pool.map('int', ['1', 'x', '3'], {settled: true})).map(({status, value, reason}) =>
         [status, value ?? reason.remoteType]), [['fulfilled', 1], ['rejected', 'ValueError'], ['fulfilled', 3]]);
+    const error = await rejects(pool.map('int', Array(50).fill('x')), Malt.RemoteError, /^50 of 50 items failed; item 0: /);
+    matches(error.stack, /in the worker, called from\)\n[^\n]*test-pool\.js:/);
     throws(() => pool.map('abs', [1], {orderd: true}), TypeError, /no option 'orderd'/);
     throws(() => pool.map('abs', 5), TypeError);
 });
@@ -92,6 +95,153 @@ testPool('a map is cancelled', PYTHON, async pool => {
     cancellable.cancel();
     ok((await cancelled).matches(Gio.IOErrorEnum, Gio.IOErrorEnum.CANCELLED));
     await rejects(pool.map('abs', [1], {cancellable}), Gio.IOErrorEnum);
+});
+
+/** Numbers without end, and what has become of who gives them. */
+function numbers(seen, last = Infinity) {
+    return (function* () {
+        try {
+            for (seen.given = 0; seen.given < last;)
+                yield seen.given++;
+            throw new RangeError('no more');
+        } finally {
+            seen.isClosed = true;
+        }
+    })();
+}
+
+testPool('a map takes items as far as its workers get', PYTHON, async pool => {
+    const window = 2 * pool.maxWorkers, seen = {};
+    const map = pool.map('abs', numbers(seen));
+    // They begin now, and no more of them before somebody wants what comes of them.
+    equal(seen.given, window);
+    await pool.call('abs', 1);
+    equal(seen.given, window);
+    let n = 0;
+    for await (const value of map) {
+        equal(value, n++);
+        ok(seen.given <= n + window, `${seen.given} taken for ${n}`);
+        if (n === 100)
+            break;
+    }
+    equal([seen.isClosed, await pool.call('abs', -5)], [true, 5]);
+    await rejects(map, Gio.IOErrorEnum);
+
+    n = 0;
+    for await (const {status} of pool.map('abs', numbers(seen), {ordered: false, settled: true})) {
+        equal(status, 'fulfilled');
+        if (++n === 100)
+            break;
+    }
+    ok(seen.given <= n + window);
+    equal(await pool.map('abs', new Map([[1, 2]]).values()), [2]);
+    // An array is that of then.
+    const array = Array.from({length: 50}, (_, i) => i);
+    const whole = pool.map('abs', array);
+    array.length = 0;
+    equal((await whole).length, 50);
+});
+
+testPool('items that cannot be given', PYTHON, async pool => {
+    const seen = {}, values = [];
+    await rejects((async () => {
+        for await (const value of pool.map('abs', numbers(seen, 20)))
+            values.push(value);
+    })(), RangeError, /no more/);
+    equal([seen.given, values], [20, Array.from({length: values.length}, (_, i) => i)]);
+    ok(values.length <= 20);
+    await rejects(pool.map('abs', numbers(seen, 20)), RangeError, /no more/);
+    await rejects(pool.map('abs', numbers(seen, 0), {settled: true}), RangeError, /no more/);
+
+    // Where an item fails the iterator is closed, and what that throws is not told.
+    const closed = [];
+    const items = {
+        next: () => ({done: false, value: 'x'}),
+        return() {
+            closed.push(true);
+            throw new Error('of closing');
+        },
+        [Symbol.iterator]() {
+            return this;
+        },
+    };
+    await rejects((async () => {
+        for await (const value of pool.map('int', items))
+            equal(value, 'nothing');
+    })(), Malt.RemoteError, /'x'/);
+    equal(closed.length, 1);
+    await rejects((async () => {
+        for await (const value of pool.map('str', items)) {
+            equal(value, 'x');
+            break;
+        }
+    })(), Error, /of closing/);
+    throws(() => pool.map('abs', null), TypeError, /iterable, which null is not/);
+});
+
+testPool('items that come with time', PYTHON, async pool => {
+    const seen = {given: 0};
+    const later = async function* (n) {
+        try {
+            for (let i = 0; i < n; i++) {
+                await null;
+                seen.given++;
+                yield i;
+            }
+        } finally {
+            seen.isClosed = true;
+        }
+    };
+    equal(await pool.map('abs', later(50)), Array.from({length: 50}, (_, i) => i));
+    let n = 0;
+    seen.given = 0;
+    for await (const value of pool.map('abs', later(Infinity))) {
+        equal(value, n++);
+        ok(seen.given <= n + 2 * pool.maxWorkers);
+        if (n === 50)
+            break;
+    }
+    await until(() => seen.isClosed);
+
+    // One that gives nothing for long does not hold up who breaks off or cancels.
+    const never = {
+        next: () => new Promise(() => {}),
+        [Symbol.asyncIterator]() {
+            return this;
+        },
+    };
+    const cancellable = new Gio.Cancellable();
+    const cancelled = rejects(pool.map('abs', never, {cancellable}), Gio.IOErrorEnum);
+    cancellable.cancel();
+    ok((await cancelled).matches(Gio.IOErrorEnum, Gio.IOErrorEnum.CANCELLED));
+    const items = {count: 0, [Symbol.asyncIterator]() {
+        return {next: () => this.count++ === 0 ? Promise.resolve({value: -1}) : new Promise(() => {})};
+    }};
+    for await (const value of pool.map('abs', items)) {
+        equal(value, 1);
+        break;
+    }
+    await rejects(pool.map('abs', (async function* () {
+        yield 1;
+        throw new RangeError('at last');
+    })()), RangeError, /at last/);
+});
+
+testPool('a map without end is cancelled', PYTHON, async pool => {
+    const cancellable = new Gio.Cancellable(), seen = {};
+    const cancelled = rejects(pool.map('abs', numbers(seen), {cancellable}), Gio.IOErrorEnum);
+    await until(() => seen.given > 100);
+    cancellable.cancel();
+    ok((await cancelled).matches(Gio.IOErrorEnum, Gio.IOErrorEnum.CANCELLED));
+    ok(seen.isClosed);
+});
+
+testPool('a map waits for room in the queue', {...PYTHON, maxWorkers: 1, queueLength: 1, callsAhead: 5}, async pool => {
+    const calls = Array.from({length: 4}, () => pool.call('abs', 1).catch(() => {}));
+    equal(await pool.map('abs', numbers({}, 30), {settled: true}).catch(error => error.message), 'no more');
+    const items = Array.from({length: 30}, (_, i) => i);
+    equal(await pool.map('abs', items), items);
+    await Promise.all(calls);
 });
 
 test('python: a pool that was shut down', async () => {
@@ -142,7 +292,7 @@ testPool('functions are sent', GJS, async pool => {
     equal(await pool.call((...all) => all, 1, [2], {a: 3}), [1, [2], {a: 3}]);
     equal(await pool.map(value => [value], [1, 'a', [2, null]]), [[1], ['a'], [[2, null]]]);
     await rejects(pool.call(a => a, 1, () => 2), Malt.SerializationError, /^argument 2: cannot convert/);
-    await rejects(pool.map(a => a, [1, () => 2]), Malt.SerializationError, /^item 1, argument 1: cannot convert/);
+    await rejects(pool.map(a => a, [1, () => 2]), Malt.SerializationError, /item 1: argument 1: cannot convert/);
     throws(() => Malt.Pool.create({initializerArguments: [1, () => 2]}), Malt.SerializationError, /^argument 2: cannot/);
     await rejects(pool.map(Math.max, [1]), TypeError, /native or bound/);
     await rejects(pool.call(() => {

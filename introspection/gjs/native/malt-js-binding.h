@@ -23,7 +23,7 @@ struct MaltJsHandle
 struct MaltJsPending
 {
   explicit MaltJsPending (JSContext *cx)
-    : promise (cx), handle (cx)
+    : promise (cx), handle (cx), place (cx)
   {
   }
 
@@ -36,7 +36,8 @@ struct MaltJsPending
   JS::PersistentRootedObject  promise;
   JS::PersistentRootedValue   handle;   /* of whom it is awaited from */
 
-  /* Where it was begun, unless the promise knows. */
+  /* Where it was begun, unless the promise knows: a stack, or a line. */
+  JS::PersistentRootedString  place;
   char                       *file = nullptr; /* (owned) */
   uint32_t                    line = 0;
 
@@ -111,19 +112,12 @@ bool           malt_js_throw_type_error (JSContext             *cx,
                                          const char            *format,
                                          ...) G_GNUC_PRINTF (2, 3);
 void           malt_js_log_exception  (JSContext               *cx);
-bool           malt_js_make_error     (JSContext               *cx,
-                                       GError                  *error,
-                                       JS::MutableHandleValue   result);
 GCancellable  *malt_js_take_cancellable (JS::HandleValue        given);
 int            malt_js_get_int        (JS::HandleValue          value,
                                        int                      otherwise);
 char          *malt_js_dup_text       (JSContext               *cx,
                                        JS::HandleValue          value,
                                        const char              *what);
-char          *malt_js_dup_source     (JSContext               *cx,
-                                       JS::HandleValue          value);
-GVariant      *malt_js_add_source     (const char              *source,
-                                       GVariant                *arguments);
 
 bool           malt_js_call           (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_call_exported  (JSContext *cx, unsigned argc, JS::Value *vp);
@@ -131,7 +125,6 @@ bool           malt_js_worker_call    (JSContext *cx, unsigned argc, JS::Value *
 bool           malt_js_evaluate       (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_post           (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_to_tuple       (JSContext *cx, unsigned argc, JS::Value *vp);
-bool           malt_js_map            (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_export         (JSContext *cx, unsigned argc, JS::Value *vp);
 bool           malt_js_watch_collector (JSContext *cx, unsigned argc, JS::Value *vp);
 

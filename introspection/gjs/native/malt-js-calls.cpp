@@ -125,30 +125,6 @@ convert_arguments (JSContext                   *cx,
   return value;
 }
 
-/* The source of a function, before the arguments that this is to be called with; or only these, if
- * there is none. */
-GVariant *
-malt_js_add_source (const char *source,
-                    GVariant   *arguments)
-{
-  GVariant *members[2] = { nullptr, arguments };
-
-  if (source == nullptr || arguments == nullptr)
-    return arguments;
-
-  members[0] = g_variant_new_string (source);
-  return g_variant_new_tuple (members, 2);
-}
-
-/* What is given as the source of a function; nullptr if there is none, or with an exception
- * pending. */
-char *
-malt_js_dup_source (JSContext       *cx,
-                    JS::HandleValue  value)
-{
-  return value.isUndefined () ? nullptr : malt_js_dup_text (cx, value, "the source of the function");
-}
-
 /* The positional arguments, an array of JavaScript's, with the source of a function before them if
  * one is given. */
 static GVariant *
@@ -159,11 +135,16 @@ convert_list (JSContext       *cx,
 {
   JS::RootedVector<JS::Value> arguments (cx);
   JS::RootedObject list (cx);
-  g_autofree char *source = malt_js_dup_source (cx, given_source);
+  g_autofree char *source = nullptr;
+  GVariant *members[2];
   uint32_t n, i;
 
-  if (source == nullptr && !given_source.isUndefined ())
-    return nullptr;
+  if (!given_source.isUndefined ())
+    {
+      source = malt_js_dup_text (cx, given_source, "the source of the function");
+      if (source == nullptr)
+        return nullptr;
+    }
   if (!array.isObject ())
     return g_variant_new_tuple (nullptr, 0);
 
@@ -179,7 +160,12 @@ convert_list (JSContext       *cx,
     if (!JS_GetElement (cx, list, i, arguments[i]))
       return nullptr;
 
-  return malt_js_add_source (source, convert_arguments (cx, object, arguments, source != nullptr));
+  members[1] = convert_arguments (cx, object, arguments, source != nullptr);
+  if (source == nullptr || members[1] == nullptr)
+    return members[1];
+
+  members[0] = g_variant_new_string (source);
+  return g_variant_new_tuple (members, 2);
 }
 
 /* The keyword arguments, an object; nullptr for none, or with an exception pending. */
@@ -284,6 +270,8 @@ begin_call (JSContext           *cx,
     return false;
 
   pending->keeps_variant = args.get (7).isTrue ();
+  if (args.get (9).isString ())
+    pending->place = args[9].toString ();
   if (MALT_IS_WORKER (object))
     {
       pending->finish = finish_worker_call;
@@ -334,7 +322,8 @@ begin_eval (JSContext           *cx,
 }
 
 /* call(handle, function, arguments, keywords, timeout, flags, has cancellable, keeps variant, source
- * that comes before the arguments or undefined): a promise */
+ * that comes before the arguments or undefined, the stack of where it was begun if that is not
+ * here): a promise */
 bool
 malt_js_call (JSContext *cx,
               unsigned   argc,

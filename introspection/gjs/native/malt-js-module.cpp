@@ -4,7 +4,6 @@
 
 #include <gjs/gjs.h>
 
-#include <js/Array.h>
 #include <js/CallAndConstruct.h>
 #include <js/Class.h>
 #include <js/GCAPI.h>
@@ -14,7 +13,6 @@
 #include <js/PropertySpec.h>
 
 #include "malt-gjs-compat.h"
-#include "malt-gjs-depth.h"
 #include "malt-gjs-from-variant.h"
 #include "malt-gjs-text.h"
 #include "malt-gjs-to-variant.h"
@@ -244,107 +242,6 @@ to_variant (JSContext *cx,
   return true;
 }
 
-/* The arguments of one call of a map, of a function that is known by its name or whose source is
- * the first of them; nullptr with an error or exception.  Sets how deep the item is. */
-static GVariant *
-convert_item (JSContext        *cx,
-              JS::HandleValue   item,
-              const char       *source,
-              int              *depth,
-              GError          **error)
-{
-  JS::RootedVector<JS::Value> arguments (cx);
-
-  if (!arguments.append (item))
-    {
-      JS_ReportOutOfMemory (cx);
-      return nullptr;
-    }
-
-  return malt_js_add_source (source, malt_gjs_arguments_to_variant (cx, arguments, source != nullptr, depth, error));
-}
-
-/* Each of the arguments as a variant, for a list of calls whose arguments differ. */
-static GVariant *
-wrap_members (GVariant *tuple)
-{
-  gsize n = g_variant_n_children (tuple), i;
-  g_autofree GVariant **members = g_new (GVariant *, n);
-  GVariant *wrapped;
-
-  for (i = 0; i < n; i++)
-    {
-      g_autoptr (GVariant) member = g_variant_get_child_value (tuple, i);
-
-      members[i] = g_variant_new_variant (member);
-    }
-  wrapped = g_variant_new_tuple (members, n);
-  g_variant_unref (tuple);
-  return g_variant_ref_sink (wrapped);
-}
-
-/* Of the conversion of an item. */
-static bool
-throw_item_error (JSContext *cx,
-                  uint32_t   i,
-                  GError    *error)
-{
-  g_prefix_error (&error, "item %u, ", i);
-  return malt_js_throw (cx, error);
-}
-
-/* toItems(array, source of the function or undefined): the variant is there to be taken */
-static bool
-to_items (JSContext *cx,
-          unsigned   argc,
-          JS::Value *vp)
-{
-  JS::CallArgs args = JS::CallArgsFromVp (argc, vp);
-  JS::RootedObject list (cx, &args.get (0).toObject ());
-  JS::RootedValue item (cx);
-  g_autofree char *source = malt_js_dup_source (cx, args.get (1));
-  g_autoptr (GPtrArray) tuples = g_ptr_array_new_with_free_func ((GDestroyNotify) g_variant_unref);
-  gboolean is_same = TRUE;
-  int max_depth = MALT_GJS_MAX_ARGUMENT_DEPTH - (source != nullptr), deepest = 0;
-  uint32_t n, i, deepest_item = 0;
-  GError *error = nullptr;
-
-  if ((source == nullptr && !args.get (1).isUndefined ()) || !JS::GetArrayLength (cx, list, &n))
-    return false;
-
-  for (i = 0; i < n; i++)
-    {
-      int depth = 0;
-      GVariant *tuple = JS_GetElement (cx, list, i, &item) ? convert_item (cx, item, source, &depth, &error) : nullptr;
-
-      if (tuple == nullptr)
-        return error != nullptr && throw_item_error (cx, i, error);
-      if (depth > deepest)
-        {
-          deepest = depth;
-          deepest_item = i;
-        }
-      g_ptr_array_add (tuples, g_variant_ref_sink (tuple));
-      is_same = is_same && g_variant_is_of_type (tuple, g_variant_get_type ((GVariant *) tuples->pdata[0]));
-    }
-
-  /* Each will be in a variant. */
-  if (!is_same && deepest == max_depth)
-    {
-      const MaltGjsPlace place = { nullptr, MALT_GJS_PLACE_ARGUMENT, 0, nullptr };
-
-      malt_gjs_depth_fail (&place, deepest + 1, max_depth, &error);
-      return throw_item_error (cx, deepest_item, error);
-    }
-
-  for (i = 0; i < n && !is_same; i++)
-    tuples->pdata[i] = wrap_members ((GVariant *) tuples->pdata[i]);
-  malt_js_give_variant (g_variant_new_array (n == 0 ? G_VARIANT_TYPE ("(v)") : nullptr,
-                                             (GVariant **) tuples->pdata, n));
-  args.rval ().setUndefined ();
-  return true;
-}
-
 /* fromVariant(): of the variant that was given. */
 static bool
 from_variant (JSContext *cx,
@@ -394,15 +291,13 @@ whole_stacks (JSContext *cx,
 
 static const JSFunctionSpec functions[] = {
   JS_FN ("handle", new_handle, 0, 0),
-  JS_FN ("call", malt_js_call, 9, 0),
+  JS_FN ("call", malt_js_call, 10, 0),
   JS_FN ("callExported", malt_js_call_exported, 7, 0),
   JS_FN ("workerCall", malt_js_worker_call, 1, 0),
   JS_FN ("evaluate", malt_js_evaluate, 7, 0),
   JS_FN ("post", malt_js_post, 5, 0),
-  JS_FN ("map", malt_js_map, 6, 0),
   JS_FN ("export", malt_js_export, 2, 0),
   JS_FN ("toVariant", to_variant, 1, 0),
-  JS_FN ("toItems", to_items, 2, 0),
   JS_FN ("toTuple", malt_js_to_tuple, 1, 0),
   JS_FN ("fromVariant", from_variant, 0, 0),
   JS_FN ("setHooks", set_hooks, 1, 0),

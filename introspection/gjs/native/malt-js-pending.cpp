@@ -48,6 +48,12 @@ describe_place (JSContext               *cx,
   JS::RootedObject promise (cx, self->promise);
   JS::RootedObject site (cx, JS::GetPromiseAllocationSite (promise));
 
+  if (self->place)
+    {
+      place.set (self->place);
+      return true;
+    }
+
   if (site)
     return JS::BuildStackString (cx, nullptr, site, place);
 
@@ -85,15 +91,6 @@ make_error (JSContext              *cx,
   return JS::Call (cx, hooks, "makeError", arguments, result);
 }
 
-/* The same of an error that is no promise's. */
-bool
-malt_js_make_error (JSContext              *cx,
-                    GError                 *error,
-                    JS::MutableHandleValue  result)
-{
-  return make_error (cx, nullptr, JS::UndefinedHandleValue, error, result);
-}
-
 /* Has an error thrown, which it takes; returns false. */
 bool
 malt_js_throw (JSContext *cx,
@@ -101,7 +98,7 @@ malt_js_throw (JSContext *cx,
 {
   JS::RootedValue exception (cx);
 
-  if (malt_js_make_error (cx, error, &exception))
+  if (make_error (cx, nullptr, JS::UndefinedHandleValue, error, &exception))
     JS_SetPendingException (cx, exception);
   return false;
 }
@@ -278,7 +275,7 @@ begin (JSContext           *cx,
       JS_ClearPendingException (cx);
     }
 
-  promise = new_promise (cx, is_forgetful);
+  promise = new_promise (cx, is_forgetful || (pending != nullptr && pending->place));
   if (!promise)
     return false;
 

@@ -2,7 +2,7 @@
 
 // Deadlines and cancelling, for all that gives a promise.
 
-/* exported checkOptions, toTimeout, withCancellable, FOREVER */
+/* exported checkOptions, explainCancelled, isCancelled, toTimeout, withCancellable, FOREVER */
 
 const {Gio} = imports.gi;
 
@@ -32,6 +32,11 @@ function isCancelled(error) {
     return error?.matches?.(Gio.IOErrorEnum, Gio.IOErrorEnum.CANCELLED) ?? false;
 }
 
+/** The error, or where it is that of a signal, which may be none, the signal's reason. */
+function explainCancelled(error, signal) {
+    return isCancelled(error) && signal?.aborted && signal.reason !== undefined ? signal.reason : error;
+}
+
 async function withSignal(signal, begin) {
     const cancellable = new Gio.Cancellable();
     const abort = () => cancellable.cancel();
@@ -42,7 +47,7 @@ async function withSignal(signal, begin) {
     try {
         return await begin(cancellable);
     } catch (error) {
-        throw signal.aborted && isCancelled(error) && signal.reason !== undefined ? signal.reason : error;
+        throw explainCancelled(error, signal);
     } finally {
         signal.removeEventListener?.('abort', abort);
     }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 
-// Pools: the calling functions of workers, and maps whose results can be iterated over.
+// Pools: the calling functions of workers, and maps.
 
 /* exported extend */
 
-const {Gio, GLib} = imports.gi;
-const {MaltJs, give, native, toTuple} = imports.overrides._malt.native;
+const {GLib} = imports.gi;
+const {give, native, toTuple} = imports.overrides._malt.native;
 const {addMethods, handleOf} = imports.overrides._malt.handles;
 const {CallOptions, doWith, evalWith} = imports.overrides._malt.calls;
 const {makeLauncher} = imports.overrides._malt.launching;
-const {applierOf} = imports.overrides._malt.functions;
-const {checkOptions, toTimeout, withCancellable} = imports.overrides._malt.limits;
+const {checkOptions, withCancellable} = imports.overrides._malt.limits;
+const {PoolMap} = imports.overrides._malt.maps;
 const {propertiesOf, show, toProperties} = imports.overrides._malt.properties;
 
 let Malt;
@@ -19,8 +19,8 @@ const CALL_OPTIONS = ['timeout', 'cancellable', 'signal', 'keywords', 'module', 
 const EVAL_OPTIONS = ['timeout', 'cancellable', 'signal', 'module', 'retry'];
 const MAP_OPTIONS = ['timeout', 'cancellable', 'signal', 'retry', 'ordered', 'settled'];
 
-function toFlags({retry = false, ordered = true}) {
-    return (retry ? Malt.PoolCallFlags.RETRY : 0) | (ordered ? 0 : Malt.PoolCallFlags.UNORDERED);
+function toFlags({retry = false}) {
+    return retry ? Malt.PoolCallFlags.RETRY : 0;
 }
 
 /** Arguments are a tuple for the library, and an array here. */
@@ -30,95 +30,6 @@ function toArguments(args, name) {
     if (!Array.isArray(args))
         throw new TypeError(`the option '${name}' has to be an array, not ${show(args)}`);
     return toTuple(args);
-}
-
-/**
- * What comes of each item of a list for which a function is called.
- *
- * It can be iterated over with `for await`, or awaited as a whole, which gives an array. What was
- * begun is cancelled if the iteration ends before its time.
- */
-class PoolMap {
-    #outcomes = [];  // of the items that came and were not taken
-    #isDone = false;
-    #waiting = [];   // functions that wake up those who iterate
-    #cancellable = new Gio.Cancellable();
-    #isSettled;
-    #all;
-
-    constructor(pool, func, items, options) {
-        this.#isSettled = options.settled ?? false;
-        this.#all = withCancellable(options, cancellable => this.#run(pool, func, items, options, cancellable));
-    }
-
-    async #run(pool, func, items, options, outer) {
-        if (outer !== null)
-            MaltJs.link(outer, this.#cancellable);
-
-        const values = new Array(items.length);
-        const itemDone = (index, value, error) => {
-            const outcome = error === undefined ? {status: 'fulfilled', value}
-                : {status: 'rejected', reason: error};
-            values[index] = outcome;
-            this.#outcomes.push(outcome);
-            this.#wakeUp();
-        };
-
-        try {
-            const timeout = toTimeout(options.timeout);
-            const [name, source] = typeof func === 'string' ? [func] : applierOf(pool, func);
-            native.toItems(items, source);
-            await native.map(handleOf(pool), name, itemDone, toFlags(options), timeout, give(this.#cancellable));
-        } catch (error) {
-            if (!this.#isSettled || values.length === 0 || values.includes(undefined))
-                throw error;
-        } finally {
-            this.#isDone = true;
-            this.#wakeUp();
-        }
-        return this.#isSettled ? values : values.map(({value}) => value);
-    }
-
-    #wakeUp() {
-        for (const wake of this.#waiting.splice(0))
-            wake();
-    }
-
-    then(...reactions) {
-        return this.#all.then(...reactions);
-    }
-
-    catch(reaction) {
-        return this.#all.catch(reaction);
-    }
-
-    finally(reaction) {
-        return this.#all.finally(reaction);
-    }
-
-    async *[Symbol.asyncIterator]() {
-        // Errors are heard of here.
-        this.#all.catch(() => {});
-        try {
-            for (;;) {
-                while (this.#outcomes.length === 0 && !this.#isDone)
-                    await new Promise(resolve => this.#waiting.push(resolve));
-                if (this.#outcomes.length === 0)
-                    break;
-                const outcome = this.#outcomes.shift();
-                if (this.#isSettled)
-                    yield outcome;
-                else if (outcome.status === 'fulfilled')
-                    yield outcome.value;
-                else
-                    throw outcome.reason;
-            }
-        } finally {
-            this.#cancellable.cancel();
-        }
-        // It may have failed for a reason that is no item's.
-        await this.#all;
-    }
 }
 
 class PoolMethods {
@@ -142,10 +53,10 @@ class PoolMethods {
         return new CallOptions(this, options, toFlags(options));
     }
 
-    /** Has a function called with each item of an array. */
+    /** Has a function called with each of some items, which may be those of an async iterable. */
     map(func, items, options = {}) {
         checkOptions(options, MAP_OPTIONS);
-        return new PoolMap(this, func, [...items], options);
+        return new PoolMap(this, func, items, toFlags(options), options);
     }
 
     /** Waits until a call would not have to wait for room in the queue. */
