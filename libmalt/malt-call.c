@@ -144,7 +144,7 @@ malt_call_explain (MaltWorker *worker,
   /* A worker that stops breaks off what it is doing, in whatever way; what the caller
    * should hear of is the stop. */
   g_error_free (error);
-  return g_error_new (MALT_ERROR, MALT_ERROR_TERMINATED, "%s was stopped while the call was under way", name);
+  return malt_error_new_stopped (name, "was stopped while the call was under way");
 }
 
 static void
@@ -295,9 +295,10 @@ malt_call_begin (MaltCall     *self,
   name = malt_worker_dup_name (self->worker);
   if (exit_info != NULL)
     g_propagate_error (error, malt_error_new_terminated (name, exit_info, FALSE));
+  else if (state == MALT_WORKER_STARTING)
+    g_set_error (error, MALT_ERROR, MALT_ERROR_TERMINATED, "%s is not yet started", name);
   else
-    g_set_error (error, MALT_ERROR, MALT_ERROR_TERMINATED, "%s is %s", name,
-                 state == MALT_WORKER_STARTING ? "not yet started" : "stopping");
+    g_propagate_error (error, malt_error_new_stopped (name, "is stopping"));
   return FALSE;
 }
 

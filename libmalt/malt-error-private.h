@@ -13,6 +13,8 @@ GError *malt_error_new_terminated (const char   *worker_name,
                                    gboolean      under_way);
 GError *malt_error_new_ended      (const char   *worker_name,
                                    MaltExitInfo *exit_info);
+GError *malt_error_new_stopped    (const char   *worker_name,
+                                   const char   *what);
 GError *malt_error_new_rung       (GQuark        domain,
                                    int           code,
                                    MaltRung      rung,

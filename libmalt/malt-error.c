@@ -138,6 +138,22 @@ malt_error_with_worker (GError     *error,
 }
 
 static GError *
+new_end (int           code,
+         const char   *worker_name,
+         MaltExitInfo *exit_info,
+         const char   *how,
+         const char   *when)
+{
+  GError *error = g_error_new (MALT_ERROR, code, "%s %s%s", worker_name, how, when);
+  MaltErrorPrivate *priv = malt_error_get_private (error);
+
+  priv->worker = g_strdup (worker_name);
+  priv->exit_info = g_object_ref (exit_info);
+
+  return error;
+}
+
+static GError *
 new_terminated (const char   *worker_name,
                 MaltExitInfo *exit_info,
                 gboolean      under_way,
@@ -146,16 +162,8 @@ new_terminated (const char   *worker_name,
   gboolean breach = malt_exit_info_get_kind (exit_info) == MALT_EXIT_KIND_CONNECTION_LOST &&
                     malt_exit_info_get_reason (exit_info) != NULL;
   g_autofree char *how = malt_exit_info_to_string (exit_info);
-  MaltErrorPrivate *priv;
-  GError *error;
 
-  error = g_error_new (MALT_ERROR, under_way && breach ? MALT_ERROR_PROTOCOL : MALT_ERROR_TERMINATED,
-                       "%s %s%s", worker_name, how, when);
-  priv = malt_error_get_private (error);
-  priv->worker = g_strdup (worker_name);
-  priv->exit_info = g_object_ref (exit_info);
-
-  return error;
+  return new_end (under_way && breach ? MALT_ERROR_PROTOCOL : MALT_ERROR_TERMINATED, worker_name, exit_info, how, when);
 }
 
 /* @under_way: whether the request was under way when the worker ended. */
@@ -174,6 +182,17 @@ malt_error_new_ended (const char   *worker_name,
                       MaltExitInfo *exit_info)
 {
   return new_terminated (worker_name, exit_info, TRUE, "");
+}
+
+/* A worker that is being stopped, and has not ended yet, of which nobody knows more than
+ * that: @what goes on, as the end of a sentence. */
+GError *
+malt_error_new_stopped (const char *worker_name,
+                        const char *what)
+{
+  g_autoptr (MaltExitInfo) exit_info = malt_exit_info_new (MALT_EXIT_KIND_STOPPED, 0);
+
+  return new_end (MALT_ERROR_TERMINATED, worker_name, exit_info, what, "");
 }
 
 /* An error that says how far up the ladder a call had to be pushed. */
@@ -352,7 +371,9 @@ malt_remote_error_dup_worker (const GError *error)
  * @error: an error of a call
  *
  * Gets how the worker ended.  Language bindings may lose it on the way; there
- * [method@Malt.Worker.get_exit_info] has the same.
+ * [method@Malt.Worker.get_exit_info] has the same.  Of a call that was under way when the
+ * worker was stopped it may say only that, as it does not wait for the end; how that came about
+ * the worker has then.
  *
  * Returns: (transfer none) (nullable): how it ended, or %NULL if @error does not come
  *   of that

@@ -92,7 +92,7 @@ malt_worker_drop_channels (MaltWorker *self)
     return;
 
   name = malt_worker_dup_name (self);
-  error = g_error_new (MALT_ERROR, MALT_ERROR_TERMINATED, "%s was dropped", name);
+  error = malt_error_new_stopped (name, "was dropped");
   malt_worker_end_channels (self, error);
 }
 

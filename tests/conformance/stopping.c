@@ -44,6 +44,7 @@ static void
 test_polite_with_waiting (TestCase *self)
 {
   g_autoptr (GError) error = NULL;
+  MaltExitInfo *exit_info;
   TestAnswer *answer;
 
   answer = test_answer_call (self->worker, test_case_function (self, "later_never"), NULL,
@@ -52,6 +53,9 @@ test_polite_with_waiting (TestCase *self)
   stop (self, MALT_TIMEOUT_NONE, MALT_TIMEOUT_NONE);
 
   g_assert_null (test_answer_wait (answer, &error));
+  exit_info = malt_remote_error_get_exit_info (error);
+  g_assert_nonnull (exit_info);
+  g_assert_cmpint (malt_exit_info_get_kind (exit_info), ==, MALT_EXIT_KIND_STOPPED);
   test_assert_error (error, MALT_ERROR, MALT_ERROR_TERMINATED, "*");
   g_assert_cmpint (malt_exit_info_get_kind (malt_worker_get_exit_info (self->worker)), ==,
                    MALT_EXIT_KIND_STOPPED);

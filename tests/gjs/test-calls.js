@@ -212,6 +212,21 @@ testWith(PYTHON, 'an interrupt ends what runs', async worker => {
     equal(await worker.eval('1 + 1'), 2);
 });
 
+for (const [options, source] of [[GJS, 'malt.host.begun(); for (;;);'], [PYTHON, 'malt.host.begun()\nwhile True: pass']]) {
+    testWith(options, 'a call that was stopped says how the worker ended', async worker => {
+        const begun = new Promise(resolve => worker.export('begun', resolve));
+        const call = rejects(worker.eval(source), Malt.TerminatedError, /was stopped while the call was under way/);
+        await begun;
+        const stopping = worker.stop();
+        const late = rejects(worker.eval('1'), Malt.TerminatedError);
+        for (const error of [await call, await late]) {
+            equal(error.exitInfo?.kind, Malt.ExitKind.STOPPED);
+            equal(error.workerName, worker.dup_name());
+        }
+        await stopping;
+    });
+}
+
 testWith(NATIVE, 'a crash is a TerminatedError', async worker => {
     let exitInfo = null;
     worker.connect('terminated', (_, info) => (exitInfo = info));

@@ -343,6 +343,17 @@ class Ends(unittest.TestCase):
         worker.interrupt()
         worker.kill()
 
+    def test_stopped_while_it_runs(self):
+        begun = threading.Event()
+        worker = Malt.Worker(runtime='python')
+        worker.export_function('begun', begun.set)
+        future = worker.submit_eval('malt.host.begun()\nwhile True: pass')
+        self.assertTrue(begun.wait(60))
+        worker.stop()
+        with self.assertRaisesRegex(Malt.TerminatedWorkerException, 'was stopped while the call was under way') as caught:
+            future.result(60)
+        self.assertEqual(caught.exception.exit_info.get_kind(), Malt.ExitKind.STOPPED)
+
     def test_crash(self):
         worker = Malt.Worker(runtime='python')
         with self.assertRaises(Malt.TerminatedWorkerException) as caught:

@@ -77,7 +77,8 @@ def define(codes):
     class TerminatedWorkerException(Error):
         """The worker is gone, or went while the call was under way.
 
-        exit_info is a Malt.ExitInfo that tells how, or None if the worker is stopping.
+        exit_info is a Malt.ExitInfo that tells how; of a call that a stop has ended it says no more
+        than that.
         """
 
         _code = int(codes.TERMINATED)
