@@ -135,7 +135,7 @@ new_request (const char  *module,
  * Blocks the calling thread.  It needs no main loop, and runs none.  It is a call like
  * others, and runs after those that were made before; cancelling and the deadline do what
  * they do in [method@Malt.Worker.remote_eval_fetch].  The same channel can be opened any
- * number of times.  The channel does not keep the worker.
+ * number of times.  The channel does not keep the worker; in Python and JavaScript it does.
  *
  * Fails with `MALT_ERROR_SERIALIZATION` if the value is no channel, `MALT_ERROR_NOT_SUPPORTED`
  * if the worker has none, and else as [method@Malt.Worker.remote_eval_fetch] does.

@@ -3,9 +3,11 @@
 // Channels: promises, iteration, and the ends of them.
 
 import Gio from 'gi://Gio';
+import GLib from 'gi://GLib';
 import Malt from 'gi://Malt?version=1';
+import System from 'system';
 
-import {GJS, PYTHON, equal, ok, rejects, run, sleep, test, testWith} from './tap.js';
+import {GJS, PYTHON, equal, need, ok, rejects, run, sleep, test, testWith, until} from './tap.js';
 
 testWith(PYTHON, 'a channel is iterated over', async worker => {
     await worker.eval(`
@@ -111,6 +113,44 @@ testWith(PYTHON, 'channels end with their worker', async worker => {
     await worker.stop();
     const error = await taken;
     equal(error instanceof Malt.TerminatedError, true);
+});
+
+test('a channel keeps its worker', async () => {
+    need(GJS);
+    const pids = [];
+    const open = async () => {
+        const worker = await Malt.Worker.spawn(GJS);
+        pids.push(worker.pid);
+        // Also where both are in a circle. It is not called: SpiderMonkey remembers for some time what it called last.
+        const channel = await worker.channel('globalThis.c = new malt.Channel(1)');
+        worker.export('circle', () => channel.capacity);
+        worker.do(async () => {
+            for (let i = 0; i < 20; i++)
+                await globalThis.c.put(i);
+            globalThis.c.close();
+        });
+        return channel;
+    };
+    const values = [];
+    const use = async () => {
+        for await (const value of await open()) {
+            values.push(value);
+            System.gc();
+            await sleep(1);
+        }
+    };
+    await use();
+    equal(values, Array.from({length: 20}, (_, i) => i));
+
+    // Nobody has the channel any more.
+    const isThere = pid => GLib.file_test(`/proc/${pid}`, GLib.FileTest.EXISTS);
+    for (let i = 0; i < 3; i++)
+        await open();
+    equal(pids.length, 4);
+    await until(() => {
+        System.gc();
+        return !pids.some(isThere);
+    });
 });
 
 test('a channel of the program itself', async () => {

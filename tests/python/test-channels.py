@@ -332,6 +332,38 @@ class Ends(unittest.TestCase):
             self.assertIn('was stopped', str(caught.exception))
         self.assertRaises(Malt.TerminatedWorkerException, worker.channel, 'malt.Channel(5)')
 
+    def test_channel_keeps_worker(self):
+        def begin():
+            worker = Malt.Worker(runtime='python')
+            worker.eval('c = malt.Channel(1)')
+            worker.do('builtins.exec', 'import threading\nfrom __main__ import c\n'
+                      'def run():\n    for i in range(20): c.put(i)\n    c.close()\n'
+                      'threading.Thread(target=run, daemon=True).start()', {})
+            return worker
+
+        def collect(values):
+            for value in values:
+                gc.collect()
+                yield value
+
+        async def use():
+            worker = begin()
+            channel = await worker.channel_async('c')
+            channel.circle = worker, channel
+            worker.circle = channel
+            references.extend([weakref.ref(worker), weakref.ref(channel)])
+            del worker
+            values = []
+            async for value in channel:
+                gc.collect()
+                values.append(value)
+            return values
+
+        references = []
+        self.assertEqual(list(collect(begin().channel('c'))), list(range(20)))
+        self.assertEqual(asyncio.run(use()), list(range(20)))
+        self.assertTrue(comes_true(lambda: not any(reference() for reference in references)))
+
     def test_died_with_takers(self):
         worker = Malt.Worker(runtime='python')
         channel = worker.channel('malt.Channel(5)')

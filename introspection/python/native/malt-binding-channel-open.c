@@ -14,16 +14,22 @@ typedef enum
   WAIT
 } What;
 
-/* The Python object for a channel that was opened, which is taken. */
+/* The Python object for a channel that was opened, which is taken.  It keeps its worker by an
+ * attribute, so that the collector knows of that: cycles with both in them can be freed. */
 static PyObject *
 opened_to_python (MaltChannel      *channel,
+                  PyObject         *worker,
                   MaltPythonValues  values)
 {
   g_autoptr (MaltChannel) own = channel;
+  PyObject *object;
 
   malt_binding_set_values (G_OBJECT (own), values);
   malt_binding_note (G_OBJECT (own));
-  return pygobject_new (G_OBJECT (own));
+  object = pygobject_new (G_OBJECT (own));
+  if (object != NULL && PyObject_SetAttrString (object, "_worker", worker) < 0)
+    Py_CLEAR (object);
+  return object;
 }
 
 /* (worker, module or None, expression, seconds, cancellable).  FALSE with an exception set;
@@ -68,7 +74,7 @@ malt_binding_channel_open (PyObject *module,
       g_clear_object (&channel);
     }
   else if (channel != NULL)
-    result = opened_to_python (channel, job.values);
+    result = opened_to_python (channel, PyTuple_GET_ITEM (args, 0), job.values);
   else
     malt_binding_raise (error, PyTuple_GET_ITEM (args, 0));
 
@@ -128,7 +134,7 @@ opening_finish (MaltBindingAwait *await,
   if (!is_wanted)
     g_clear_error (&error);
   else if (channel != NULL)
-    return opened_to_python (g_steal_pointer (&channel), self->opening.values);
+    return opened_to_python (g_steal_pointer (&channel), self->worker, self->opening.values);
   else
     malt_binding_raise (error, self->worker);
 

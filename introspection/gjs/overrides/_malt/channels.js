@@ -52,13 +52,20 @@ class ChannelMethods {
     }
 }
 
+// The worker of a channel, which keeps it so, unless nobody has the channel either: what refers to what is
+// known to the collector, while a reference from one object of the library to another is not.
+const WORKER = Symbol('worker');
+
 class WorkerMethods {
     /** The manager's end of a channel that an expression gives in the worker. */
     async channel(expression, options = {}) {
         checkOptions(options, [...LIMITS, 'timeout', 'module']);
         const timeout = toTimeout(options.timeout);
-        return withCancellable(options, cancellable =>
+        const channel = await withCancellable(options, cancellable =>
             native.openChannel(handleOf(this), expression, options.module ?? null, timeout, give(cancellable)));
+        // It may have had one: that of a backend in this program which gives on what it has opened.
+        channel[WORKER] = this;
+        return channel;
     }
 }
 
