@@ -68,7 +68,7 @@ call_init (Call         *self,
         return false;
       }
 
-  arguments = malt_gjs_arguments_to_variant (cx, values, 0, NULL, &error);
+  arguments = malt_gjs_arguments_to_variant (cx, values, 0, &error);
   if (arguments != NULL)
     self->arguments = g_variant_take_ref (arguments);
   if (arguments != NULL && args.get (1).isObject ())

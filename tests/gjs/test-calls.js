@@ -349,6 +349,16 @@ testWith(PYTHON, 'arguments whose getters make calls', async worker => {
     await rejects(late, Malt.TimeoutError);
 });
 
+testWith(PYTHON, 'more arguments than a message can have', async worker => {
+    const zeros = n => Array(n).fill(0);
+    equal(await worker.call('max', ...zeros(253)), 0);
+    const message = /^cannot send 254 arguments, the type of which is longer than 255 characters; an array has no such limit$/;
+    await rejects(worker.call('max', ...zeros(254)), Malt.SerializationError, message);
+    await rejects(worker.options({timeout: 1000}).call('max', ...zeros(254)), Malt.SerializationError, message);
+    throws(() => worker.do('max', ...zeros(254)), Malt.SerializationError, message);
+    equal(await worker.call('max', zeros(1000)), 0);
+});
+
 testWith(PYTHON, 'bad input is refused, and the worker goes on', async worker => {
     await rejects(worker.call(''), GLib.Error, /name of the function is empty/);
     await rejects(worker.call('a\0b'), GLib.Error, /NUL character at 1/);

@@ -119,7 +119,7 @@ convert_arguments (JSContext                   *cx,
       MALT_IS_WORKER (object))
     value = convert_only_buffer (object, arguments[0], cx);
   if (value == nullptr)
-    value = malt_gjs_arguments_to_variant (cx, arguments, has_source, nullptr, &error);
+    value = malt_gjs_arguments_to_variant (cx, arguments, has_source, &error);
   if (value == nullptr && error != nullptr)
     malt_js_throw (cx, error);
   return value;

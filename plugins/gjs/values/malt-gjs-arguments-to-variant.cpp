@@ -2,6 +2,8 @@
 
 #include "malt-gjs-to-variant.h"
 
+#include <string.h>
+
 #include "malt-gjs-conversion.h"
 #include "malt-gjs-depth.h"
 
@@ -10,13 +12,14 @@
 /* So many arguments are gathered without memory of their own. */
 #define FEW_ARGUMENTS 8
 
-/* Arguments, as a tuple.  There may be containers around it that those of other calls are not in.
- * Sets how deep the deepest argument is. */
+/* Of GVariants that are inside others, as a tuple of arguments is. */
+#define MAX_TYPE_STRING 255
+
+/* Arguments, as a tuple.  There may be containers around it that those of other calls are not in. */
 GVariant *
 malt_gjs_arguments_to_variant (JSContext                   *cx,
                                const JS::HandleValueArray  &arguments,
                                guint                        n_around,
-                               int                         *depth,
                                GError                     **error)
 {
   MaltGjsConversion conversion (cx, MALT_GJS_MAX_ARGUMENT_DEPTH - (int) n_around, error);
@@ -24,6 +27,7 @@ malt_gjs_arguments_to_variant (JSContext                   *cx,
   g_autofree GVariant **many = NULL;
   GVariant **children = few;
   GVariant *tuple = NULL;
+  gsize length = strlen ("()");
   gsize n;
 
   if (arguments.length () > FEW_ARGUMENTS)
@@ -37,6 +41,16 @@ malt_gjs_arguments_to_variant (JSContext                   *cx,
       if (children[n] == NULL)
         break;
       g_variant_ref_sink (children[n]);
+
+      length += strlen (g_variant_get_type_string (children[n]));
+      if (length > MAX_TYPE_STRING)
+        {
+          g_variant_unref (children[n]);
+          g_set_error (error, MALT_ERROR, MALT_ERROR_SERIALIZATION, "cannot send %" G_GSIZE_FORMAT " arguments, the type "
+                       "of which is longer than %d characters; an array has no such limit",
+                       (gsize) arguments.length (), MAX_TYPE_STRING);
+          break;
+        }
     }
 
   if (n == arguments.length ())
@@ -44,8 +58,6 @@ malt_gjs_arguments_to_variant (JSContext                   *cx,
   while (n > 0)
     g_variant_unref (children[--n]);
 
-  if (depth != NULL)
-    *depth = conversion.deepest;
   return tuple;
 }
 

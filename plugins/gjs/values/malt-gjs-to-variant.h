@@ -11,7 +11,6 @@ GVariant *malt_gjs_to_variant           (JSContext                   *cx,
 GVariant *malt_gjs_arguments_to_variant (JSContext                   *cx,
                                          const JS::HandleValueArray  &arguments,
                                          guint                        n_around,
-                                         int                         *depth,
                                          GError                     **error);
 GVariant *malt_gjs_keywords_to_variant  (JSContext                   *cx,
                                          JS::HandleValue              keywords,
