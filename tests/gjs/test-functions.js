@@ -107,6 +107,7 @@ testWith(GJS, 'what cannot be sent', async worker => {
     for (const [func, pattern] of [
         [Math.max, /cannot send the function 'max': it is native or bound/],
         [((a, b) => a + b).bind(null, 1), /'bound .*': it is native or bound/],
+        [GLib.get_user_name, /cannot send the function 'g_get_user_name': it is native or bound/],
         [Class, /'Class': it is a class/],
         [class {}, /without a name: it is a class/],
         [class extends Class {}, /it is a class/],

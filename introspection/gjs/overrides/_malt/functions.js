@@ -25,9 +25,23 @@ function isExpression(source) {
     }
 }
 
+/** Those that are introspected have no name of their own, but say whose wrapper they are. */
+function nameOf(func) {
+    return func.name || /wrapper for native symbol (\w+)/.exec(String(func))?.[1];
+}
+
 function fail(func, reason) {
-    const name = func.name ? `'${func.name}'` : 'without a name';
-    throw new TypeError(`cannot send the function ${name}: ${reason}`);
+    const name = nameOf(func);
+    throw new TypeError(`cannot send the function ${name ? `'${name}'` : 'without a name'}: ${reason}`);
+}
+
+/** The source of a function. To JavaScript those that are introspected are none. */
+function textOf(func) {
+    try {
+        return Function.prototype.toString.call(func);
+    } catch {
+        return 'function () { [native code] }';
+    }
 }
 
 /** An expression whose value is the function. */
@@ -35,7 +49,7 @@ function sourceOf(func) {
     if (typeof func !== 'function')
         throw new TypeError(`the function has to be a name or a function, not ${func === null ? 'null' : typeof func}`);
 
-    const source = Function.prototype.toString.call(func);
+    const source = textOf(func);
     if (/\{\s*\[native code\]\s*\}\s*$/.test(source))
         fail(func, 'it is native or bound, and has no source; send a function that calls it');
     if (isExpression(source)) {
