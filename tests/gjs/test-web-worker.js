@@ -98,6 +98,28 @@ testWeb('errors are events', async () => {
     worker.terminate();
 });
 
+testWeb('errors of timers are events', async () => {
+    const worker = new Malt.WebWorker(`
+        let n = 0;
+        setTimeout(text => { throw new RangeError(text); }, 1, 'of a timer');
+        setTimeout(async () => { throw new TypeError('later'); }, 2);
+        const interval = setInterval(() => {
+            if (++n === 3)
+                clearInterval(interval);
+            throw n;
+        }, 1);
+        clearTimeout(setTimeout(() => postMessage('cleared'), 1));
+        addEventListener('message', {text: 'of an object', handleEvent() { throw new Error(this.text); }});
+    `);
+    const messages = [];
+    worker.onmessage = ({data}) => messages.push(`got ${data}`);
+    worker.onerror = ({message}) => messages.push(message);
+    worker.postMessage(1);
+    await until(() => messages.length === 6);
+    equal(messages.sort(), ['1', '2', '3', 'Error: of an object', 'RangeError: of a timer', 'TypeError: later']);
+    worker.terminate();
+});
+
 testWeb('scripts that fail', async () => {
     for (const [script, pattern, name, place] of [
         ['\n  throw new RangeError("at once")', /RangeError: at once/, 'RangeError', [2, 9]],
@@ -191,11 +213,29 @@ testWeb('listeners in the worker', async () => {
     other.terminate();
 });
 
-testWeb('what cannot be sent is thrown', () => {
+testWeb('what cannot be sent is thrown', async () => {
     const worker = new Malt.WebWorker('');
     throws(() => worker.postMessage({a: () => 1}), Malt.SerializationError, /key 'a': cannot convert/);
+    const posting = new Malt.WebWorker(`
+        for (const what of [function f() {}, [1, () => 1], {a: [Symbol('s')]}]) {
+            try {
+                postMessage(what);
+            } catch (error) {
+                postMessage(error.message);
+            }
+        }
+    `);
+    const texts = await receive(posting, 3);
+    matches(texts[0], /^cannot convert the function 'f'/);
+    matches(texts[1], /^item 1: cannot convert/);
+    matches(texts[2], /^key 'a', item 0: cannot convert/);
+    posting.terminate();
     throws(() => new Malt.WebWorker('', {type: 'shared'}), TypeError, /not 'shared'/);
     throws(() => new Malt.WebWorker(), TypeError, /not undefined/);
+    throws(() => new Malt.WebWorker('1', {tpye: 'module'}), TypeError, /no option 'tpye'/);
+    throws(() => new Malt.WebWorker('1', {stdout: 5}), TypeError, /the option 'stdout'/);
+    throws(() => new Malt.WebWorker('https://example.org/a.js'), TypeError,
+        /of file:, resource: or data:, not at 'https:\/\/example\.org\/a\.js'/);
     worker.terminate();
 });
 

@@ -5,8 +5,10 @@
 /* exported extend */
 
 const {Gio, GLib} = imports.gi;
-const {toVariant} = imports.overrides._malt.native;
+const {give, native, toVariant} = imports.overrides._malt.native;
+const {handleOf} = imports.overrides._malt.handles;
 const {isClosed} = imports.overrides._malt.errors;
+const {makeLauncher} = imports.overrides._malt.launching;
 
 const PLACE = '__maltWeb';
 
@@ -27,6 +29,19 @@ function boot(place, capacity, workerName) {
         return sent;
     }
 
+    /** What cannot be sent is said of the message, and not of what it is put into. */
+    function post(message) {
+        try {
+            send('message', message);
+        } catch (error) {
+            if (typeof error?.message === 'string') {
+                const text = error.message.replace(/\bitem 1(?:, |: )/, '');
+                Object.defineProperty(error, 'message', {value: text, writable: true, configurable: true});
+            }
+            throw error;
+        }
+    }
+
     function report(error) {
         const isError = typeof error === 'object' && error !== null;
         send('error', {
@@ -39,20 +54,36 @@ function boot(place, capacity, workerName) {
         });
     }
 
+    /** Calls a function of the script, of which nobody else hears what it throws. */
+    function run(func, target, ...args) {
+        try {
+            const result = func.apply(target, args);
+            if (typeof result?.then === 'function')
+                result.then(undefined, report);
+        } catch (error) {
+            report(error);
+        }
+    }
+
     function dispatch(event) {
         for (const [listener, options] of [[self.onmessage, null], ...listeners]) {
             if (typeof listener !== 'function' && typeof listener?.handleEvent !== 'function')
                 continue;
             if (options?.once)
                 listeners.delete(listener);
-            try {
-                const result = typeof listener === 'function' ? listener.call(self, event) : listener.handleEvent(event);
-                if (typeof result?.then === 'function')
-                    result.then(undefined, report);
-            } catch (error) {
-                report(error);
-            }
+            if (typeof listener === 'function')
+                run(listener, self, event);
+            else
+                run(listener.handleEvent, listener, event);
         }
+    }
+
+    for (const name of ['setTimeout', 'setInterval']) {
+        const begin = self[name];
+        self[name] = function (callback, ...rest) {
+            const isFunction = typeof callback === 'function';
+            return begin.call(self, isFunction ? (...args) => run(callback, self, ...args) : callback, ...rest);
+        };
     }
 
     async function listen() {
@@ -64,9 +95,7 @@ function boot(place, capacity, workerName) {
         self,
         name: workerName,
         onmessage: null,
-        postMessage(message) {
-            send('message', message);
-        },
+        postMessage: post,
         addEventListener(type, listener, options) {
             if (type === 'message' && !listeners.has(listener))
                 listeners.set(listener, options);
@@ -124,6 +153,19 @@ function resolve(name, stack) {
     return folder.resolve_relative_path(name).get_uri();
 }
 
+/** The URL of a script, where it is a name or path; a URL and source are what they are. */
+function toUrl(script, stack) {
+    if (isRelative(script))
+        return resolve(script, stack);
+    if (!isUrl(script))
+        return script;
+    if (script.startsWith('/'))
+        return Gio.File.new_for_path(script).get_uri();
+    if (!/^(?:file|resource|data):/i.test(script))
+        throw new TypeError(`the script of a worker can be at a URL of file:, resource: or data:, not at '${script}'`);
+    return script;
+}
+
 /** The file, line and column of the newest frame of a stack, or of a syntax error, as far as they are known. */
 function placeOf(stack) {
     const [, filename = '', lineno = 0, colno = 0] = /@(.*):(\d+):(\d+)$/m.exec(stack) ??
@@ -169,19 +211,18 @@ class WebWorker {
             throw new TypeError(`the script of a worker has to be a URL, a Gio.File or source, not ${script}`);
         if (script instanceof Gio.File)
             script = script.get_uri();
-        if (typeof script !== 'string')
+        else if (isSource)
             script = String(script);
-        if (script.startsWith('/') && isUrl(script) && !isSource)
-            script = Gio.File.new_for_path(script).get_uri();
-        else if (isRelative(script) && !isSource)
-            script = resolve(script, new Error().stack);
+        else
+            script = toUrl(String(script), new Error().stack);
 
-        this.#run(script, type, name, isSource ?? !isUrl(script), launching).catch(error => this.#fail(error));
+        const launcher = makeLauncher({runtime: 'gjs', ...launching});
+        this.#run(script, type, name, isSource ?? !isUrl(script), launcher).catch(error => this.#fail(error));
     }
 
-    async #run(script, type, name, isSource, launching) {
+    async #run(script, type, name, isSource, launcher) {
         const Malt = imports.gi.Malt;
-        const worker = await Malt.Worker.spawn({runtime: 'gjs', ...launching, cancellable: this.#cancellable});
+        const worker = await native.spawn(handleOf(launcher), give(this.#cancellable));
         this.#worker = worker;
         this.#url = isSource ? null : script;
         if (this.#isOver) {
