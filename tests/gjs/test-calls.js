@@ -326,6 +326,10 @@ test('options of a worker that are not what they have to be', async () => {
         await rejects(Malt.Worker.spawn(options), TypeError, new RegExp(`'${Object.keys(options)[0]}' has to be ${wanted}`));
     await rejects(Malt.Worker.spawn({environment: {A: undefined}}), TypeError,
         /'environment': A has to be a string, not undefined/);
+    for (const name of ['B=C', '', 'B\0C']) {
+        await rejects(Malt.Worker.spawn({environment: {A: 'x', [name]: 'x'}}), TypeError,
+            new RegExp(`'environment': '${name}' is no name for a variable`));
+    }
     await rejects(Malt.Worker.spawn({stderr: 99}), TypeError, /'stderr': 99 is none of/);
     await rejects(Malt.Worker.spawn({runtimeOptions: {f: () => 1}}), Malt.SerializationError, /key 'f'/);
 });

@@ -22,6 +22,10 @@ function toEnvironment(value, name) {
     if (typeof value !== 'object' || value === null || Array.isArray(value))
         return value;
     return Object.entries(value).map(([variable, text]) => {
+        if (variable === '' || /[=\0]/.test(variable)) {
+            throw new TypeError(`the option '${name}': ${show(variable)} is no name for a variable: ` +
+                'it is empty, or has a = or NUL');
+        }
         if (typeof text !== 'string' && typeof text !== 'number')
             throw new TypeError(`the option '${name}': ${variable} has to be a string, not ${show(text)}`);
         return `${variable}=${text}`;

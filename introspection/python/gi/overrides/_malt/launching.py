@@ -38,7 +38,14 @@ def _to_options(value):
 
 def _to_environment(value):
     """A list of NAME=VALUE, also from a dictionary."""
-    return [f'{name}={text}' for name, text in value.items()] if isinstance(value, dict) else value
+    if not isinstance(value, dict):
+        return value
+    for name in value:
+        if not isinstance(name, str):
+            raise TypeError(f'the name {name!r} of a variable is no text')
+        if not name or '=' in name:
+            raise ValueError(f'{name!r} is no name for a variable: it is empty or has a =')
+    return [f'{name}={text}' for name, text in value.items()]
 
 
 _INTEGERS = GObject.TYPE_INT, GObject.TYPE_UINT, GObject.TYPE_INT64, GObject.TYPE_UINT64
@@ -67,6 +74,8 @@ def _to_texts(value):
     for item in texts:
         if not isinstance(item, str):
             raise TypeError(f'the item {item!r} is no text')
+        if '\0' in item:
+            raise ValueError(f'the item {item!r} has a NUL character')
     return texts
 
 
