@@ -55,6 +55,24 @@ result`);
     matches(error.remoteStack, /too far/);
 });
 
+testWith(GJS, 'what C cannot hold in what is thrown', async worker => {
+    const error = new RangeError('before\0after \ud800 \u{1f600}');
+    error.name = 'Odd\0Name';
+    worker.export('throws', () => {
+        throw error;
+    });
+    worker.export('plain', () => Promise.reject('a\0b'));
+    equal(await worker.call(async () => {
+        const caught = [];
+        for (const name of ['throws', 'plain'])
+            await malt.host[name]().catch(({type, remoteMessage}) => caught.push([type, remoteMessage]));
+        return caught;
+    }), [['Odd\\0Name', 'before\\0after \\ud800 \u{1f600}'], ['Error', 'a\\0b']]);
+    // The same as the other way.
+    const other = await rejects(worker.eval('throw new RangeError("before\\0after \\ud800")'), Malt.RemoteError);
+    equal(other.remoteMessage, 'before\\0after \\ud800');
+});
+
 testWith(PYTHON, 'a function that gives what is like a promise', async worker => {
     worker.export('twice', () => ({then(resolve, reject) {
         resolve(1);

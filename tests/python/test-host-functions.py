@@ -117,6 +117,7 @@ class HostFunctions(WorkerTest):
 
         for error, type_, text in ((ValueError('no'), 'ValueError', 'no'),
                                    (OwnError('ä\ud800'), __name__ + '.' + OwnError.__qualname__, 'ä\\ud800'),
+                                   (ValueError('a\0b'), 'ValueError', 'a\\x00b'),
                                    (SystemExit(3), 'SystemExit', '3')):
             self.worker.export_function('fail', lambda: fail(error))
             domain, code, name, message, traceback = self.worker.call('failure', 'fail')

@@ -62,12 +62,13 @@ return_exception (MaltRequest *request,
 {
   g_autofree char *type = dup_type_name (exception);
   g_autoptr (PyObject) text = PyObject_Str (exception);
+  g_autoptr (PyObject) without_nul = NULL;
   g_autoptr (PyObject) bytes = NULL;
 
-  if (text == NULL)
-    PyErr_Clear ();
-  else
-    bytes = PyUnicode_AsEncodedString (text, "utf-8", "backslashreplace");
+  if (text != NULL)
+    without_nul = PyObject_CallMethod (text, "replace", "s#s", "\0", (Py_ssize_t) 1, "\\x00");
+  if (without_nul != NULL)
+    bytes = PyUnicode_AsEncodedString (without_nul, "utf-8", "backslashreplace");
   PyErr_Clear ();
   malt_request_return_exception (request, type, bytes != NULL ? PyBytes_AS_STRING (bytes) : "", NULL);
 

@@ -20,7 +20,8 @@ function toText(value) {
     } catch {
         // It has no such form.
     }
-    return text;
+    // As workers have it: what C and UTF-8 cannot hold is escaped.
+    return text.replace(/\0/g, '\\0').replace(/\p{Surrogate}/gu, half => `\\u${half.charCodeAt(0).toString(16)}`);
 }
 
 /** Whether it is an exception of a worker's code, or an interrupt of that. */
