@@ -70,14 +70,33 @@ declare module 'gi://Malt?version=1' {
 
         interface SpawnOptions extends LauncherOptions, Limits {}
 
+        // For a few arguments there is a form of its own, in which parameters with a default value have the type
+        // of that.
+
+        /** Has a function called by its name, or one that is sent as its source. */
+        interface CallFunction {
+            (func: string, ...args: unknown[]): Promise<any>;
+            <R>(func: () => R): Promise<Awaited<R>>;
+            <A, R>(func: (a: A) => R, a: A): Promise<Awaited<R>>;
+            <A, B, R>(func: (a: A, b: B) => R, a: A, b: B): Promise<Awaited<R>>;
+            <A, B, C, R>(func: (a: A, b: B, c: C) => R, a: A, b: B, c: C): Promise<Awaited<R>>;
+            <A extends unknown[], R>(func: (...args: A) => R, ...args: A): Promise<Awaited<R>>;
+        }
+
+        /** The same, and nobody hears what comes of it. */
+        interface DoFunction {
+            (func: string, ...args: unknown[]): void;
+            (func: () => unknown): void;
+            <A>(func: (a: A) => unknown, a: A): void;
+            <A, B>(func: (a: A, b: B) => unknown, a: A, b: B): void;
+            <A, B, C>(func: (a: A, b: B, c: C) => unknown, a: A, b: B, c: C): void;
+            <A extends unknown[]>(func: (...args: A) => unknown, ...args: A): void;
+        }
+
         /** The functions that call, of workers, of pools, and of both with limits. */
         interface Caller {
-            /** Has a function called by its name, or one that is sent as its source. */
-            call<A extends unknown[], R>(func: (...args: A) => R, ...args: A): Promise<Awaited<R>>;
-            call(func: string, ...args: unknown[]): Promise<any>;
-            /** The same, and nobody hears what comes of it. */
-            do<A extends unknown[]>(func: (...args: A) => unknown, ...args: A): void;
-            do(func: string, ...args: unknown[]): void;
+            call: CallFunction;
+            do: DoFunction;
         }
 
         interface CallOptions extends Caller {
@@ -115,10 +134,8 @@ declare module 'gi://Malt?version=1' {
             /** Makes a subclass a backend, which a launcher finds by the name. */
             static register(name: string, type: GObject.GType | {$gtype: GObject.GType}): boolean;
 
-            call<A extends unknown[], R>(func: (...args: A) => R, ...args: A): Promise<Awaited<R>>;
-            call(func: string, ...args: unknown[]): Promise<any>;
-            do<A extends unknown[]>(func: (...args: A) => unknown, ...args: A): void;
-            do(func: string, ...args: unknown[]): void;
+            call: CallFunction;
+            do: DoFunction;
             /** Runs source; gives the value of its last expression. */
             eval(source: string, options?: EvalOptions): Promise<any>;
             options(options: CallOptionsInit): CallOptions;
@@ -211,10 +228,8 @@ declare module 'gi://Malt?version=1' {
 
         class Pool extends GObject.Object implements Caller {
             static create(options?: PoolOptions): Pool;
-            call<A extends unknown[], R>(func: (...args: A) => R, ...args: A): Promise<Awaited<R>>;
-            call(func: string, ...args: unknown[]): Promise<any>;
-            do<A extends unknown[]>(func: (...args: A) => unknown, ...args: A): void;
-            do(func: string, ...args: unknown[]): void;
+            call: CallFunction;
+            do: DoFunction;
             eval(source: string, options?: EvalOptions & {retry?: boolean}): Promise<any>;
             options(options: PoolCallOptionsInit): CallOptions;
             /** Takes items only as far as the workers, and who iterates, get. */

@@ -32,6 +32,7 @@ function is<A, B>(same: Same<A, B>) {}
 const half = (x: number) => x / 2;
 const later = async (x: string) => [x];
 
+const pool = Malt.Pool.create({runtime: 'gjs', maxWorkers: 2, initializer: 'f', initializerArguments: [1]});
 const worker = await Malt.Worker.spawn({runtime: 'gjs', environment: {A: 'b'}, stdout: 'discard', callTimeout: 5,
     runtimeOptions: {a: true}, cancellable: new Gio.Cancellable()});
 is<typeof worker, Malt.Worker>(true);
@@ -39,6 +40,13 @@ const halved = await worker.call(half, 4);
 is<typeof halved, number>(true);
 const texts = await worker.options({timeout: 5}).call(later, 'x');
 is<typeof texts, string[]>(true);
+const sum = await worker.call((x: number, y = 5) => x + y, 1);
+is<typeof sum, number>(true);
+const sums = await Promise.all([worker.call((x, y) => x + y, 1, 2), worker.call((x = 1) => x), pool.call((x, y = 1) => x + y, 1),
+    worker.call((a, b, c, d) => a + b + c + d, 1, 2, 3, 4), pool.map((x: number, y = 5) => x + y, [1]).then(all => all[0])]);
+is<typeof sums, [number, number, number, number, number]>(true);
+worker.do((x: number, y = 5) => x + y, 1);
+worker.do(() => 1);
 const anything = await worker.call('Math.max', 1, 2);
 is<typeof anything, any>(true);
 await worker.eval('1', {timeout: 500, module: 'm'});
@@ -64,13 +72,14 @@ const error: GLib.Error = new Malt.TimeoutError('x');
 const result = await worker.stop({exitTimeout: 5});
 is<typeof result, Malt.StopResult>(true);
 
-const pool = Malt.Pool.create({runtime: 'gjs', maxWorkers: 2, initializer: 'f', initializerArguments: [1]});
 const values = await pool.map(half, [1, 2]);
 is<typeof values, number[]>(true);
 for await (const value of pool.map(later, new Set(['a']), {ordered: false}))
     is<typeof value, string[]>(true);
 const outcomes = await pool.map(half, [1], {settled: true});
 is<typeof outcomes, PromiseSettledResult<number>[]>(true);
+for await (const value of pool.map(half, (async function* () { yield 1; })()))
+    is<typeof value, number>(true);
 await pool.shutdown({dropQueued: true});
 
 const web = new Malt.WebWorker('postMessage(1)', {name: 'w', type: 'module'});
@@ -83,7 +92,10 @@ web.terminate();
 MISUSES = {
     "worker.call(half, 'x');": 2769,
     'worker.call(5);': 2769,
-    'worker.call(half);': 2345,
+    'worker.call(half);': 2769,
+    'worker.call((x: number, y: number) => x + y, 1);': 2769,
+    "worker.call((x: number, y = 5) => x + y, 1, 'a');": 2322,
+    "worker.do(half, 'x');": 2769,
     "worker.eval('1', 5);": 2559,
     "worker.eval('1', {timeout: '5'});": 2322,
     "Malt.Worker.spawn({colour: 'red'});": 2353,
