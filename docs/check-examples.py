@@ -19,7 +19,7 @@ EXAMPLES = os.path.join(DOCS, 'examples')
 
 # Which page shows which file.
 SHOWN = {
-    'gjs-binding.md': ['gjs-primes.js', 'gjs-web-worker.js'],
+    'gjs-binding.md': ['gjs-environment.js', 'gjs-primes.js', 'gjs-web-worker.js'],
     'native-runtime.md': ['native-module.c', 'self-worker.c'],
     'pools.md': ['pool.c'],
     'protocol.md': ['protocol-worker.py'],
@@ -101,6 +101,10 @@ class Examples(unittest.TestCase):
     def test_gjs_primes(self):
         self.assertEqual(run('gjs', '-m', os.path.join(EXAMPLES, 'gjs-primes.js')),
                          'a worker exited with code 1\n17984 primes below 200000\n')
+
+    @needs_gjs
+    def test_gjs_environment(self):
+        self.assertEqual(run('gjs', '-m', os.path.join(EXAMPLES, 'gjs-environment.js')), 'all of it is there\ntrue\n')
 
     @needs_gjs
     def test_gjs_web_worker(self):

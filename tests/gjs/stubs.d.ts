@@ -18,6 +18,8 @@ declare module 'gi://GLib?version=2.0' {
             get_child_value(index: number): Variant;
         }
         class Bytes {}
+        function get_current_dir(): string;
+        function getenv(variable: string): string | null;
         function path_get_basename(path: string): string;
     }
     export default GLib;
