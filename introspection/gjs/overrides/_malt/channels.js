@@ -72,4 +72,12 @@ class WorkerMethods {
 function extend(Malt) {
     addMethods(Malt.Channel.prototype, ChannelMethods);
     addMethods(Malt.Worker.prototype, WorkerMethods);
+
+    // A channel that a backend gives on is that of its own worker, which may be dropped without it.
+    const {return_channel: returnChannel} = Malt.Request.prototype;
+    Malt.Request.prototype.return_channel = function (channel) {
+        if (channel?.[WORKER] !== undefined)
+            channel[WORKER] = undefined;
+        returnChannel.call(this, channel);
+    };
 }
