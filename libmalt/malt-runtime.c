@@ -119,6 +119,15 @@ static GSourceFuncs wait_source_funcs = {
   .dispatch = wait_source_dispatch,
 };
 
+/* On the serving thread, as long as its context is there: to destroy it needs that. */
+static void
+drop_wait_source (MaltRuntimePrivate *priv)
+{
+  if (priv->wait_source != NULL)
+    g_source_destroy (priv->wait_source);
+  g_clear_pointer (&priv->wait_source, g_source_unref);
+}
+
 static MaltWaitSource *
 get_wait_source (MaltRuntime  *self,
                  GMainContext *context,
@@ -130,10 +139,7 @@ get_wait_source (MaltRuntime  *self,
   if (source != NULL && source->poll_fd.fd == fd && g_source_get_context (priv->wait_source) == context)
     return source;
 
-  if (priv->wait_source != NULL)
-    g_source_destroy (priv->wait_source);
-  g_clear_pointer (&priv->wait_source, g_source_unref);
-
+  drop_wait_source (priv);
   priv->wait_source = g_source_new (&wait_source_funcs, sizeof (MaltWaitSource));
   g_source_set_static_name (priv->wait_source, "[malt] request");
   /* Else GLib takes its descriptor off and on again around each dispatch, which costs two
@@ -296,9 +302,7 @@ malt_runtime_finalize (GObject *object)
 {
   MaltRuntimePrivate *priv = malt_runtime_get_instance_private (MALT_RUNTIME (object));
 
-  if (priv->wait_source != NULL)
-    g_source_destroy (priv->wait_source);
-  g_clear_pointer (&priv->wait_source, g_source_unref);
+  drop_wait_source (priv);
   g_clear_pointer (&priv->search_path, g_strfreev);
   if (priv->host.destroy != NULL)
     priv->host.destroy (priv->host.user_data);
@@ -602,6 +606,9 @@ malt_runtime_stop (MaltRuntime *self)
   g_return_if_fail (MALT_IS_RUNTIME (self));
 
   MALT_RUNTIME_GET_CLASS (self)->stop (self);
+
+  /* The last reference may go on another thread, just as the context does. */
+  drop_wait_source (malt_runtime_get_instance_private (self));
 }
 
 /**
