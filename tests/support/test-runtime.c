@@ -113,7 +113,7 @@ test_runtime_eval_error (const char *module,
 
   g_assert_null (malt_worker_remote_eval_fetch (test_runtime_worker, module, source, MALT_TIMEOUT_NONE, NULL, &error));
   g_assert_nonnull (error);
-  g_test_message ("%s: %s", source, error->message);
+  g_test_message ("%.200s: %s", source, error->message);
   return error;
 }
 
