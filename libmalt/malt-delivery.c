@@ -4,6 +4,8 @@
 
 #include "malt-delivery.h"
 
+#include <time.h>
+
 /* How results get to the main contexts in which they are awaited.
  *
  * An idle source per result would cost each its own allocation, attachment and wake-up.
@@ -39,6 +41,16 @@ static GMutex deliveries_lock;
  * belongs to its context, and takes itself off when it goes with it. */
 static GHashTable *delivery_sources;
 
+/* It is looked at with each delivery, and need not be more exact than the kernel's clock ticks. */
+static gint64
+get_time (void)
+{
+  struct timespec now;
+
+  clock_gettime (CLOCK_MONOTONIC_COARSE, &now);
+  return now.tv_sec * (gint64) G_USEC_PER_SEC + now.tv_nsec / 1000;
+}
+
 static gboolean
 is_due (MaltDeliverySource *self)
 {
@@ -48,7 +60,7 @@ is_due (MaltDeliverySource *self)
 static void
 end_turn (MaltDeliverySource *self)
 {
-  self->turned = g_get_monotonic_time ();
+  self->turned = get_time ();
   self->paused = 0;
 }
 
@@ -67,7 +79,7 @@ turned_cb (gpointer user_data)
 static void
 begin_turn (MaltDeliverySource *self)
 {
-  gint64 now = g_get_monotonic_time ();
+  gint64 now = get_time ();
   GSource *source;
 
   if (self->paused != 0 || now - self->turned < TURN_USEC)
@@ -90,7 +102,7 @@ begin_turn (MaltDeliverySource *self)
 static gint64
 get_pause (MaltDeliverySource *self)
 {
-  return self->paused != 0 ? MAX (self->paused + PAUSE_USEC - g_get_monotonic_time (), 0) : 0;
+  return self->paused != 0 ? MAX (self->paused + PAUSE_USEC - get_time (), 0) : 0;
 }
 
 static gboolean
