@@ -115,8 +115,10 @@ expect_error (TestAnswer *result,
   g_assert_error (error, domain, code);
 }
 
+/* The worker ends in some way, and its object is kept. */
 static void
-test_stop (TestCase *self)
+end_worker (TestCase *self,
+            void (* end) (MaltWorker *worker))
 {
   guint i;
 
@@ -127,11 +129,35 @@ test_stop (TestCase *self)
 
       self->worker = test_case_spawn (self);
       result = begin (self, ways[i], &kept, MALT_TIMEOUT_NONE, NULL);
-      test_case_retire (g_object_ref (self->worker));
+      end (self->worker);
       expect_error (result, MALT_ERROR, MALT_ERROR_TERMINATED);
       expect_cancelled (&kept);
       g_clear_object (&self->worker);
     }
+}
+
+static void
+retire (MaltWorker *worker)
+{
+  test_case_retire (g_object_ref (worker));
+}
+
+static void
+test_stop (TestCase *self)
+{
+  end_worker (self, retire);
+}
+
+static void
+kill_worker (MaltWorker *worker)
+{
+  malt_worker_kill (worker, SIGKILL);
+}
+
+static void
+test_kill (TestCase *self)
+{
+  end_worker (self, kill_worker);
 }
 
 /* Nothing is left of the worker when the function hears of its end. */
@@ -150,25 +176,6 @@ test_stop_and_drop (TestCase *self)
       test_case_retire (g_steal_pointer (&self->worker));
       expect_cancelled (&kept);
       expect_error (result, MALT_ERROR, MALT_ERROR_TERMINATED);
-    }
-}
-
-static void
-test_kill (TestCase *self)
-{
-  guint i;
-
-  for (i = 0; i < G_N_ELEMENTS (ways); i++)
-    {
-      g_auto (Kept) kept = { .request = NULL };
-      TestAnswer *result;
-
-      self->worker = test_case_spawn (self);
-      result = begin (self, ways[i], &kept, MALT_TIMEOUT_NONE, NULL);
-      malt_worker_kill (self->worker, SIGKILL);
-      expect_error (result, MALT_ERROR, MALT_ERROR_TERMINATED);
-      expect_cancelled (&kept);
-      g_clear_object (&self->worker);
     }
 }
 
