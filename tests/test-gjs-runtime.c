@@ -598,7 +598,7 @@ test_malt (void)
 
   test_runtime_assert_eval ("malt.cancelled()", "false");
   test_runtime_assert_eval ("malt.progress(0.5, 'half'); malt.progress(null); malt.progress()", "@mv nothing");
-  test_runtime_assert_eval ("[-1, 5, 1.01, NaN, Infinity].filter(x => { try { malt.progress(x); return true; }"
+  test_runtime_assert_eval ("[-1, NaN, -Infinity].filter(x => { try { malt.progress(x); return true; }"
                             "catch (e) { return !e.message.startsWith('the fraction'); } }).length", "int64 0");
   test_runtime_assert_eval ("malt.progress(0); malt.progress(1); malt.progress(1 + 2 * Number.EPSILON)", "@mv nothing");
   error = test_runtime_eval_error (NULL, "await malt.host.no.such.function(1, malt.keywords({a: 1}))");

@@ -2,6 +2,7 @@
 
 #include "malt-gjs-malt.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -18,9 +19,6 @@
 
 /* What glue.js makes the object `malt` from, by which code that runs in a worker uses what
  * the library has for it. */
-
-/* How much more than 1 a sum of fractions can be. */
-#define ROUNDING 1e-6
 
 /* The engine of a function that was added here. */
 MaltGjsEngine *
@@ -73,7 +71,7 @@ native_progress (JSContext *cx,
     {
       if (!JS::ToNumber (cx, args.get (0), &fraction))
         return false;
-      if (!(fraction >= 0 && fraction <= 1 + ROUNDING))
+      if (!(fraction >= 0))
         {
           JS_ReportErrorASCII (cx, "the fraction that is done is %g, which is not from 0 to 1; "
                                    "null says that it is not known", fraction);

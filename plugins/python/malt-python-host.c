@@ -3,6 +3,7 @@
 #include "malt-python-host.h"
 
 #include <errno.h>
+#include <math.h>
 #include <unistd.h>
 
 #include "malt-python-from-variant.h"
@@ -576,9 +577,6 @@ static PyTypeObject host_name_type = {
 
 /* Progress. */
 
-/* How much more than 1 a sum of fractions can be. */
-#define ROUNDING 1e-6
-
 static PyObject *
 host_progress (PyObject *module G_GNUC_UNUSED,
                PyObject *args,
@@ -599,7 +597,7 @@ host_progress (PyObject *module G_GNUC_UNUSED,
       fraction = PyFloat_AsDouble (fraction_object);
       if (fraction == -1 && PyErr_Occurred ())
         return NULL;
-      if (!(fraction >= 0 && fraction <= 1 + ROUNDING))
+      if (isnan (fraction) || fraction < 0)
         {
           PyErr_Format (PyExc_ValueError, "the fraction that is done is %R, which is not from 0 to 1; "
                                           "None says that it is not known", fraction_object);
